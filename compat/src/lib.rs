@@ -1,0 +1,1 @@
+//! The compatibility cases, run on mod_wsgi and on Pinion.

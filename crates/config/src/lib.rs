@@ -1,0 +1,1 @@
+//! The model of directives and daemon options.

@@ -1,0 +1,1 @@
+//! Raw bindings to Apache 2.4 and APR.

@@ -1,0 +1,1 @@
+//! Safe access to Apache 2.4: pools, requests, brigades, tables, logging, hooks.

@@ -1,0 +1,1 @@
+//! The process manager: states, transitions, timers.

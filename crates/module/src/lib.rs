@@ -1,0 +1,1 @@
+//! The Apache module: hook table, directive table, request relay.

@@ -1,0 +1,1 @@
+//! Private Apache servers and virtualenvs for tests, demo and benchmarks.

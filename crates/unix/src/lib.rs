@@ -1,0 +1,1 @@
+//! Processes, signals, descriptors, credentials and shared memory.

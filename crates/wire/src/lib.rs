@@ -1,0 +1,1 @@
+//! Frames and messages between front doors, manager and workers.

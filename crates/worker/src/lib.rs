@@ -1,0 +1,1 @@
+//! The worker core that the virtualenv's Python imports.

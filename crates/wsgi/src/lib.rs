@@ -1,0 +1,1 @@
+//! WSGI's rules without I/O.
