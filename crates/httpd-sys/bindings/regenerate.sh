@@ -1,0 +1,86 @@
+#!/bin/sh
+# Writes ../src/bindings.rs anew from the installed headers.
+#
+#   apt-get install apache2-dev libclang-dev && cargo install bindgen-cli
+#   sh crates/httpd-sys/bindings/regenerate.sh
+#
+# Extend the lists below with what a wrapper needs, never with more: each item is one that the
+# layout test has to answer for. The result is the same for x86_64 and aarch64 Linux, which share
+# sizes and alignments (LP64); tests/layout.rs compares it with the headers where it runs.
+set -eu
+cd "$(dirname "$0")"
+
+functions='ap_hook_(check_config|child_init|fixups|handler|monitor|open_logs|post_config|pre_config|translate_name|type_checker|map_to_storage|test_config|log_transaction)
+ap_log_(error|rerror|cerror)_
+ap_get_(server|request|conn)_module_loglevel
+ap_add_(common_vars|cgi_vars)
+ap_(get_brigade|pass_brigade|add_output_filter|remove_output_filter|remove_input_filter)
+ap_(setup_client_block|should_client_block|get_client_block|discard_request_body)
+ap_set_(content_type|content_length|last_modified|etag|flag_slot|string_slot|accept_ranges|keepalive)
+ap_get_(server_name|server_name_for_url|server_port|limit_req_body|status_line|remote_host|server_banner)
+ap_run_(http_scheme|default_port)
+ap_(update_mtime|meets_conditions|internal_redirect|internal_redirect_handler|is_initial_req|allow_options|allow_overrides|method_number_of|die)
+ap_(rwrite|rputs|rflush|send_error_response|finalize_request_protocol)
+ap_(pregcomp|pregfree|regexec|regerror|pregsub|strcmp_match|is_matchexp)
+ap_(server_root_relative|runtime_dir_relative|getword_conf|check_cmd_context|no2slash|escape_html2|os_escape_path|unescape_url|getparents)
+ap_(state_query|mpm_query|retained_data_create|retained_data_get|find_linked_module|exists_config_define|find_token)
+ap_(lookup_provider|get_status_line|note_auth_failure)
+ap_bucket_error_create
+apr_(initialize|terminate|strerror)
+apr_(palloc|pstrdup|pstrmemdup|pstrndup|pstrcat)
+apr_pool_(create_ex|destroy|clear|cleanup_register|cleanup_run|cleanup_kill|cleanup_null|userdata_get|userdata_set|userdata_setn|parent_get|cleanup_for_exec|pre_cleanup_register)
+apr_table_(make|copy|get|set|setn|add|addn|merge|mergen|unset|elts|clear)
+apr_array_(make|push)
+apr_bucket_alloc
+apr_brigade_(create|destroy|cleanup|length|flatten|write|insert_file|partition)
+apr_bucket_(eos|flush|heap|transient|file|immortal|pool)_create
+apr_bucket_(free|shared_destroy|file_enable_mmap)
+apr_bucket_setaside_notimpl
+apr_os_file_(get|put)
+apr_os_thread_current
+apr_os_sock_get
+apr_file_(close|open|read|write|write_full|flush|inherit_set|inherit_unset|pool_get|info_get|dup|dup2)
+apr_stat
+apr_proc_(other_child_register|other_child_unregister|wait|other_child_refresh_all)
+apr_(time_now|generate_random_bytes)
+ap_get_conn_socket
+apr_socket_(timeout_get|timeout_set)'
+
+variables='MODULE_MAGIC_(COOKIE|NUMBER_MAJOR|NUMBER_MINOR)
+OR_.*|RSRC_CONF|ACCESS_CONF|EXEC_ON_READ|GLOBAL_ONLY|NOT_IN_.*
+APLOG_(EMERG|ALERT|CRIT|ERR|WARNING|NOTICE|INFO|DEBUG|TRACE[1-8]|STARTUP|NOERRNO|TOCLIENT|LEVELMASK|NO_MODULE)
+HTTP_[A-Z_]+|OK|DECLINED|DONE|SUSPENDED|M_[A-Z]+|AP_METHOD_BIT
+AP_(NOBODY_WROTE|NOBODY_READ|FILTER_ERROR|SQ_.*|MPMQ_.*|MPM_.*|REQ_.*|MAX_REG_MATCH|REG_.*|FTYPE.*|DEFAULT_LIMIT_REQ_BODY|LIMIT_UNSET|REQ_ACCEPT_PATH_INFO|REQ_DEFAULT_PATH_INFO|REQ_REJECT_PATH_INFO)
+OPT_(NONE|INDEXES|INCLUDES|SYM_LINKS|EXECCGI|UNSET|ALL)
+REQUEST_(NO_BODY|CHUNKED_ERROR|CHUNKED_DECHUNK)
+APR_HOOK_(REALLY_FIRST|FIRST|MIDDLE|LAST|REALLY_LAST)
+APR_(SUCCESS|OS_START_STATUS|EOF|EGENERAL|TIMEUP|INCOMPLETE|EINIT|OS_START_ERROR)
+APR_OC_REASON_.*|APR_(READ|WRITE|CREATE|APPEND|FOPEN_.*|FPROT_.*)
+APR_(BUCKET_BUFF_SIZE|NONBLOCK_READ|BLOCK_READ)
+ap_server_conf|ap_unixd_config|ap_server_root|ap_server_argv0
+apr_bucket_type_(eos|flush|file|heap|transient|immortal|mmap|pipe|socket|pool)|ap_bucket_type_error'
+
+types='module|command_rec|cmd_parms|cmd_func|cmd_how|ap_directive_t
+request_rec|server_rec|conn_rec|process_rec|server_addr_rec|ap_conf_vector_t
+apr_bucket|apr_bucket_brigade|apr_bucket_type_t|apr_table_t|apr_table_entry_t|apr_array_header_t
+ap_filter_t|ap_filter_rec_t|ap_input_mode_t|apr_read_type_e|ap_filter_type
+apr_finfo_t|apr_filetype_e|apr_exit_why_e|apr_wait_t|apr_proc_t|apr_os_file_t
+ap_regex_t|ap_regmatch_t|unixd_config_rec|apr_pool_t|apr_status_t'
+
+join() { printf '%s' "$1" | tr '\n' '|'; }
+
+bindgen wrapper.h --output ../src/bindings.rs \
+    --allowlist-function "$(join "$functions")" \
+    --allowlist-var "$(join "$variables")" \
+    --allowlist-type "$(join "$types")" \
+    --raw-line '// Written by bindings/regenerate.sh; not to be edited.' \
+    --default-macro-constant-type signed \
+    --blocklist-type 'apr_sockaddr_t|hostent' \
+    --raw-line 'pub type apr_sockaddr_t = ::core::ffi::c_void;' \
+    --raw-line 'pub type hostent = ::core::ffi::c_void;' \
+    --no-prepend-enum-name --no-doc-comments --no-layout-tests --use-core --merge-extern-blocks --sort-semantically \
+    --rust-edition 2024 --rust-target 1.88 \
+    -- $(apr-1-config --cppflags --includes) -I"$(apxs -q INCLUDEDIR)"
+# The crate's own allow (in lib.rs) covers these and gives its reason.
+sed -i '/#\[allow(unnecessary_transmutes)\]/d' ../src/bindings.rs
+rustfmt --edition 2024 ../src/bindings.rs
