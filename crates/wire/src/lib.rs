@@ -1,1 +1,21 @@
-//! Frames and messages between front doors, manager and workers.
+//! Frames, messages and shared pages between front doors, manager and workers.
+//!
+//! No sockets and no clocks here: bytes in, values out. `ARCHITECTURE.md` says who sends what to whom.
+//!
+//! - [`frame`]: the header of every frame on a connection between a front door and a worker.
+//! - [`request`], [`answer`]: what the frames carry in either direction.
+//! - [`message`]: the messages of the door, the control channel and the reins.
+//! - [`board`]: the shared page of worker slots and mounts.
+//! - [`status`]: the page on which a worker notes what each of its threads has begun.
+
+#![forbid(unsafe_code)]
+
+pub mod answer;
+pub mod board;
+pub mod frame;
+pub mod message;
+mod read;
+pub mod request;
+pub mod status;
+
+pub use frame::{FrameError, Header, Kind, PROTOCOL_VERSION};
