@@ -1,0 +1,256 @@
+//! HTTP over a socket that tests control byte by byte: partial requests, pipelining, half-close,
+//! reset, and responses read as they come.
+
+use crate::Error;
+use crate::http::Answer;
+use nix::sys::socket::{setsockopt, sockopt};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+/// How long a read or write may take before the exchange counts as failed.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// One connection to 127.0.0.1.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    /// Bytes received and not yet handed out.
+    pending: Vec<u8>,
+}
+
+/// A response's status and headers.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// Status code.
+    pub status: u16,
+    /// Reason phrase.
+    pub reason: String,
+    /// Names and values, in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// How the body ends.
+    pub framing: Framing,
+}
+
+/// How a response's body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// After so many more bytes; none for a response without a body.
+    Length(u64),
+    /// With a chunk of size zero.
+    Chunked,
+    /// With the connection.
+    Close,
+}
+
+impl Connection {
+    /// Connects to a port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// Nobody listens.
+    pub fn open(port: u16) -> Result<Self, Error> {
+        let connect = || -> std::io::Result<TcpStream> {
+            let stream = TcpStream::connect(("127.0.0.1", port))?;
+            stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(LIMIT))?;
+            stream.set_write_timeout(Some(LIMIT))?;
+            Ok(stream)
+        };
+        let stream = connect().map_err(Error::io(format!("connecting to port {port}")))?;
+        Ok(Self { stream, pending: Vec::new() })
+    }
+
+    /// Sends bytes as they are.
+    ///
+    /// # Errors
+    /// The other side closed, or takes nothing for a minute.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), Error> {
+        self.stream.write_all(bytes.as_ref()).map_err(Error::io("sending"))
+    }
+
+    /// Ends the sending direction and goes on reading.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn half_close(&self) -> Result<(), Error> {
+        self.stream.shutdown(Shutdown::Write).map_err(Error::io("closing the sending side"))
+    }
+
+    /// Ends the connection with a TCP reset, as a client that crashed does.
+    ///
+    /// # Errors
+    /// The option cannot be set.
+    pub fn reset(self) -> Result<(), Error> {
+        let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+        setsockopt(&self.stream, sockopt::Linger, &linger)
+            .map_err(|errno| Error::io("resetting")(errno.into()))
+    }
+
+    /// Changes how long one read may take.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn read_timeout(&self, limit: Duration) -> Result<(), Error> {
+        self.stream.set_read_timeout(Some(limit)).map_err(Error::io("setting a timeout"))
+    }
+
+    /// Reads the next response's head; `method` is the request's. `100 Continue` is skipped.
+    ///
+    /// # Errors
+    /// The connection ended first, or what came is no HTTP.
+    pub fn head(&mut self, method: &str) -> Result<Head, Error> {
+        loop {
+            if let Some(head) = self.parse_head(method)? {
+                if head.status != 100 {
+                    return Ok(head);
+                }
+            } else if self.fill()? == 0 {
+                let got = String::from_utf8_lossy(&self.pending).into_owned();
+                return Err(Error::http(
+                    "response head",
+                    format!("connection closed after {got:?}"),
+                ));
+            }
+        }
+    }
+
+    /// The next piece of the body as it came, none at its end.
+    ///
+    /// # Errors
+    /// The connection ended before the body did.
+    pub fn piece(&mut self, framing: &mut Framing) -> Result<Option<Vec<u8>>, Error> {
+        match framing {
+            Framing::Length(0) => Ok(None),
+            Framing::Length(left) => {
+                if self.pending.is_empty() && self.fill()? == 0 {
+                    return Err(Error::http("response body", format!("{left} bytes missing")));
+                }
+                let take = self.pending.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= take as u64;
+                Ok(Some(self.pending.drain(..take).collect()))
+            }
+            Framing::Close => {
+                if self.pending.is_empty() && self.fill()? == 0 {
+                    return Ok(None);
+                }
+                Ok(Some(std::mem::take(&mut self.pending)))
+            }
+            Framing::Chunked => {
+                let chunk = self.chunk()?;
+                if chunk.is_none() {
+                    *framing = Framing::Length(0);
+                }
+                Ok(chunk)
+            }
+        }
+    }
+
+    /// Reads a whole response; `method` is the request's.
+    ///
+    /// # Errors
+    /// The connection ended before the response did, or what came is no HTTP.
+    pub fn answer(&mut self, method: &str) -> Result<Answer, Error> {
+        let Head { status, reason, headers, mut framing } = self.head(method)?;
+        let mut body = Vec::new();
+        while let Some(piece) = self.piece(&mut framing)? {
+            body.extend(piece);
+        }
+        Ok(Answer { status, reason, headers, body })
+    }
+
+    /// Everything until the connection's end, as bytes; a reset counts as the end.
+    pub fn rest(&mut self) -> Vec<u8> {
+        while self.fill().is_ok_and(|count| count > 0) {}
+        std::mem::take(&mut self.pending)
+    }
+
+    /// Whether bytes of an answer have come that nobody took yet.
+    pub fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    fn fill(&mut self) -> Result<usize, Error> {
+        let mut buffer = [0; 65536];
+        let count = self.stream.read(&mut buffer).map_err(Error::io("receiving"))?;
+        self.pending.extend_from_slice(buffer.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+
+    fn parse_head(&mut self, method: &str) -> Result<Option<Head>, Error> {
+        let mut headers = [httparse::EMPTY_HEADER; 128];
+        let mut response = httparse::Response::new(&mut headers);
+        let parsed =
+            response.parse(&self.pending).map_err(|error| Error::http("response head", error))?;
+        let httparse::Status::Complete(length) = parsed else { return Ok(None) };
+        let headers: Vec<(String, Vec<u8>)> =
+            response.headers.iter().map(|h| (h.name.to_owned(), h.value.to_vec())).collect();
+        let status = response.code.unwrap_or(0);
+        let reason = response.reason.unwrap_or("").to_owned();
+        let framing = framing(method, status, &headers);
+        self.pending.drain(..length);
+        Ok(Some(Head { status, reason, headers, framing }))
+    }
+
+    fn chunk(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        let size = self.line()?;
+        let digits = size.split(';').next().unwrap_or("").trim();
+        let size = usize::from_str_radix(digits, 16)
+            .map_err(|_invalid| Error::http("chunk", format!("bad size {digits:?}")))?;
+        if size == 0 {
+            while !self.line()?.is_empty() {}
+            return Ok(None);
+        }
+        while self.pending.len() < size + 2 {
+            if self.fill()? == 0 {
+                return Err(Error::http("chunk", "connection closed inside it"));
+            }
+        }
+        let chunk = self.pending.drain(..size).collect();
+        self.pending.drain(..2);
+        Ok(Some(chunk))
+    }
+
+    fn line(&mut self) -> Result<String, Error> {
+        loop {
+            if let Some(end) = self.pending.windows(2).position(|pair| pair == b"\r\n") {
+                let line: Vec<u8> = self.pending.drain(..end + 2).collect();
+                return Ok(
+                    String::from_utf8_lossy(line.get(..end).unwrap_or_default()).into_owned()
+                );
+            }
+            if self.fill()? == 0 {
+                return Err(Error::http("chunked body", "connection closed between chunks"));
+            }
+        }
+    }
+}
+
+/// Sends one request on a connection of its own, and reads the answer.
+///
+/// `head` is the request line and headers without the closing empty line, lines parted by `\r\n`.
+///
+/// # Errors
+/// No whole response came.
+pub fn exchange(port: u16, head: &str, body: &[u8]) -> Result<Answer, Error> {
+    let mut connection = Connection::open(port)?;
+    connection.send([head.as_bytes(), b"\r\n\r\n", body].concat())?;
+    connection.answer(head.split(' ').next().unwrap_or("GET"))
+}
+
+/// How a response's body ends, by RFC 9112 section 6.3.
+fn framing(method: &str, status: u16, headers: &[(String, Vec<u8>)]) -> Framing {
+    if method == "HEAD" || status < 200 || status == 204 || status == 304 {
+        return Framing::Length(0);
+    }
+    let find = |name: &str| {
+        let found = headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+    };
+    if find("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
+        return Framing::Chunked;
+    }
+    match find("content-length").map(|value| value.trim().parse()) {
+        Some(Ok(length)) => Framing::Length(length),
+        _ => Framing::Close,
+    }
+}
