@@ -39,7 +39,9 @@ pub enum Kind {
     End = 20,
     /// Worker to front door: text for the log of the request's virtual host. Flags: an Apache log level (0 to 15).
     Log = 21,
-    /// Worker to front door: the application waits for this many bytes of the body (u32).
+    /// Worker to front door: the application waits for at most this many bytes of the body (u32, not 0). Answered by exactly
+    /// one [`Kind::Body`] with at least one byte (or [`BODY_LAST`]), or by one [`Kind::BodyFailed`]. A
+    /// second `Want` may be sent before the first is answered; never more than 64 KiB in total.
     Want = 22,
     /// Manager to front door, in place of [`Kind::Welcome`]: no connection; the payload is a reason in UTF-8.
     Refused = 23,
