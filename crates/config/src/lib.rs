@@ -1,1 +1,34 @@
-//! The model of directives and daemon options.
+//! The model of Pinion's configuration: what each directive and each `WSGIDaemonProcess` option
+//! means, what a whole configuration says, and what is wrong with it.
+//!
+//! The module feeds the strings that Apache read to [`directives`]; what comes back is typed and
+//! is collected in a [`Config`], which goes to the manager as it is. [`checks`] finds what parsing
+//! alone cannot: it looks at files and accounts through two small traits.
+
+#![forbid(unsafe_code)]
+
+pub mod accounts;
+pub mod codes;
+pub mod directives;
+mod error;
+mod finding;
+mod group;
+mod model;
+pub mod names;
+pub mod options;
+mod settings;
+pub mod words;
+
+pub use accounts::{Accounts, Principal, User};
+pub use codes::{Code, Severity};
+pub use error::ConfigError;
+pub use finding::{Finding, Place};
+pub use group::{DaemonGroup, EnvPair};
+pub use model::{
+    AliasSource, Config, GroupDefinition, GroupUse, ImportScript, Met, Placed, ScriptAlias,
+    StaticMount, VhostId, VirtualServer,
+};
+pub use names::{GroupName, NameTemplate};
+pub use settings::{
+    DEFAULT_CALLABLE, DirSetting, DirSettings, MapHead, ServerSetting, ServerSettings,
+};

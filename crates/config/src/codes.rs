@@ -1,0 +1,495 @@
+//! The registry of message codes. It also makes the reference page `docs/errors.md`.
+//!
+//! Codes never change their meaning and are never used again. `PIN00..` are refused directives,
+//! `PIN01..` what a check of the configuration finds, `PIN02..` events of workers, `PIN03..` of
+//! requests, `PIN04..` of the manager. A condition that mod_wsgi documents has mod_wsgi's code.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How much a condition matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Of use when looking for something.
+    Debug,
+    /// A normal event.
+    Notice,
+    /// Works, but probably not as meant.
+    Warning,
+    /// Something fails; in a configuration, Apache is not started.
+    Error,
+}
+
+impl Severity {
+    /// The word for it, which is also the name of Apache's log level.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Notice => "notice",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What the reference says about a code.
+#[derive(Debug)]
+pub struct Entry {
+    /// The code it belongs to.
+    pub code: Code,
+    /// The code as it is written in logs.
+    pub id: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The condition in a few words.
+    pub title: &'static str,
+    /// Why it happens.
+    pub cause: &'static str,
+    /// What follows from it.
+    pub outcome: &'static str,
+    /// What to do.
+    pub action: &'static str,
+}
+
+macro_rules! registry {
+    ($($name:ident = $id:literal, $severity:ident, $title:literal, $cause:literal, $outcome:literal, $action:literal;)*) => {
+        /// The code of a condition.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Code {
+            $(#[doc = $title] $name,)*
+        }
+
+        /// All codes, in the order of the reference.
+        pub const REGISTRY: &[Entry] = &[
+            $(Entry {
+                code: Code::$name,
+                id: $id,
+                severity: Severity::$severity,
+                title: $title,
+                cause: $cause,
+                outcome: $outcome,
+                action: $action,
+            },)*
+        ];
+    };
+}
+
+impl Code {
+    /// The code as it is written in logs.
+    pub fn as_str(self) -> &'static str {
+        self.entry().id
+    }
+
+    /// What the reference says about it.
+    pub fn entry(self) -> &'static Entry {
+        // The macro lists variants and entries in the same order.
+        &REGISTRY[self as usize]
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+registry! {
+    ArgumentMissing = "PIN0001", Error,
+        "argument missing",
+        "A directive was written without an argument that it needs.",
+        "Apache is not started.",
+        "Add the argument; `docs/directives.md` shows what each directive takes.";
+    ArgumentUnexpected = "PIN0002", Error,
+        "argument not expected",
+        "A directive was given more arguments than it takes, often because a value with blanks has no quotes.",
+        "Apache is not started.",
+        "Put the value in quotes, or remove what is too much.";
+    NotOneOf = "PIN0003", Error,
+        "value not understood",
+        "A directive takes one of a few words, and none of them was written.",
+        "Apache is not started.",
+        "Write one of the words that the message lists.";
+    ContextWrong = "PIN0004", Error,
+        "directive in a place where it has no meaning",
+        "A directive of the whole server stands in a virtual host.",
+        "Apache is not started.",
+        "Move it out of `<VirtualHost>`.";
+    GroupName = "PIN0010", Error,
+        "process group's name not valid",
+        "`WSGIDaemonProcess` was given a name that is empty, holds blanks, or is a variable.",
+        "Apache is not started.",
+        "Choose a name of letters, digits, dots, dashes and underscores.";
+    OptionUnknown = "PIN0011", Error,
+        "option unknown",
+        "A directive was given an option that it does not have.",
+        "Apache is not started.",
+        "Correct the name; the message proposes the nearest one.";
+    OptionValue = "PIN0012", Error,
+        "option's value not valid",
+        "An option was given a value of another kind, or outside its range. mod_wsgi reads `processes=3x` as 3; Pinion refuses it.",
+        "Apache is not started.",
+        "Give a value as the hint says.";
+    OptionLater = "PIN0013", Error,
+        "option of mod_wsgi not available",
+        "The option exists in mod_wsgi, and this version of Pinion does not have it yet.",
+        "Apache is not started, since a limit that is silently ignored would be worse.",
+        "Remove the option, or stay with mod_wsgi where it is needed.";
+    RegexInvalid = "PIN0014", Error,
+        "regular expression not valid",
+        "The pattern of `WSGIScriptAliasMatch` could not be compiled.",
+        "Apache is not started.",
+        "Correct the pattern; it is a Perl-compatible regular expression.";
+
+    GroupDuplicate = "PIN0101", Error,
+        "process group declared twice",
+        "Two `WSGIDaemonProcess` directives give the same name. Names are unique in the whole server, over all virtual hosts.",
+        "Apache is not started.",
+        "Rename one of them, or remove it and use the other.";
+    PythonHomeInvalid = "PIN0102", Error,
+        "no Python at python-home",
+        "`python-home` or `WSGIPythonHome` names a folder that holds neither a virtualenv nor a Python.",
+        "Apache is not started.",
+        "Name the virtualenv's folder, its `bin/python`, or a Python's prefix.";
+    PythonHomeMissing = "WSGI0100", Error,
+        "python-home does not exist",
+        "Nothing is found at the path of `python-home` or `WSGIPythonHome`.",
+        "Apache is not started.",
+        "Correct the path, or make the virtualenv.";
+    PythonHomeUnreadable = "WSGI0102", Error,
+        "python-home not accessible",
+        "The user that the group runs as may not pass or read a component of the path; the message names it.",
+        "Apache is not started: the workers could not either.",
+        "Give the user access to the component that the message names, such as by `chmod o+x`.";
+    PythonTooOld = "PIN0103", Error,
+        "Python too old",
+        "`python-home` holds a Python older than 3.9.",
+        "Apache is not started.",
+        "Make the virtualenv with Python 3.9 or newer.";
+    PythonBaseGone = "PIN0104", Error,
+        "virtualenv without its Python",
+        "The Python that the virtualenv was made from, `home` in its pyvenv.cfg, is no longer there.",
+        "Apache is not started: the virtualenv's interpreter cannot run.",
+        "Make the virtualenv anew with a Python that is installed.";
+    ScriptMissing = "WSGI0135", Error,
+        "script not found",
+        "The file or folder that a `WSGIScriptAlias` or a `WSGIImportScript` names does not exist.",
+        "A configuration test fails; a request is answered 404.",
+        "Correct the path, or put the script there.";
+    ScriptUnreadable = "PIN0106", Error,
+        "script not accessible",
+        "The user that the group runs as may not pass or read a component of the script's path; the message names it.",
+        "A configuration test fails; a request is answered 500.",
+        "Give the user access to the component that the message names.";
+    GroupUnknown = "WSGI0150", Error,
+        "process group unknown",
+        "`WSGIProcessGroup`, an alias or `WSGIImportScript` names a process group that no `WSGIDaemonProcess` declares.",
+        "A configuration test fails; where the name is only known at a request, the request is answered 500.",
+        "Correct the name, or declare the group.";
+    GroupElsewhere = "WSGI0152", Error,
+        "process group of another virtual host",
+        "A group that is declared in a virtual host is used in one with another `ServerName`.",
+        "A configuration test fails; a request is answered 500.",
+        "Declare the group outside of the virtual hosts, or give both the same `ServerName`.";
+    UserUnknown = "PIN0109", Error,
+        "user or group unknown",
+        "`user=`, `group=` or `supplementary-groups=` names somebody whom the system does not know.",
+        "Apache is not started.",
+        "Correct the name, or make the account.";
+    UserRoot = "PIN0110", Error,
+        "workers would run as root",
+        "`user=` names root. mod_wsgi refuses that, and so does Pinion.",
+        "Apache is not started.",
+        "Name a user without privileges.";
+    PathMissing = "PIN0111", Warning,
+        "python-path folder missing",
+        "A folder of `python-path` or `WSGIPythonPath` does not exist or is no folder.",
+        "Apache starts; the folder is not added, and imports from it fail.",
+        "Correct the path, or remove it.";
+    PathUnreadable = "PIN0112", Warning,
+        "python-path folder not accessible",
+        "The user that the group runs as may not pass or read a component of the path; the message names it.",
+        "Apache starts; imports from the folder fail.",
+        "Give the user access to the component that the message names.";
+    PathOtherVersion = "PIN0113", Warning,
+        "python-path holds packages for another Python",
+        "A folder of `python-path` belongs to another Python version than the group's.",
+        "Apache starts; packages with compiled parts cannot be imported.",
+        "Name the folder of the version that the message says, or change `python-home`.";
+    EggsNotWritable = "PIN0114", Warning,
+        "egg cache not writable",
+        "The folder of `python-eggs` does not exist, or the group's user may not write there.",
+        "Apache starts; packages in zipped eggs with compiled parts cannot be imported.",
+        "Make the folder and give it to the group's user.";
+    EnvFileMissing = "PIN0115", Error,
+        "env-file not readable",
+        "The file that `env-file=` names cannot be read.",
+        "Apache is not started.",
+        "Correct the path. The file is read by the manager, before it gives up its privileges.";
+    EnvFileInvalid = "PIN0116", Error,
+        "env-file not understood",
+        "A line of the file is no comment, no `NAME=VALUE`, or a quote in it is not closed.",
+        "Apache is not started.",
+        "Correct the line that the message names.";
+    HomeMissing = "PIN0117", Error,
+        "working folder missing",
+        "`home=` names a folder that does not exist or that the group's user may not enter.",
+        "Apache is not started: the workers could not either.",
+        "Correct the path, or make the folder.";
+    EmbeddedRestricted = "WSGI0143", Error,
+        "embedded mode switched off",
+        "`WSGIRestrictEmbedded` is On, and an application has no process group.",
+        "A configuration test fails for an alias that can only be embedded; a request is answered 500.",
+        "Give the application a process group.";
+    PrefixInvalid = "PIN0119", Error,
+        "Pinion's files not found",
+        "The program `pinion` or the worker core is not where the module looks for it.",
+        "Apache is not started.",
+        "Name the folder that Pinion is installed in with `PinionPrefix`.";
+
+    WorkerStarted = "PIN0200", Notice,
+        "worker ready",
+        "A worker has loaded its application.",
+        "It takes requests.",
+        "Nothing.";
+    WorkerKilled = "PIN0201", Error,
+        "worker killed by a signal",
+        "A worker process died of a signal: a fault in a C extension, the kernel's out-of-memory killer, or somebody's `kill`.",
+        "Its running requests are answered 502, apart from those that can safely run again; a new worker is started.",
+        "Look at the signal, the request and the Python stack in the message. SIGKILL: look for the out-of-memory killer in the kernel's log.";
+    WorkerExited = "PIN0202", Error,
+        "worker exited",
+        "A worker process ended by itself, such as by `os._exit()`.",
+        "Its running requests are answered 502, apart from those that can safely run again; a new worker is started.",
+        "Find what ends the process; the message names the request that it was serving.";
+    WorkerStartFailed = "PIN0203", Error,
+        "worker could not be started",
+        "The interpreter of `python-home` could not be run, or not as the group's user.",
+        "Requests are answered 500 until an attempt succeeds.",
+        "The message says what failed; run `apachectl configtest`.";
+    LoadFailed = "PIN0204", Error,
+        "application failed to load",
+        "The script raised an exception, or does not define the callable.",
+        "Requests are answered 500; the load is tried again after a pause, or when the script has changed.",
+        "Mend what the traceback shows.";
+    LoadBackOff = "PIN0205", Warning,
+        "load not tried again yet",
+        "The application failed to load several times in a row.",
+        "Requests are answered 500 until the pause is over; the message repeats the first traceback.",
+        "Mend the application; touching the script ends the pause at once.";
+    StartupTimeout = "PIN0206", Error,
+        "application took too long to load",
+        "The application was not loaded within `startup-timeout`.",
+        "The worker is killed and the load is tried again after a pause.",
+        "Find what blocks the load in the Python stack, or raise `startup-timeout`.";
+    ScriptChanged = "PIN0207", Notice,
+        "script changed",
+        "The script's modification time is another than when it was loaded.",
+        "New workers load it while the old ones serve; then the old ones finish and stop.",
+        "Nothing; `WSGIScriptReloading Off` switches it off.";
+    ReloadFailed = "PIN0208", Error,
+        "changed application failed to load",
+        "The script has changed, and what it is now does not load.",
+        "The old workers keep serving the old code.",
+        "Mend what the traceback shows; the next change is tried again.";
+    WorkerRetired = "PIN0209", Notice,
+        "worker replaced as configured",
+        "`maximum-requests` or `restart-interval` was reached.",
+        "A new worker takes over; the old one finishes its requests and stops.",
+        "Nothing.";
+    DrainTimeout = "PIN0210", Warning,
+        "worker killed while it finished its requests",
+        "A worker that was to stop still ran requests when its time was over.",
+        "The worker is killed; its requests are answered 502.",
+        "Find out why the requests that the message names take so long, or raise `graceful-timeout` and `shutdown-timeout`.";
+    WarmupFailed = "PIN0211", Warning,
+        "warm-up failed",
+        "A request of `warmup=` raised an exception or was answered with a status of 500 or more.",
+        "The worker gets traffic all the same.",
+        "Mend what the traceback shows, or correct the path.";
+    PythonPathFailed = "PIN0212", Error,
+        "python-path entry could not be added",
+        "A folder of `python-path` could not be processed, such as because of a failing `.pth` file.",
+        "The remaining folders are added; imports from this one may fail.",
+        "Mend what the traceback shows.";
+    ResourceMissing = "PIN0213", Error,
+        "worker could not be set up",
+        "A limit, the user, the groups, the working folder or the locale could not be set in a worker.",
+        "The worker is not started; the attempt is repeated after a pause.",
+        "The message names the setting and the system's reason.";
+
+    Unreachable = "PIN0301", Error,
+        "no worker could be reached",
+        "No worker of the group took a connection within `connect-timeout`.",
+        "The request is answered 503.",
+        "See in the log why the workers do not start; raise `processes` or `connect-timeout` if they are only late.";
+    BacklogFull = "WSGI0116", Error,
+        "too many connections wait",
+        "The workers of the group have more connections waiting than `listen-backlog` allows.",
+        "The request is answered 503.",
+        "Raise `processes`, `threads` or `listen-backlog`, or find what blocks the application.";
+    QueueTimeout = "WSGI0084", Error,
+        "request waited too long for a thread",
+        "All threads of the group were busy for `queue-timeout`.",
+        "The request is answered 504; the application never saw it.",
+        "Raise `processes` or `threads`, or find what blocks the application.";
+    RequestTimeout = "PIN0304", Error,
+        "request took too long",
+        "A request ran longer than `request-timeout × (1 + ln threads)`.",
+        "It is answered 504; the worker's Python stack is logged, a new worker takes over and the old one is stopped.",
+        "Find what blocks in the stack, or raise `request-timeout`.";
+    SocketTimeout = "PIN0305", Error,
+        "worker silent for too long",
+        "Nothing came from the worker, or it took nothing, for `socket-timeout`.",
+        "The request is answered 504, or its connection is cut when the answer had begun.",
+        "Find what blocks the application, or raise `socket-timeout` or Apache's `Timeout`.";
+    WorkerGone = "PIN0306", Error,
+        "worker died while it served a request",
+        "The worker died; the message says how, and what it was serving.",
+        "The request is answered 502, or its connection is cut when the answer had begun.",
+        "See the message about the worker itself.";
+    Replayed = "PIN0307", Notice,
+        "request given to another worker",
+        "The worker died before it began the request, or the request is safe to repeat and its answer had not begun.",
+        "Another worker answers; the client notices nothing.",
+        "See the message about the worker itself.";
+    ApplicationRaised = "PIN0308", Error,
+        "application raised an exception",
+        "An exception left the application.",
+        "The request is answered 500, or its connection is cut when the answer had begun.",
+        "Mend what the traceback shows.";
+    ResponseTruncated = "PIN0309", Error,
+        "response shorter than announced",
+        "The application gave fewer bytes than its Content-Length says, or raised an exception after the answer had begun.",
+        "The connection is cut, so that the client does not take the part for the whole.",
+        "Correct the length, or mend what the traceback shows.";
+    ResponseTooLong = "PIN0310", Debug,
+        "response longer than announced",
+        "The application gave more bytes than its Content-Length says.",
+        "What exceeds is discarded.",
+        "Correct the length.";
+    StatusInvalid = "PIN0311", Error,
+        "status not valid",
+        "`start_response` was given a status that is not three digits, a space and a reason.",
+        "The call raises an exception; the request is answered 500.",
+        "Give a status such as `200 OK`.";
+    HeaderInvalid = "PIN0312", Error,
+        "response header not valid",
+        "`start_response` was given headers that are no list of pairs of strings, or a name or value with characters that HTTP does not allow, such as line ends.",
+        "The call raises an exception; the request is answered 500.",
+        "Correct the header that the message names. If it comes from a client, this was an attempt to split the response.";
+    StartResponseMissing = "PIN0313", Error,
+        "start_response not called",
+        "The application gave output before it called `start_response`, or never called it.",
+        "The request is answered 500.",
+        "Call `start_response` before the first non-empty block.";
+    WriteAfterClose = "PIN0314", Error,
+        "output after the request's end",
+        "The application called `write()` or used `wsgi.errors` or `wsgi.input` of a request that is over.",
+        "The call raises an exception.",
+        "Do not keep the objects of a request beyond it.";
+    OutputNotBytes = "PIN0315", Error,
+        "application's output not bytes",
+        "The application's result is no iterable, or a block of it is no bytes.",
+        "The request is answered 500, or its connection is cut when the answer had begun.",
+        "Encode text before it is returned.";
+    TransferEncodingUnknown = "WSGI0138", Error,
+        "transfer coding unknown",
+        "The request has a Transfer-Encoding other than `chunked`.",
+        "The request is answered 501; the application does not see it.",
+        "Nothing: the client must change.";
+    ChunkedRefused = "WSGI0139", Error,
+        "chunked request refused",
+        "The request's body is chunked, and `WSGIChunkedRequest` is Off.",
+        "The request is answered 411; the application does not see it.",
+        "Set `WSGIChunkedRequest On` if the application reads until the end of `wsgi.input`.";
+    LengthInvalid = "WSGI0141", Error,
+        "Content-Length not valid",
+        "The request's Content-Length is no number.",
+        "The request is answered 400; the application does not see it.",
+        "Nothing: the client must change.";
+    BodyTooLarge = "PIN0319", Notice,
+        "request body over the limit",
+        "The request's body is longer than `LimitRequestBody` allows.",
+        "The request is answered 413; with a Content-Length, the application does not see it.",
+        "Raise Apache's `LimitRequestBody` for this location if such bodies are wanted.";
+    ClientGone = "PIN0320", Debug,
+        "client went away",
+        "The client closed its connection before it had the whole answer.",
+        "The rest of the answer is discarded.",
+        "Nothing.";
+    AuthorizationStripped = "PIN0321", Warning,
+        "Authorization header not passed on",
+        "The application answered 401 to a request whose Authorization header it was not shown.",
+        "Nothing else; said once for each application.",
+        "Set `WSGIPassAuthorization On` if the application itself checks passwords or tokens.";
+
+    ProtocolVersion = "PIN0401", Error,
+        "parts of Pinion do not match",
+        "The module, the manager and the worker core speak different versions of the protocol: an update was only half installed.",
+        "The connection is refused.",
+        "Install all parts of the same version and restart Apache.";
+    ManagerDied = "PIN0402", Error,
+        "manager died and was started again",
+        "The manager process ended without having been told to.",
+        "Apache starts another one; the old workers finish their requests and stop, new ones take over.",
+        "Look at the signal in the message. If it happens again, report it with the log.";
+    ManagerStartFailed = "PIN0403", Error,
+        "manager could not be started",
+        "The program `pinion` could not be run.",
+        "Apache does not start, or serves no application.",
+        "The message names the path and the system's reason; see `PinionPrefix`.";
+    FrameInvalid = "PIN0404", Error,
+        "message not understood",
+        "A message between Apache, the manager and a worker was cut short or malformed.",
+        "The connection is closed; the request is answered 502.",
+        "Install all parts of the same version; if they are, report it with the log.";
+    LogWriteFailed = "PIN0405", Error,
+        "log could not be written",
+        "A line of an application's output could not be written, such as because the disk is full.",
+        "The line is lost; requests are served.",
+        "Make room on the disk.";
+    ConfigurationTaken = "PIN0406", Notice,
+        "configuration taken over",
+        "Apache handed the manager a new configuration.",
+        "Groups that are unchanged keep running; the others are replaced.",
+        "Nothing.";
+    StoppedHard = "PIN0407", Warning,
+        "workers killed at stop",
+        "Workers had not stopped within `shutdown-timeout`.",
+        "They are killed.",
+        "Find what blocks at exit, such as threads that are not daemons, or raise `shutdown-timeout`.";
+    Internal = "PIN0499", Error,
+        "internal error",
+        "Pinion found itself in a state that should not be possible.",
+        "The request is answered 500; Apache keeps running.",
+        "Report it with the message.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_code_finds_its_own_entry_and_no_id_is_used_twice() {
+        let mut seen = HashSet::new();
+        for entry in REGISTRY {
+            assert_eq!(entry.code.entry().id, entry.id);
+            assert!(seen.insert(entry.id), "{} twice", entry.id);
+            let (prefix, digits) = entry.id.split_at(entry.id.len() - 4);
+            assert!(prefix == "PIN" || prefix == "WSGI", "{}", entry.id);
+            assert!(digits.bytes().all(|b| b.is_ascii_digit()), "{}", entry.id);
+        }
+    }
+
+    #[test]
+    fn every_entry_says_everything() {
+        for entry in REGISTRY {
+            for text in [entry.cause, entry.outcome, entry.action] {
+                assert!(text.ends_with('.'), "{}: {text}", entry.id);
+            }
+            assert!(!entry.title.ends_with('.'), "{}", entry.id);
+        }
+    }
+}

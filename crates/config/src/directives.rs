@@ -1,0 +1,679 @@
+//! The table of directives, and the parsers that it names.
+//!
+//! A parser is pure: it takes the argument string that Apache read (or the whole of the line's
+//! arguments, for [`Args::Raw`]) and returns a typed [`Value`]. To add a directive is to add an
+//! entry.
+
+use std::path::PathBuf;
+
+use crate::error::{ConfigError, Problem};
+use crate::finding::Finding;
+use crate::group::DaemonGroup;
+use crate::model::{AliasSource, ImportScript, ScriptAlias};
+use crate::names::NameTemplate;
+use crate::options::{self, Origin, nearest};
+use crate::settings::{DirSetting, DirSettings, MapHead, ServerSetting};
+use crate::words;
+
+/// One directive.
+#[derive(Debug)]
+pub struct Directive {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it may stand.
+    pub contexts: &'static [Context],
+    /// How Apache hands its arguments over.
+    pub args: Args,
+    /// Its arguments, for the reference.
+    pub syntax: &'static str,
+    /// What holds without it; empty when nothing does.
+    pub default: &'static str,
+    /// What it does, in one line.
+    pub help: &'static str,
+    /// Whose directive it is.
+    pub origin: Origin,
+    /// Whether it takes effect.
+    pub status: Status,
+    parse: fn(&str) -> Result<Value, ConfigError>,
+}
+
+/// Where a directive may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Context {
+    /// The main configuration, outside of virtual hosts and sections.
+    Server,
+    /// A virtual host, outside of sections.
+    VirtualHost,
+    /// A section such as `<Directory>` or `<Location>`.
+    Directory,
+    /// A `.htaccess` file where `AllowOverride` includes `FileInfo`.
+    Htaccess,
+}
+
+impl Context {
+    /// Its name in the reference.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server config",
+            Self::VirtualHost => "virtual host",
+            Self::Directory => "directory",
+            Self::Htaccess => ".htaccess",
+        }
+    }
+}
+
+/// How Apache hands arguments over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Args {
+    /// One argument, quotes resolved (`TAKE1`).
+    One,
+    /// The rest of the line as it is written (`RAW_ARGS`).
+    Raw,
+}
+
+/// Whether a directive takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It does what it says.
+    Honoured,
+    /// It is accepted so that a configuration loads, and Pinion has no need of it.
+    NotNeeded,
+}
+
+/// What a directive says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// `WSGIDaemonProcess`.
+    DaemonGroup(Box<DaemonGroup>),
+    /// `WSGIScriptAlias` or `WSGIScriptAliasMatch`.
+    ScriptAlias(Box<ScriptAlias>),
+    /// `WSGIImportScript`.
+    ImportScript(ImportScript),
+    /// A setting of the whole server.
+    Server(ServerSetting),
+    /// A setting of a folder.
+    Dir(DirSetting),
+}
+
+use Context::{Directory as D, Htaccess as H, Server as S, VirtualHost as V};
+
+const SERVER: &[Context] = &[S];
+const HOSTS: &[Context] = &[S, V];
+const SECTIONS: &[Context] = &[S, V, D];
+const EVERYWHERE: &[Context] = &[S, V, D, H];
+
+/// All directives, in the order of the reference.
+pub const DIRECTIVES: &[Directive] = &[
+    Directive {
+        name: "WSGIScriptAlias",
+        contexts: HOSTS,
+        args: Args::Raw,
+        syntax: "URL-path script|folder [process-group=name] [application-group=name] \
+                 [callable-object=name] [pass-authorization=On|Off]",
+        default: "",
+        help: "Mounts a script, or a folder of scripts, at a path.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |args| script_alias(args, AliasSource::Path),
+    },
+    Directive {
+        name: "WSGIScriptAliasMatch",
+        contexts: HOSTS,
+        args: Args::Raw,
+        syntax: "regex script|folder [options as for WSGIScriptAlias]",
+        default: "",
+        help: "Mounts scripts where a regular expression matches the path.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |args| script_alias(args, AliasSource::Regex),
+    },
+    Directive {
+        name: "WSGIDaemonProcess",
+        contexts: HOSTS,
+        args: Args::Raw,
+        syntax: "name [option=value …]",
+        default: "",
+        help: "Declares a process group; the options are listed below.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |args| options::parse_group(args).map(Box::new).map(Value::DaemonGroup),
+    },
+    Directive {
+        name: "WSGIProcessGroup",
+        contexts: SECTIONS,
+        args: Args::One,
+        syntax: "name|%{GLOBAL}|%{ENV:variable}|%{SERVER}|%{RESOURCE}",
+        default: "%{GLOBAL}",
+        help: "The process group that runs the applications here.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| dir_name(arg, DirSetting::ProcessGroup),
+    },
+    Directive {
+        name: "WSGIApplicationGroup",
+        contexts: SECTIONS,
+        args: Args::One,
+        syntax: "name|%{GLOBAL}|%{SERVER}|%{RESOURCE}|%{HOST}|%{ENV:variable}",
+        default: "%{RESOURCE}",
+        help: "The application group: applications of the same one share processes.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| dir_name(arg, DirSetting::ApplicationGroup),
+    },
+    Directive {
+        name: "WSGICallableObject",
+        contexts: EVERYWHERE,
+        args: Args::One,
+        syntax: "name|%{ENV:variable}",
+        default: "application",
+        help: "The name of the application in its script.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| dir_name(arg, DirSetting::CallableObject),
+    },
+    Directive {
+        name: "WSGIImportScript",
+        contexts: HOSTS,
+        args: Args::Raw,
+        syntax: "script process-group=name application-group=name",
+        default: "",
+        help: "Loads a script when a process of the group starts.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: import_script,
+    },
+    Directive {
+        name: "WSGIPythonHome",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "path",
+        default: "the system's python3",
+        help: "The virtualenv or Python of embedded applications, and of groups without python-home.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: python_home,
+    },
+    Directive {
+        name: "WSGIPythonPath",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "folder[:folder …]",
+        default: "",
+        help: "python-path for embedded applications.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| Ok(Value::Server(ServerSetting::PythonPath(options::paths(arg)))),
+    },
+    Directive {
+        name: "WSGIPythonEggs",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "folder",
+        default: "",
+        help: "python-eggs for embedded applications.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| server_path(arg, ServerSetting::PythonEggs),
+    },
+    Directive {
+        name: "WSGIPassAuthorization",
+        contexts: EVERYWHERE,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "Off",
+        help: "Shows the Authorization header to the application.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| dir_flag(arg, DirSetting::PassAuthorization),
+    },
+    Directive {
+        name: "WSGIScriptReloading",
+        contexts: EVERYWHERE,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "On",
+        help: "Reloads an application when its script has changed.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| dir_flag(arg, DirSetting::ScriptReloading),
+    },
+    Directive {
+        name: "WSGIChunkedRequest",
+        contexts: EVERYWHERE,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "Off",
+        help: "Takes request bodies that are sent in chunks; they are answered 411 otherwise.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| dir_flag(arg, DirSetting::ChunkedRequest),
+    },
+    Directive {
+        name: "WSGIErrorOverride",
+        contexts: EVERYWHERE,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "Off",
+        help: "Replaces the application's error pages by Apache's error documents.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| dir_flag(arg, DirSetting::ErrorOverride),
+    },
+    Directive {
+        name: "WSGIMapHEADToGET",
+        contexts: EVERYWHERE,
+        args: Args::One,
+        syntax: "On|Off|Auto",
+        default: "Auto",
+        help: "Shows HEAD as GET to the application, always or when an output filter needs the body.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: map_head,
+    },
+    Directive {
+        name: "WSGIRestrictEmbedded",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "Off",
+        help: "Refuses to run applications without a process group.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| server_flag(arg, ServerSetting::RestrictEmbedded),
+    },
+    Directive {
+        name: "WSGIRestrictStdin",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "Off",
+        help: "Raises an exception in applications that read sys.stdin.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| server_flag(arg, ServerSetting::RestrictStdin),
+    },
+    Directive {
+        name: "WSGIRestrictStdout",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "Off",
+        help: "Raises an exception in applications that write to sys.stdout.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| server_flag(arg, ServerSetting::RestrictStdout),
+    },
+    Directive {
+        name: "WSGISocketPrefix",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "path",
+        default: "",
+        help: "Accepted; Pinion's sockets are inherited and have no files.",
+        origin: Origin::ModWsgi,
+        status: Status::NotNeeded,
+        parse: |arg| Ok(Value::Server(ServerSetting::SocketPrefix(PathBuf::from(arg)))),
+    },
+    Directive {
+        name: "PinionPrefix",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "folder",
+        default: "found beside the module",
+        help: "The folder that holds Pinion's bin and lib.",
+        origin: Origin::Pinion,
+        status: Status::Honoured,
+        parse: |arg| server_path(arg, ServerSetting::Prefix),
+    },
+];
+
+/// mod_wsgi 6.1's directives that are not in the table yet.
+pub const LATER: &[&str] = &[
+    "<WSGIInterpreterOptions>",
+    "WSGIAcceptMutex",
+    "WSGIAccessScript",
+    "WSGIAuthGroupScript",
+    "WSGIAuthUserScript",
+    "WSGICaseSensitivity",
+    "WSGIDestroyInterpreter",
+    "WSGIDispatchScript",
+    "WSGIDontWriteBytecode",
+    "WSGIEnableSendfile",
+    "WSGIFreeThreading",
+    "WSGIGroupAuthoritative",
+    "WSGIHandlerScript",
+    "WSGIIgnoreActivity",
+    "WSGIPassApacheRequest",
+    "WSGIPerInterpreterGIL",
+    "WSGIPythonHashSeed",
+    "WSGIPythonOptimize",
+    "WSGIPythonWarnings",
+    "WSGIRestrictProcess",
+    "WSGIRestrictSignal",
+    "WSGIServerMetrics",
+    "WSGISlowRequests",
+    "WSGISocketRotation",
+    "WSGISwitchInterval",
+    "WSGITelemetryOptions",
+    "WSGITelemetryService",
+    "WSGITrustedProxies",
+    "WSGITrustedProxyHeaders",
+    "WSGIVerboseDebugging",
+];
+
+/// The directive with this name; Apache does not mind upper and lower case.
+pub fn find(name: &str) -> Option<&'static Directive> {
+    DIRECTIVES.iter().find(|directive| directive.name.eq_ignore_ascii_case(name))
+}
+
+impl Directive {
+    /// Whether it may stand here.
+    pub fn allows(&self, context: Context) -> bool {
+        self.contexts.contains(&context)
+    }
+
+    /// Reads the arguments. `in_virtual_host` says where it stands, which Apache's own table of
+    /// contexts does not tell apart.
+    ///
+    /// # Errors
+    /// A finding, without its place, which Apache's own message gives.
+    pub fn parse(&self, args: &str, in_virtual_host: bool) -> Result<Value, Box<Finding>> {
+        if in_virtual_host && !self.allows(Context::VirtualHost) {
+            return Err(Box::new(self.misplaced()));
+        }
+        (self.parse)(args).map_err(|ConfigError { value, problem }| {
+            Box::new(Finding {
+                code: problem.code(),
+                place: None,
+                directive: self.name.to_owned(),
+                value,
+                problem: problem.to_string(),
+                hint: problem.hint(),
+            })
+        })
+    }
+
+    fn misplaced(&self) -> Finding {
+        Finding {
+            code: crate::Code::ContextWrong,
+            place: None,
+            directive: self.name.to_owned(),
+            value: String::new(),
+            problem: "this holds for the whole server and cannot stand in a virtual host".into(),
+            hint: "move it out of <VirtualHost>".into(),
+        }
+    }
+}
+
+fn flag(arg: &str) -> Result<bool, ConfigError> {
+    match () {
+        () if arg.eq_ignore_ascii_case("on") => Ok(true),
+        () if arg.eq_ignore_ascii_case("off") => Ok(false),
+        () => Err(ConfigError::new(arg, Problem::NotOneOf(&["On", "Off"]))),
+    }
+}
+
+fn dir_flag(arg: &str, setting: fn(bool) -> DirSetting) -> Result<Value, ConfigError> {
+    flag(arg).map(|on| Value::Dir(setting(on)))
+}
+
+fn server_flag(arg: &str, setting: fn(bool) -> ServerSetting) -> Result<Value, ConfigError> {
+    flag(arg).map(|on| Value::Server(setting(on)))
+}
+
+fn map_head(arg: &str) -> Result<Value, ConfigError> {
+    let how = if arg.eq_ignore_ascii_case("auto") {
+        MapHead::Auto
+    } else {
+        match flag(arg) {
+            Ok(true) => MapHead::On,
+            Ok(false) => MapHead::Off,
+            Err(_) => {
+                return Err(ConfigError::new(arg, Problem::NotOneOf(&["On", "Off", "Auto"])));
+            }
+        }
+    };
+    Ok(Value::Dir(DirSetting::MapHeadToGet(how)))
+}
+
+fn dir_name(arg: &str, setting: fn(NameTemplate) -> DirSetting) -> Result<Value, ConfigError> {
+    name(arg).map(|name| Value::Dir(setting(name)))
+}
+
+fn name(arg: &str) -> Result<NameTemplate, ConfigError> {
+    if arg.is_empty() {
+        return Err(ConfigError::new(arg, Problem::Missing("the name")));
+    }
+    Ok(NameTemplate::parse(arg))
+}
+
+fn path(arg: &str) -> Result<PathBuf, ConfigError> {
+    options::absolute(arg).map_err(|problem| ConfigError::new(arg, problem))
+}
+
+fn server_path(arg: &str, setting: fn(PathBuf) -> ServerSetting) -> Result<Value, ConfigError> {
+    path(arg).map(|path| Value::Server(setting(path)))
+}
+
+/// mod_wsgi also takes `prefix:exec_prefix`; the interpreter knows its own exec_prefix.
+fn python_home(arg: &str) -> Result<Value, ConfigError> {
+    server_path(arg.split(':').next().unwrap_or_default(), ServerSetting::PythonHome)
+}
+
+fn script_alias(args: &str, source: fn(String) -> AliasSource) -> Result<Value, ConfigError> {
+    let missing = |what| move || ConfigError::new("", Problem::Missing(what));
+    let (matched, rest) = words::next_word(args).ok_or_else(missing("the URL path"))?;
+    let (target, rest) = words::next_word(rest).ok_or_else(missing("the script"))?;
+    path(&target)?;
+    let mut options = DirSettings::default();
+    for_options(rest, ALIAS_OPTIONS, |option, value| {
+        options.set(match option {
+            "process-group" => DirSetting::ProcessGroup(name(value)?),
+            "application-group" => DirSetting::ApplicationGroup(name(value)?),
+            "callable-object" => DirSetting::CallableObject(name(value)?),
+            _ => DirSetting::PassAuthorization(flag(value)?),
+        });
+        Ok(())
+    })?;
+    Ok(Value::ScriptAlias(Box::new(ScriptAlias { source: source(matched), target, options })))
+}
+
+const ALIAS_OPTIONS: &[&str] =
+    &["process-group", "application-group", "callable-object", "pass-authorization"];
+
+fn import_script(args: &str) -> Result<Value, ConfigError> {
+    let missing = |what| move || ConfigError::new("", Problem::Missing(what));
+    let (script, rest) = words::next_word(args).ok_or_else(missing("the script"))?;
+    let script = path(&script)?;
+    let (mut process_group, mut application_group) = (None, None);
+    for_options(rest, &ALIAS_OPTIONS[..2], |option, value| {
+        match option {
+            "process-group" => process_group = Some(name(value)?),
+            _ => application_group = Some(name(value)?),
+        }
+        Ok(())
+    })?;
+    Ok(Value::ImportScript(ImportScript {
+        script,
+        process_group: process_group.ok_or_else(missing("process-group="))?,
+        application_group: application_group.ok_or_else(missing("application-group="))?,
+    }))
+}
+
+/// Gives each `name=value` of `rest` to `take`, if its name is one of `known`.
+fn for_options(
+    mut rest: &str,
+    known: &'static [&'static str],
+    mut take: impl FnMut(&'static str, &str) -> Result<(), ConfigError>,
+) -> Result<(), ConfigError> {
+    while let Some((raw, after)) = words::next_option(rest) {
+        rest = after;
+        let Some(option) = known.iter().find(|name| **name == raw.name) else {
+            let problem = match raw.value {
+                None => Problem::Unexpected,
+                Some(_) => {
+                    Problem::UnknownOption { nearest: nearest(raw.name, known.iter().copied()) }
+                }
+            };
+            return Err(ConfigError::new(raw.name, problem));
+        };
+        match raw.value {
+            Some(value) if !value.is_empty() => take(option, &value)
+                .map_err(|error| ConfigError::new(format!("{option}={value}"), error.problem))?,
+            _ => return Err(ConfigError::new(*option, Problem::NoValue)),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Code;
+    use proptest::prelude::*;
+
+    fn parse(line: &str) -> Result<Value, Box<Finding>> {
+        let (name, args) = line.split_once(' ').unwrap_or((line, ""));
+        find(name).unwrap().parse(args, false)
+    }
+
+    fn fixed(name: &str) -> NameTemplate {
+        NameTemplate::Fixed(name.into())
+    }
+
+    #[test]
+    fn an_alias_has_a_mount_point_a_script_and_options() {
+        let Value::ScriptAlias(alias) = parse(
+            "WSGIScriptAlias /shop \"/srv/my shop/app.wsgi\" process-group=shop \
+             application-group=%{GLOBAL} callable-object=app pass-authorization=On",
+        )
+        .unwrap() else {
+            panic!("no alias")
+        };
+        assert_eq!(alias.source, AliasSource::Path("/shop".into()));
+        assert_eq!(alias.target, "/srv/my shop/app.wsgi");
+        let expected = DirSettings {
+            process_group: Some(fixed("shop")),
+            application_group: Some(NameTemplate::Global),
+            callable_object: Some(fixed("app")),
+            pass_authorization: Some(true),
+            ..DirSettings::default()
+        };
+        assert_eq!(alias.options, expected);
+    }
+
+    #[test]
+    fn a_pattern_keeps_its_text() {
+        let Value::ScriptAlias(alias) =
+            parse(r#"WSGIScriptAliasMatch "^/([^/]+)\.x" /srv/$1.wsgi"#).unwrap()
+        else {
+            panic!("no alias")
+        };
+        assert_eq!(alias.source, AliasSource::Regex(r"^/([^/]+)\.x".into()));
+        assert_eq!(alias.script(), None);
+    }
+
+    #[test]
+    fn an_import_needs_both_groups() {
+        assert_eq!(
+            parse("WSGIImportScript /srv/a.py process-group=shop application-group=%{GLOBAL}"),
+            Ok(Value::ImportScript(ImportScript {
+                script: "/srv/a.py".into(),
+                process_group: fixed("shop"),
+                application_group: NameTemplate::Global,
+            }))
+        );
+        let finding = parse("WSGIImportScript /srv/a.py process-group=shop").unwrap_err();
+        assert_eq!(finding.code, Code::ArgumentMissing);
+    }
+
+    #[test]
+    fn words_are_understood_in_upper_and_lower_case() {
+        assert_eq!(
+            parse("wsgiscriptreloading oFF"),
+            Ok(Value::Dir(DirSetting::ScriptReloading(false)))
+        );
+        assert_eq!(
+            parse("WSGIMapHEADToGET auto"),
+            Ok(Value::Dir(DirSetting::MapHeadToGet(MapHead::Auto)))
+        );
+    }
+
+    #[test]
+    fn the_second_prefix_of_python_home_is_not_needed() {
+        let home = |path: &str| Ok(Value::Server(ServerSetting::PythonHome(path.into())));
+        assert_eq!(parse("WSGIPythonHome /opt/py:/opt/py64"), home("/opt/py"));
+        assert_eq!(parse("WSGIPythonHome /opt/py"), home("/opt/py"));
+    }
+
+    #[test]
+    fn refusals_name_directive_value_problem_and_hint() {
+        for (line, message) in [
+            (
+                "WSGIDaemonProcess a processes=3x",
+                "PIN0012: WSGIDaemonProcess processes=3x: not a whole number; \
+                 hint: give a whole number from 1 to 4096",
+            ),
+            (
+                "WSGIDaemonProcess a proceses=3",
+                "PIN0011: WSGIDaemonProcess proceses: there is no such option; \
+                 hint: did you mean processes?",
+            ),
+            (
+                "WSGIScriptAlias / /srv/a.wsgi procesgroup=a",
+                "PIN0011: WSGIScriptAlias procesgroup: there is no such option; \
+                 hint: did you mean process-group?",
+            ),
+            (
+                "WSGIScriptAlias / /srv/my app.wsgi",
+                "PIN0002: WSGIScriptAlias app.wsgi: this is more than the directive takes; \
+                 hint: put a value that holds blanks in quotes",
+            ),
+            ("WSGIScriptAlias /", "PIN0001: WSGIScriptAlias: the script is missing"),
+            (
+                "WSGIScriptAlias / a.wsgi",
+                "PIN0012: WSGIScriptAlias a.wsgi: not an absolute path; hint: begin it with /",
+            ),
+            (
+                "WSGIScriptAlias / /a pass-authorization=x",
+                "PIN0003: WSGIScriptAlias pass-authorization=x: must be one of On, Off",
+            ),
+            (
+                "WSGIMapHEADToGET maybe",
+                "PIN0003: WSGIMapHEADToGET maybe: must be one of On, Off, Auto",
+            ),
+            ("WSGIProcessGroup", "PIN0001: WSGIProcessGroup: the name is missing"),
+        ] {
+            assert_eq!(parse(line).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn directives_of_the_server_are_refused_in_virtual_hosts() {
+        for directive in DIRECTIVES.iter().filter(|d| d.contexts == SERVER) {
+            let finding = directive.parse("On", true).unwrap_err();
+            assert_eq!(finding.code, Code::ContextWrong, "{}", directive.name);
+        }
+    }
+
+    #[test]
+    fn all_of_mod_wsgis_directives_are_known_once() {
+        let own = |d: &&Directive| d.origin == Origin::ModWsgi;
+        let mut names: Vec<_> =
+            DIRECTIVES.iter().filter(own).map(|d| d.name).chain(LATER.iter().copied()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), 49);
+    }
+
+    proptest! {
+        #[test]
+        fn no_argument_string_panics(args in ".{0,100}") {
+            for directive in DIRECTIVES {
+                if let Err(finding) = directive.parse(&args, false) {
+                    prop_assert!(!finding.to_string().contains('\n'));
+                }
+            }
+        }
+    }
+}
