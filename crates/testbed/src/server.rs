@@ -23,7 +23,9 @@ impl Server {
     /// Packages are absent and this user is not root, or the build failed.
     pub fn mod_wsgi() -> Result<Self, Error> {
         packages::ensure(packages::APACHE)?;
-        let venv = venv::ensure("mod_wsgi", &python::system()?, &[MOD_WSGI])?;
+        // Not from pip's cache: a wheel kept there may be linked to another build of the same Python.
+        let packages = ["--no-cache-dir", MOD_WSGI];
+        let venv = venv::ensure("mod_wsgi", &python::system()?, &packages)?;
         let config = command::run(Command::new(venv.bin("mod_wsgi-express")).arg("module-config"))?;
         let module = config
             .lines()
