@@ -1,3 +1,28 @@
-//! The project commands.
+//! The project's own commands: `cargo xtask <command>`.
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod cli;
+mod compat;
+mod demo;
+mod deny;
+mod dist;
+mod failure;
+mod paths;
+mod run;
+mod say;
+mod server;
+mod suite;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say::failure(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
