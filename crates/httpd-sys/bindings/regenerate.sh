@@ -19,12 +19,12 @@ ap_(setup_client_block|should_client_block|get_client_block|discard_request_body
 ap_set_(content_type|content_length|last_modified|etag|flag_slot|string_slot|accept_ranges|keepalive)
 ap_get_(server_name|server_name_for_url|server_port|limit_req_body|status_line|remote_host|server_banner)
 ap_run_(http_scheme|default_port)
-ap_(update_mtime|meets_conditions|internal_redirect|internal_redirect_handler|is_initial_req|allow_options|allow_overrides|method_number_of|die)
+ap_(update_mtime|meets_conditions|internal_redirect|internal_redirect_handler|is_initial_req|allow_options|method_number_of)
 ap_(rwrite|rputs|rflush|send_error_response|finalize_request_protocol)
-ap_(pregcomp|pregfree|regexec|regerror|pregsub|strcmp_match|is_matchexp)
+ap_(regcomp|regfree|regexec|regerror|pregsub)
+ap_map_http_request_error
 ap_(server_root_relative|runtime_dir_relative|getword_conf|check_cmd_context|no2slash|escape_html2|os_escape_path|unescape_url|getparents)
 ap_(state_query|mpm_query|retained_data_create|retained_data_get|find_linked_module|exists_config_define|find_token)
-ap_(lookup_provider|get_status_line|note_auth_failure)
 ap_bucket_error_create
 apr_(initialize|terminate|strerror)
 apr_(palloc|pstrdup|pstrmemdup|pstrndup|pstrcat)
@@ -35,7 +35,6 @@ apr_bucket_alloc
 apr_brigade_(create|destroy|cleanup|length|flatten|write|insert_file|partition)
 apr_bucket_(eos|flush|heap|transient|file|immortal|pool)_create
 apr_bucket_(free|shared_destroy|file_enable_mmap)
-apr_bucket_setaside_notimpl
 apr_os_file_(get|put)
 apr_os_thread_current
 apr_os_sock_get

@@ -2019,10 +2019,6 @@ unsafe extern "C" {
         list: *mut apr_bucket_alloc_t,
     ) -> *mut ::core::ffi::c_void;
     pub fn apr_bucket_free(block: *mut ::core::ffi::c_void);
-    pub fn apr_bucket_setaside_notimpl(
-        data: *mut apr_bucket,
-        pool: *mut apr_pool_t,
-    ) -> apr_status_t;
     pub static apr_bucket_type_flush: apr_bucket_type_t;
     pub static apr_bucket_type_eos: apr_bucket_type_t;
     pub static apr_bucket_type_file: apr_bucket_type_t;
@@ -2090,6 +2086,11 @@ unsafe extern "C" {
     );
     pub fn apr_proc_other_child_unregister(data: *mut ::core::ffi::c_void);
     pub fn apr_proc_other_child_refresh_all(reason: ::core::ffi::c_int);
+    pub fn ap_regcomp(
+        preg: *mut ap_regex_t,
+        regex: *const ::core::ffi::c_char,
+        cflags: ::core::ffi::c_int,
+    ) -> ::core::ffi::c_int;
     pub fn ap_regexec(
         preg: *const ap_regex_t,
         string: *const ::core::ffi::c_char,
@@ -2103,6 +2104,7 @@ unsafe extern "C" {
         errbuf: *mut ::core::ffi::c_char,
         errbuf_size: apr_size_t,
     ) -> apr_size_t;
+    pub fn ap_regfree(preg: *mut ap_regex_t);
     pub fn ap_get_server_banner() -> *const ::core::ffi::c_char;
     pub fn ap_getword_conf(
         p: *mut apr_pool_t,
@@ -2126,17 +2128,6 @@ unsafe extern "C" {
         s: *const ::core::ffi::c_char,
         toasc: ::core::ffi::c_int,
     ) -> *mut ::core::ffi::c_char;
-    pub fn ap_is_matchexp(str_: *const ::core::ffi::c_char) -> ::core::ffi::c_int;
-    pub fn ap_strcmp_match(
-        str_: *const ::core::ffi::c_char,
-        expected: *const ::core::ffi::c_char,
-    ) -> ::core::ffi::c_int;
-    pub fn ap_pregcomp(
-        p: *mut apr_pool_t,
-        pattern: *const ::core::ffi::c_char,
-        cflags: ::core::ffi::c_int,
-    ) -> *mut ap_regex_t;
-    pub fn ap_pregfree(p: *mut apr_pool_t, reg: *mut ap_regex_t);
     pub fn ap_pregsub(
         p: *mut apr_pool_t,
         input: *const ::core::ffi::c_char,
@@ -2246,7 +2237,6 @@ unsafe extern "C" {
     pub fn ap_remove_input_filter(f: *mut ap_filter_t);
     pub fn ap_remove_output_filter(f: *mut ap_filter_t);
     pub fn ap_allow_options(r: *mut request_rec) -> ::core::ffi::c_int;
-    pub fn ap_allow_overrides(r: *mut request_rec) -> ::core::ffi::c_int;
     pub fn ap_get_remote_host(
         conn: *mut conn_rec,
         dir_config: *mut ::core::ffi::c_void,
@@ -2328,8 +2318,11 @@ unsafe extern "C" {
         buffer: *mut ::core::ffi::c_char,
         bufsiz: apr_size_t,
     ) -> ::core::ffi::c_long;
+    pub fn ap_map_http_request_error(
+        rv: apr_status_t,
+        status: ::core::ffi::c_int,
+    ) -> ::core::ffi::c_int;
     pub fn ap_discard_request_body(r: *mut request_rec) -> ::core::ffi::c_int;
-    pub fn ap_note_auth_failure(r: *mut request_rec);
     pub fn ap_method_number_of(method: *const ::core::ffi::c_char) -> ::core::ffi::c_int;
     pub fn ap_hook_log_transaction(
         pf: ap_HOOK_log_transaction_t,
@@ -2350,7 +2343,6 @@ unsafe extern "C" {
     pub fn ap_internal_redirect_handler(new_uri: *const ::core::ffi::c_char, r: *mut request_rec);
     pub fn ap_is_initial_req(r: *mut request_rec) -> ::core::ffi::c_int;
     pub fn ap_update_mtime(r: *mut request_rec, dependency_mtime: apr_time_t);
-    pub fn ap_die(type_: ::core::ffi::c_int, r: *mut request_rec);
     pub fn ap_hook_translate_name(
         pf: ap_HOOK_translate_name_t,
         aszPre: *const *const ::core::ffi::c_char,

@@ -1,1 +1,52 @@
-//! Safe access to Apache 2.4: pools, requests, brigades, tables, logging, hooks.
+//! Safe access to Apache 2.4 for a module: pools, requests, brigades, tables, logging, hooks.
+//!
+//! A module implements [`Module`] and writes [`export_module!`]; it needs no `unsafe` of its own.
+//! httpd calls every hook, directive handler and configuration callback through one boundary
+//! (`entry`) that catches panics, logs them and gives httpd that callback's failure value.
+//!
+//! Lifetimes stand for pools: a [`Request<'r>`](Request) and all that is read from it live as
+//! long as the request's pool, which httpd keeps until the handler and the loggers are done.
+//! Strings in pools are never freed or changed in place before that, so they are handed out as
+//! plain references.
+
+mod body;
+mod brigade;
+mod conf;
+mod connection;
+mod entry;
+mod hooks;
+pub mod log;
+mod module;
+mod other_child;
+mod pool;
+mod process;
+mod regex;
+mod request;
+mod server;
+mod status;
+mod table;
+mod text;
+
+pub use body::{BodyError, Filled};
+pub use brigade::{Blocking, Brigade, Piece, SentFile};
+pub use conf::{Arguments, Command, CommandTable, Context, Directive, Handler};
+#[doc(hidden)]
+pub use conf::{texts, texts_length};
+pub use connection::Connection;
+pub use hooks::{ConfigPools, Hook, Order, Point, Rank};
+pub use module::{Configuration, Exported, Module, ModuleRecord};
+pub use other_child::{ChildEvent, watch_child};
+pub use pool::Pool;
+pub use process::{MpmLimits, Phase, RunMode, ServerIdentity};
+pub use process::{
+    config_generation, define_exists, identity, main_server, mpm_limits, phase, run_mode,
+    server_root_relative,
+};
+pub use regex::{Captures, Regex, RegexError};
+pub use request::{FileKind, PathInfo, Request};
+pub use server::{Server, Servers};
+pub use status::{Answer, Failed, Status};
+pub use table::{Table, TableIter};
+
+#[doc(hidden)]
+pub use pinion_httpd_sys as sys;

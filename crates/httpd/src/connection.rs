@@ -1,0 +1,72 @@
+//! Client connections.
+
+use core::ffi::CStr;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+use crate::sys;
+use crate::text::c_str;
+
+/// A client's connection, live for `'c`.
+#[derive(Clone, Copy)]
+pub struct Connection<'c> {
+    raw: NonNull<sys::conn_rec>,
+    alive: PhantomData<&'c ()>,
+}
+
+impl<'c> Connection<'c> {
+    /// # Safety
+    ///
+    /// `raw` is a connection that lives for `'c`.
+    pub(crate) unsafe fn from_raw(raw: *mut sys::conn_rec) -> Self {
+        debug_assert!(!raw.is_null());
+        // SAFETY: a live connection is not NULL.
+        Self { raw: unsafe { NonNull::new_unchecked(raw) }, alive: PhantomData }
+    }
+
+    pub(crate) fn as_ptr(self) -> *mut sys::conn_rec {
+        self.raw.as_ptr()
+    }
+
+    pub(crate) fn bucket_allocator(self) -> *mut sys::apr_bucket_alloc_t {
+        // SAFETY: the connection is live.
+        unsafe { (*self.as_ptr()).bucket_alloc }
+    }
+
+    /// Whether writing to the client has failed: it has gone away.
+    #[must_use]
+    pub fn is_aborted(self) -> bool {
+        // SAFETY: the connection is live.
+        unsafe { (*self.as_ptr()).aborted != 0 }
+    }
+
+    /// Has httpd close the connection behind the response instead of waiting for another request.
+    pub fn close_after(self) {
+        // SAFETY: the connection is live.
+        unsafe { (*self.as_ptr()).keepalive = sys::AP_CONN_CLOSE };
+    }
+
+    /// The connection's number, unique in this server while the connection lives.
+    #[must_use]
+    pub fn id(self) -> i64 {
+        // SAFETY: the connection is live.
+        unsafe { (*self.as_ptr()).id }
+    }
+
+    /// The address of the peer, which may be a proxy.
+    #[must_use]
+    pub fn client_ip(self) -> Option<&'c CStr> {
+        // SAFETY: the connection is live.
+        let text = unsafe { (*self.as_ptr()).client_ip };
+        // SAFETY: the string lives in the connection's pool.
+        unsafe { c_str(text) }
+    }
+
+    /// How many requests this connection has served before this one.
+    #[must_use]
+    pub fn keepalives(self) -> u32 {
+        // SAFETY: the connection is live.
+        let count = unsafe { (*self.as_ptr()).keepalives };
+        u32::try_from(count).unwrap_or(0)
+    }
+}

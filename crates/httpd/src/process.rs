@@ -1,0 +1,146 @@
+//! What httpd says about itself.
+
+use core::ffi::{CStr, c_int};
+use std::ffi::CString;
+
+use crate::pool::Pool;
+use crate::server::Server;
+use crate::sys;
+use crate::text::{bytes, c_str};
+
+/// What httpd is doing (`AP_SQ_MAIN_STATE`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Reading the configuration for the first time, which is thrown away again: `-t` ends here.
+    FirstReading,
+    /// Reading the configuration that will be served.
+    Reading,
+    /// Serving.
+    Running,
+    /// Going down, or between two configurations.
+    Other,
+}
+
+/// What httpd was started for (`AP_SQ_RUN_MODE`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunMode {
+    /// To serve.
+    Serve,
+    /// To test its configuration (`-t`).
+    Test,
+    /// To print something about its configuration (`-S`, `-M`, …).
+    Dump,
+}
+
+/// What httpd is doing.
+#[must_use]
+pub fn phase() -> Phase {
+    match state(sys::AP_SQ_MAIN_STATE) {
+        sys::AP_SQ_MS_CREATE_PRE_CONFIG => Phase::FirstReading,
+        sys::AP_SQ_MS_CREATE_CONFIG => Phase::Reading,
+        sys::AP_SQ_MS_RUN_MPM => Phase::Running,
+        _ => Phase::Other,
+    }
+}
+
+/// What httpd was started for.
+#[must_use]
+pub fn run_mode() -> RunMode {
+    match state(sys::AP_SQ_RUN_MODE) {
+        sys::AP_SQ_RM_CONFIG_TEST => RunMode::Test,
+        sys::AP_SQ_RM_CONFIG_DUMP => RunMode::Dump,
+        _ => RunMode::Serve,
+    }
+}
+
+/// How often the configuration has been loaded: 1 for the first that is served.
+#[must_use]
+pub fn config_generation() -> i32 {
+    state(sys::AP_SQ_CONFIG_GEN)
+}
+
+fn state(query: c_int) -> c_int {
+    // SAFETY: httpd answers any query, with AP_SQ_NOT_SUPPORTED for those it does not know.
+    unsafe { sys::ap_state_query(query) }
+}
+
+/// How many children and threads the MPM may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MpmLimits {
+    /// The most child processes that may ever be there at once.
+    pub children: usize,
+    /// The threads of each that serve requests; 1 for prefork.
+    pub threads: usize,
+}
+
+/// The limits of the MPM that is loaded, once the configuration is read.
+#[must_use]
+pub fn mpm_limits() -> MpmLimits {
+    MpmLimits {
+        children: mpm(sys::AP_MPMQ_HARD_LIMIT_DAEMONS),
+        threads: mpm(sys::AP_MPMQ_MAX_THREADS),
+    }
+}
+
+/// The MPM's answer, at least 1.
+fn mpm(query: c_int) -> usize {
+    let mut result = 0;
+    // SAFETY: the MPM writes its answer to `result`, or leaves it.
+    unsafe { sys::ap_mpm_query(query, &raw mut result) };
+    usize::try_from(result).unwrap_or(0).max(1)
+}
+
+/// The user that httpd's children run as (`User`, `Group`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerIdentity {
+    /// The user's name, `#NUMBER` if configured so; empty while unset.
+    pub user_name: String,
+    /// The user's number.
+    pub uid: u32,
+    /// The group's number.
+    pub gid: u32,
+}
+
+/// The user that httpd's children run as, once the configuration is read.
+#[must_use]
+pub fn identity() -> ServerIdentity {
+    let config = &raw const sys::ap_unixd_config;
+    // SAFETY: httpd writes to this global while it reads the configuration, in the same thread.
+    let name = unsafe { (*config).user_name };
+    // SAFETY: the name lives as long as the configuration.
+    let name = unsafe { bytes(name) };
+    ServerIdentity {
+        user_name: String::from_utf8_lossy(name).into_owned(),
+        // SAFETY: as for the name.
+        uid: unsafe { (*config).user_id },
+        // SAFETY: as for the name.
+        gid: unsafe { (*config).group_id },
+    }
+}
+
+/// The main server of the configuration in force; `None` before there is one.
+///
+/// It must not be kept: a restart replaces it.
+#[must_use]
+pub fn main_server<'s>() -> Option<Server<'s>> {
+    // SAFETY: httpd writes to this global only while no other thread runs.
+    let server = unsafe { sys::ap_server_conf };
+    // SAFETY: not NULL, it is the live main server.
+    (!server.is_null()).then(|| unsafe { Server::from_raw(server) })
+}
+
+/// `path` made absolute, relative to `ServerRoot`; `None` if it is no valid path.
+#[must_use]
+pub fn server_root_relative<'p>(pool: Pool<'p>, path: &CStr) -> Option<&'p CStr> {
+    // SAFETY: pool and path are live; httpd returns NULL or a string in the pool.
+    let absolute = unsafe { sys::ap_server_root_relative(pool.as_ptr(), path.as_ptr()) };
+    // SAFETY: as above.
+    unsafe { c_str(absolute) }
+}
+
+/// Whether httpd was started with `-D name`, or `Define name` was read.
+#[must_use]
+pub fn define_exists(name: &str) -> bool {
+    // SAFETY: the name is NUL-terminated.
+    CString::new(name).is_ok_and(|name| unsafe { sys::ap_exists_config_define(name.as_ptr()) != 0 })
+}
