@@ -7,15 +7,19 @@
 
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod accounts;
 pub mod codes;
 pub mod directives;
+pub mod env_file;
 mod error;
+pub mod files;
 mod finding;
 mod group;
 mod model;
 pub mod names;
 pub mod options;
+pub mod python_home;
 mod settings;
 pub mod words;
 
