@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::failure::Result;
-use crate::{compat, demo, deny, dist, suite};
+use crate::{compat, demo, deny, dist, generate, suite};
 
 /// The project's own commands.
 #[derive(Debug, Parser)]
@@ -23,6 +23,8 @@ enum Command {
     Demo(demo::Options),
     /// Run the compatibility cases on mod_wsgi, on Pinion, or on both
     Compat(compat::Options),
+    /// Write the reference pages from the tables of directives, options and codes
+    Generate(generate::Options),
     /// Check licences and advisories of the dependencies with cargo-deny
     Deny(deny::Options),
 }
@@ -35,6 +37,7 @@ impl Cli {
             Command::Test => suite::run(),
             Command::Demo(options) => demo::run(&options),
             Command::Compat(options) => compat::run(&options),
+            Command::Generate(options) => generate::run(&options),
             Command::Deny(options) => deny::run(&options),
         }
     }

@@ -7,6 +7,7 @@ mod demo;
 mod deny;
 mod dist;
 mod failure;
+mod generate;
 mod paths;
 mod run;
 mod say;

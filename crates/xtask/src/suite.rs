@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::failure::{Failure, Result};
-use crate::{deny, dist, run, say};
+use crate::{deny, dist, generate, run, say};
 use pinion_testbed::packages;
 
 /// Sets up what the tests need, checks style, and runs every test. The runner's count of the
@@ -22,6 +22,7 @@ pub(crate) fn run() -> Result<()> {
         "-D",
         "warnings",
     ]))?;
+    generate::run(&generate::Options { check: true })?;
     deny::run_if_installed()?;
     say::step("build");
     dist::build()?;

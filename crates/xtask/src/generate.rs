@@ -1,0 +1,156 @@
+//! `cargo xtask generate`: the reference pages, from the tables that the program itself uses.
+
+use std::fs;
+
+use clap::Args;
+use pinion_config::codes::{self, Entry};
+use pinion_config::directives::{DIRECTIVES, Directive, Status};
+use pinion_config::options::{DaemonOption, OPTIONS, Origin};
+
+use crate::failure::{Failure, Result};
+use crate::{paths, say};
+
+/// The head of each page: who edits it by hand loses the edit.
+const NOTE: &str = "<!-- Made by `cargo xtask generate`. -->\n\n";
+
+/// What to do with the pages.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Write nothing; fail where a page is not what it should be
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// Writes the pages, or checks them.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let pages = [("docs/directives.md", directives()), ("docs/errors.md", errors())];
+    for (name, page) in pages {
+        let file = paths::root().join(name);
+        let same = fs::read_to_string(&file).is_ok_and(|present| present == page);
+        if options.check && !same {
+            return Err(Failure::wrong(
+                format!("{name} is not what the tables say"),
+                "cargo xtask generate, and commit the page with the change",
+            ));
+        }
+        if !same {
+            fs::write(&file, page).map_err(Failure::file(&file))?;
+            say::line(format_args!("wrote {name}"));
+        }
+    }
+    Ok(())
+}
+
+fn directives() -> String {
+    let mut page = format!(
+        "{NOTE}# Directives\n\nNames and meanings are mod_wsgi's where the table says so; such a configuration works unchanged.\n\n"
+    );
+    page.push_str("| directive | takes effect | of |\n|---|---|---|\n");
+    for directive in DIRECTIVES {
+        let name = directive.name;
+        let link = format!("[{name}](#{})", anchor(name));
+        page.push_str(&format!(
+            "| {link} | {} | {} |\n",
+            effect(directive),
+            origin(directive.origin)
+        ));
+    }
+    page.extend(DIRECTIVES.iter().map(section));
+    page.push_str("\n## Options of WSGIDaemonProcess\n\n");
+    page.push_str("| option | default | what it does | of |\n|---|---|---|---|\n");
+    page.extend(OPTIONS.iter().map(option));
+    page
+}
+
+fn section(directive: &Directive) -> String {
+    let contexts: Vec<_> = directive.contexts.iter().map(|context| context.as_str()).collect();
+    let mut text = format!("\n## {}\n\n{}\n\n", directive.name, directive.help);
+    text.push_str(&format!("    {} {}\n\n", directive.name, directive.syntax));
+    if !directive.default.is_empty() {
+        text.push_str(&format!("- Default: `{}`\n", directive.default));
+    }
+    text.push_str(&format!("- Context: {}\n", contexts.join(", ")));
+    if directive.status == Status::NotNeeded {
+        text.push_str("- Accepted so that a configuration loads; Pinion has no need of it.\n");
+    }
+    text
+}
+
+fn option(option: &DaemonOption) -> String {
+    let written = format!("`{}={}`", option.name, option.kind.placeholder());
+    let help = option.help;
+    format!(
+        "| {written} | {} | {} | {} |\n",
+        cell(option.default),
+        cell(help),
+        origin(option.origin)
+    )
+}
+
+fn effect(directive: &Directive) -> &'static str {
+    match directive.status {
+        Status::Honoured => "yes",
+        Status::NotNeeded => "not needed",
+    }
+}
+
+fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::ModWsgi => "mod_wsgi",
+        Origin::Pinion => "Pinion",
+    }
+}
+
+fn errors() -> String {
+    let mut page = format!(
+        "{NOTE}# Messages\n\nEach message of Pinion begins with a code. Codes keep their meaning for ever.\n"
+    );
+    page.extend(codes::REGISTRY.iter().map(message));
+    page
+}
+
+fn message(entry: &Entry) -> String {
+    format!(
+        "\n## {}: {}\n\n{}. {}\n\n- What follows: {}\n- What to do: {}\n",
+        entry.id,
+        entry.title,
+        capital(entry.severity.as_str()),
+        entry.cause,
+        entry.outcome,
+        entry.action
+    )
+}
+
+/// A heading's anchor, as forges make it.
+fn anchor(heading: &str) -> String {
+    heading.to_lowercase()
+}
+
+/// Text for a cell of a table, where a bar would end it.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_directive_option_and_code_is_on_its_page() {
+        let (directives, errors) = (directives(), errors());
+        for directive in DIRECTIVES {
+            assert!(directives.contains(&format!("\n## {}\n", directive.name)));
+        }
+        for option in OPTIONS {
+            assert!(directives.contains(&format!("| `{}=", option.name)));
+        }
+        for entry in codes::REGISTRY {
+            assert!(errors.contains(&format!("\n## {}: ", entry.id)));
+        }
+    }
+}
