@@ -1,1 +1,21 @@
-//! Processes, signals, descriptors, credentials and shared memory.
+//! Processes, signals, descriptors, credentials and shared memory: what Pinion asks of Linux.
+//!
+//! The functions are safe to call; what is unsafe about the system calls below them is confined here.
+//!
+//! - [`sockets`]: socket pairs, messages, streams, descriptors that travel.
+//! - [`shared`]: pages of atomic words between processes.
+//! - [`epoll`]: waiting for many descriptors.
+//! - [`signals`]: signals as descriptors, and signals ignored.
+//! - [`process`]: starting, reaping and signalling processes; [`title`]: what `ps` shows.
+//! - [`users`]: accounts; [`clock`]: the time; [`inherited`]: descriptors that came with exec.
+
+pub mod clock;
+pub mod epoll;
+pub mod inherited;
+pub mod process;
+pub mod shared;
+pub mod signals;
+pub mod sockets;
+mod system;
+pub mod title;
+pub mod users;
