@@ -53,7 +53,7 @@ pub struct MountKey {
     pub pair: PairKey,
     /// The script's absolute path, as Apache knows it (bytes, for no encoding is promised).
     pub script: Vec<u8>,
-    /// The callable's name.
+    /// The callable's name; empty when the script is only to be imported (`WSGIImportScript`).
     pub callable: String,
 }
 

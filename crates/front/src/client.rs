@@ -1,0 +1,63 @@
+//! What a front door does for one request while a worker answers it.
+
+use std::os::fd::OwnedFd;
+
+use pinion_wire::{
+    answer::{FilePart, HeadRef},
+    message::Death,
+};
+
+/// The client cannot be reached any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("client connection closed")]
+pub struct Gone;
+
+/// Why the request's body could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("request body cannot be read: {reason}")]
+pub struct BodyFault {
+    /// What the application's OSError says.
+    pub reason: String,
+}
+
+/// One request of a front door, as [`crate::Front::serve`] needs it.
+pub trait Client {
+    /// Status and headers have come.
+    ///
+    /// # Errors
+    /// The head is not fit to be sent (the front door answers 500 then), or the client has gone.
+    fn head(&mut self, head: &HeadRef<'_>) -> Result<(), Gone>;
+
+    /// A part of the body has come. `flush`: the client shall have it now. `last`: the answer is whole with it. The bytes are
+    /// overwritten after the call.
+    ///
+    /// # Errors
+    /// When the client has gone.
+    fn data(&mut self, bytes: &[u8], flush: bool, last: bool) -> Result<(), Gone>;
+
+    /// A part of the body is in a file.
+    ///
+    /// # Errors
+    /// When the client has gone.
+    fn file(&mut self, file: OwnedFd, part: FilePart) -> Result<(), Gone>;
+
+    /// The application wrote this to its log at Apache's level `level` (3 is error).
+    fn log(&mut self, level: u8, text: &[u8]);
+
+    /// Appends at least one and at most `most` bytes of the request's body to `into`, waiting for the first
+    /// but not for more; nothing at its end. Returns whether the body is whole now.
+    ///
+    /// # Errors
+    /// When the client sent something that is no body, or went away.
+    fn body(&mut self, most: usize, into: &mut Vec<u8>) -> Result<bool, BodyFault>;
+
+    /// The worker died while it ran this request: to be logged, whether the request goes to another worker or not.
+    fn worker_died(&mut self, death: &Death);
+
+    /// Whether the head of an answer has come: then the request cannot be begun anew.
+    fn answered(&self) -> bool;
+
+    /// Whether the server is being stopped at once, so that waiting any longer is of no use. Asked about
+    /// once a second while nothing comes.
+    fn cancelled(&self) -> bool;
+}

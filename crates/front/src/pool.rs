@@ -1,0 +1,98 @@
+//! Idle connections to workers, kept by slot.
+
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use pinion_unix::sockets;
+use pinion_wire::board::SLOTS;
+
+use crate::door::{Door, DoorError};
+
+/// How long a receive waits before the waiting is thought over. The times that administrators set are
+/// checked this often.
+const TICK: Duration = Duration::from_millis(250);
+
+/// A connection to one worker.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) socket: OwnedFd,
+    pub(crate) epoch: u32,
+    /// Its number in the worker, from the Welcome; 0 until that has come.
+    pub(crate) number: u32,
+    /// The number of the last request on it.
+    pub(crate) seq: u32,
+}
+
+/// How long a worker may leave what was sent to it unread. Only a head larger than a socket's buffer has to wait
+/// for the worker at all.
+const SEND: Duration = Duration::from_secs(60);
+
+/// The idle connections of one front-door process.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    slots: Vec<Mutex<Vec<Connection>>>,
+}
+
+impl Pool {
+    pub(crate) fn new() -> Self {
+        Self { slots: (0..SLOTS).map(|_| Mutex::default()).collect() }
+    }
+
+    fn slot(&self, slot: usize) -> Option<MutexGuard<'_, Vec<Connection>>> {
+        // A panic while the lock is held leaves the list as it is: still a list of idle connections.
+        Some(self.slots.get(slot)?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The connection used last that belongs to this epoch; those of older epochs are closed.
+    pub(crate) fn take(&self, slot: usize, epoch: u32) -> Option<Connection> {
+        let mut idle = self.slot(slot)?;
+        while let Some(connection) = idle.pop() {
+            if connection.epoch == epoch {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection on which nothing is outstanding.
+    pub(crate) fn put(&self, slot: usize, connection: Connection) {
+        if let Some(mut idle) = self.slot(slot) {
+            if idle.last().is_some_and(|other| other.epoch != connection.epoch) {
+                idle.clear();
+            }
+            idle.push(connection);
+        }
+    }
+}
+
+/// Makes a connection to the slot's worker; the worker's Welcome is yet to come.
+pub(crate) fn connect(door: &Door, slot: usize, epoch: u32) -> Result<Connection, DoorError> {
+    let socket = door.open(slot as u32, epoch)?;
+    sockets::set_timeouts(socket.as_fd(), Some(TICK), Some(SEND))?;
+    Ok(Connection { socket, epoch, number: 0, seq: 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection(epoch: u32) -> Connection {
+        let (socket, _) = sockets::stream_pair().unwrap();
+        Connection { socket, epoch, number: 1, seq: 0 }
+    }
+
+    #[test]
+    fn connections_of_an_older_epoch_are_closed() {
+        let pool = Pool::new();
+        pool.put(3, connection(1));
+        assert!(pool.take(3, 2).is_none());
+        assert!(pool.take(3, 1).is_none());
+        pool.put(3, connection(1));
+        pool.put(3, connection(2));
+        assert_eq!(pool.take(3, 2).map(|c| c.epoch), Some(2));
+        assert!(pool.take(3, 1).is_none());
+    }
+}

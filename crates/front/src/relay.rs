@@ -1,0 +1,336 @@
+//! One request on one connection: send it, hand on what comes back.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    io,
+    os::fd::{AsFd, OwnedFd},
+    time::Instant,
+};
+
+use pinion_unix::sockets::{self, Wait};
+use pinion_wire::{
+    FrameError, Header, Kind,
+    answer::{self, End, FilePart, HeadRef, Welcome},
+    frame::{self, BODY_LAST, DATA_FLUSH},
+    message::Timeouts,
+};
+
+use crate::{client::Client, door::is_timeout, pool::Connection};
+
+/// The receive buffer of a thread: what one receive may bring.
+const BUFFER: usize = 256 * 1024;
+/// The longest frame that must be whole before it is used (all but `Data`).
+const MAX_WHOLE: usize = 4 * 1024 * 1024;
+/// The most that one `Want` may ask for.
+const MAX_WANT: usize = 64 * 1024;
+
+thread_local! {
+    static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How an exchange ended.
+#[derive(Debug)]
+pub(crate) enum Relayed {
+    /// The worker said so; the connection can be used again.
+    Done(End),
+    /// The client has gone; the connection is to be closed.
+    ClientGone,
+    /// The connection ended. The flag says whether anything of this request had come.
+    Lost {
+        /// Whether the worker had begun to answer (or to log, or to read the body).
+        heard: bool,
+    },
+    /// The manager could not pass the connection on.
+    Refused,
+    /// Nothing came for too long.
+    Overdue(Overdue),
+    /// The server is being stopped.
+    Cancelled,
+    /// The worker sent something that is no answer.
+    Garbled(FrameError),
+}
+
+/// Which time was exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Overdue {
+    /// queue-timeout: the worker had not begun.
+    Queue,
+    /// request-timeout.
+    Request,
+    /// socket-timeout.
+    Socket,
+}
+
+/// What the manager says of a request that keeps its front door waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// It was not begun.
+    Waiting,
+    /// It was begun this many milliseconds ago.
+    Running(u64),
+    /// Its worker is gone.
+    Gone,
+}
+
+/// One request on one connection.
+pub(crate) struct Exchange<'a, C> {
+    pub(crate) connection: &'a mut Connection,
+    pub(crate) client: &'a mut C,
+    pub(crate) timeouts: Timeouts,
+    /// Asks the manager about the request with this connection number and sequence.
+    pub(crate) inquire: &'a dyn Fn(u32, u32) -> Word,
+}
+
+/// Where the exchange stands.
+struct Progress {
+    sent: Instant,
+    last_byte: Instant,
+    heard: bool,
+    files: VecDeque<OwnedFd>,
+    /// What is left of the `Data` frame at hand, and whether it is to be flushed.
+    data: Option<(usize, bool)>,
+}
+
+/// What a frame means for the loop.
+enum Step {
+    Next,
+    Ended(Relayed),
+}
+
+impl<C: Client> Exchange<'_, C> {
+    /// Sends the request frame, which carries the connection's current sequence, and relays the answer.
+    pub(crate) fn run(&mut self, request: &[u8]) -> Relayed {
+        if send(&self.connection.socket, request).is_err() {
+            return Relayed::Lost { heard: false };
+        }
+        INPUT.with_borrow_mut(|buffer| {
+            if buffer.len() < BUFFER {
+                buffer.resize(BUFFER, 0);
+            }
+            self.relay(buffer)
+        })
+    }
+
+    fn relay(&mut self, buffer: &mut Vec<u8>) -> Relayed {
+        let now = Instant::now();
+        let mut progress = Progress {
+            sent: now,
+            last_byte: now,
+            heard: false,
+            files: VecDeque::new(),
+            data: None,
+        };
+        let (mut start, mut end) = (0, 0);
+        loop {
+            match self.consume(&buffer[start..end], &mut progress) {
+                Ok((used, Step::Next)) => start += used,
+                Ok((_, Step::Ended(relayed))) => return relayed,
+                Err(error) => return Relayed::Garbled(error),
+            }
+            if let Err(error) = make_room(buffer, &mut start, &mut end) {
+                return Relayed::Garbled(error);
+            }
+            match self.receive(&mut buffer[end..]) {
+                Ok((0, _)) => return Relayed::Lost { heard: progress.heard },
+                Ok((count, file)) => {
+                    end += count;
+                    progress.last_byte = Instant::now();
+                    progress.files.extend(file);
+                }
+                Err(error) if is_timeout(&error) => {
+                    if let Some(relayed) = self.think_over(&progress) {
+                        return relayed;
+                    }
+                }
+                Err(_) => return Relayed::Lost { heard: progress.heard },
+            }
+        }
+    }
+
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
+        sockets::recv_with_fd(self.connection.socket.as_fd(), buffer, Wait::Yes)
+    }
+
+    /// Uses all that can be used of `bytes`; returns how many bytes that were.
+    fn consume(
+        &mut self,
+        bytes: &[u8],
+        progress: &mut Progress,
+    ) -> Result<(usize, Step), FrameError> {
+        let mut used = 0;
+        loop {
+            let rest = &bytes[used..];
+            if let Some((left, flush)) = progress.data {
+                let (taken, step) = self.data(rest, left, flush, progress)?;
+                used += taken;
+                if matches!(step, Step::Ended(_)) {
+                    return Ok((used, step));
+                }
+                if progress.data.is_some() {
+                    return Ok((used, Step::Next));
+                }
+                continue;
+            }
+            if let Some(header) = data_header(rest)? {
+                self.check(&header)?;
+                progress.heard = true;
+                progress.data = Some((header.len as usize, header.flags & DATA_FLUSH != 0));
+                used += Header::SIZE;
+                continue;
+            }
+            let Some((header, payload, length)) = Header::split(rest)? else {
+                return Ok((used, Step::Next));
+            };
+            used += length;
+            if let step @ Step::Ended(_) = self.frame(&header, payload, progress)? {
+                return Ok((used, step));
+            }
+        }
+    }
+
+    /// Hands on what is here of a `Data` frame with `left` bytes to come.
+    fn data(
+        &mut self,
+        rest: &[u8],
+        left: usize,
+        flush: bool,
+        progress: &mut Progress,
+    ) -> Result<(usize, Step), FrameError> {
+        let part = &rest[..left.min(rest.len())];
+        let whole = part.len() == left;
+        progress.data = (!whole).then_some((left - part.len(), flush));
+        let last = whole && ends_complete(&rest[part.len()..])?;
+        if !part.is_empty() && self.client.data(part, flush && whole, last).is_err() {
+            return Ok((part.len(), Step::Ended(Relayed::ClientGone)));
+        }
+        Ok((part.len(), Step::Next))
+    }
+
+    fn check(&self, header: &Header) -> Result<(), FrameError> {
+        if header.seq == self.connection.seq { Ok(()) } else { Err(FrameError::Value("sequence")) }
+    }
+
+    fn frame(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        progress: &mut Progress,
+    ) -> Result<Step, FrameError> {
+        match header.kind {
+            Kind::Welcome => {
+                self.connection.number = Welcome::decode(payload)?.connection;
+                return Ok(Step::Next);
+            }
+            Kind::Refused => return Ok(Step::Ended(Relayed::Refused)),
+            _ => self.check(header)?,
+        }
+        progress.heard = true;
+        let done = match header.kind {
+            Kind::Head => self.client.head(&HeadRef::decode(payload)?).is_ok(),
+            Kind::Log => {
+                self.client.log(header.flags as u8, payload);
+                true
+            }
+            Kind::File => {
+                let file = progress.files.pop_front().ok_or(FrameError::Value("descriptor"))?;
+                self.client.file(file, FilePart::decode(payload)?).is_ok()
+            }
+            Kind::Want => return self.send_body(answer::decode_want(payload)?),
+            Kind::End => {
+                return Ok(Step::Ended(Relayed::Done(End::from_flags(header.flags)?)));
+            }
+            other => return Err(FrameError::Unexpected(other)),
+        };
+        Ok(if done { Step::Next } else { Step::Ended(Relayed::ClientGone) })
+    }
+
+    /// Answers a `Want` with exactly one frame.
+    fn send_body(&mut self, want: u32) -> Result<Step, FrameError> {
+        let most = (want as usize).min(MAX_WANT);
+        if most == 0 {
+            return Err(FrameError::Value("want"));
+        }
+        let seq = self.connection.seq;
+        let mut out = Vec::with_capacity(Header::SIZE + most);
+        out.resize(Header::SIZE, 0);
+        match self.client.body(most, &mut out) {
+            Ok(last) => {
+                let len = (out.len() - Header::SIZE) as u32;
+                let flags = if last { BODY_LAST } else { 0 };
+                let header = Header { kind: Kind::Body, flags, seq, len };
+                out[..Header::SIZE].copy_from_slice(&header.encode());
+            }
+            Err(fault) => {
+                out.clear();
+                frame::push(&mut out, Kind::BodyFailed, 0, seq, fault.reason.as_bytes());
+            }
+        }
+        // When the worker has gone, the next receive says so.
+        let _ = send(&self.connection.socket, &out);
+        Ok(Step::Next)
+    }
+
+    /// Nothing came for a while: is it time to give up?
+    fn think_over(&self, progress: &Progress) -> Option<Relayed> {
+        if self.client.cancelled() {
+            return Some(Relayed::Cancelled);
+        }
+        let Timeouts { queue, request, socket, .. } = self.timeouts;
+        let over =
+            |limit: u64, since: Instant| limit > 0 && since.elapsed().as_millis() >= limit.into();
+        if over(request, progress.sent) || (!progress.heard && over(queue, progress.sent)) {
+            match (self.inquire)(self.connection.number, self.connection.seq) {
+                Word::Waiting if over(queue, progress.sent) => {
+                    return Some(Relayed::Overdue(Overdue::Queue));
+                }
+                Word::Running(ms) if request > 0 && ms >= request => {
+                    return Some(Relayed::Overdue(Overdue::Request));
+                }
+                Word::Gone => return Some(Relayed::Lost { heard: progress.heard }),
+                Word::Waiting | Word::Running(_) => {}
+            }
+        }
+        over(socket, progress.last_byte).then_some(Relayed::Overdue(Overdue::Socket))
+    }
+}
+
+/// The header at the start of `bytes` if it is that of a `Data` frame.
+fn data_header(bytes: &[u8]) -> Result<Option<Header>, FrameError> {
+    let Some(head) = bytes.first_chunk() else { return Ok(None) };
+    let header = Header::decode(head)?;
+    Ok((header.kind == Kind::Data).then_some(header))
+}
+
+/// Whether `bytes` begin with an `End` frame that says "complete".
+fn ends_complete(bytes: &[u8]) -> Result<bool, FrameError> {
+    let Some(head) = bytes.first_chunk() else { return Ok(false) };
+    let header = Header::decode(head)?;
+    Ok(header.kind == Kind::End && header.flags == End::Complete as u16)
+}
+
+/// Makes room behind `end`: moves what is left to the front, grows for a frame that must be whole.
+fn make_room(buffer: &mut Vec<u8>, start: &mut usize, end: &mut usize) -> Result<(), FrameError> {
+    if start == end {
+        (*start, *end) = (0, 0);
+        return Ok(());
+    }
+    if *start > 0 {
+        buffer.copy_within(*start..*end, 0);
+        (*start, *end) = (0, *end - *start);
+    }
+    if let Some(head) = buffer[..*end].first_chunk() {
+        let needed = Header::SIZE + Header::decode(head)?.len as usize;
+        if needed > MAX_WHOLE {
+            return Err(FrameError::TooLong(needed as u32));
+        }
+        if needed > buffer.len() {
+            buffer.resize(needed, 0);
+        }
+    }
+    Ok(())
+}
+
+fn send(socket: &OwnedFd, bytes: &[u8]) -> io::Result<()> {
+    sockets::send_all(socket.as_fd(), &mut [io::IoSlice::new(bytes)])
+}

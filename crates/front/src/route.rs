@@ -1,0 +1,166 @@
+//! Which slots serve a mount, and which of them gets a request.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use pinion_wire::{
+    board::{Board, Claim, Row, SlotState},
+    message::{MountKey, Mounted, PairKey},
+    request::Target,
+};
+
+/// A mount that the manager has told the slots of.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) key: MountKey,
+    pub(crate) mounted: Mounted,
+}
+
+/// Why no slot took a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoSlot {
+    /// No worker is ready.
+    NoneReady,
+    /// As many requests run and wait as the group allows.
+    Full,
+}
+
+impl Route {
+    /// Counts a request at the ready slot with the fewest, when the backlog has room for it.
+    pub(crate) fn claim(&self, board: Board<'_>, row: Option<Row<'_>>) -> Result<Claim, NoSlot> {
+        let Mounted { first_slot, slots, threads, backlog, .. } = self.mounted;
+        // A slot may close between looking and claiming; then look again. Each round of that needs the
+        // manager to have closed a slot, so a few rounds suffice.
+        for _ in 0..8 {
+            let (mut best, mut total, mut ready) = (None, 0, 0_u64);
+            for index in first_slot as usize..(first_slot + slots) as usize {
+                let Some(slot) = board.slot(index) else { continue };
+                if slot.view().state != SlotState::Ready {
+                    continue;
+                }
+                let count = slot.count();
+                total += count;
+                ready += 1;
+                if best.is_none_or(|(least, _)| count < least) {
+                    best = Some((count, index));
+                }
+            }
+            let Some((_, index)) = best else { return Err(NoSlot::NoneReady) };
+            if total >= ready * u64::from(threads) + u64::from(backlog) {
+                return Err(NoSlot::Full);
+            }
+            if let Some(claim) = Claim::take(board, row, index) {
+                return Ok(claim);
+            }
+        }
+        Err(NoSlot::NoneReady)
+    }
+}
+
+/// The routes that this process knows, by everything that tells mounts apart.
+#[derive(Debug, Default)]
+pub(crate) struct Routes {
+    known: RwLock<HashMap<Vec<u8>, Arc<Route>>>,
+}
+
+impl Routes {
+    /// The route of a mount, if it is known.
+    pub(crate) fn find(&self, name: &[u8]) -> Option<Arc<Route>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Learns a route.
+    pub(crate) fn learn(&self, name: Vec<u8>, route: Route) -> Arc<Route> {
+        let route = Arc::new(route);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(name, Arc::clone(&route));
+        route
+    }
+
+    /// Forgets a route, so that the manager is asked again.
+    pub(crate) fn forget(&self, name: &[u8]) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+}
+
+/// Writes what tells `target` from every other mount into `name`.
+pub(crate) fn write_name(name: &mut Vec<u8>, target: &Target<'_>) {
+    name.clear();
+    for part in [target.process_group, target.application_group, target.callable] {
+        name.extend_from_slice(part);
+        name.push(0);
+    }
+    name.extend_from_slice(target.script);
+}
+
+/// The mount that a request's target names.
+pub(crate) fn mount_key(target: &Target<'_>) -> MountKey {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    MountKey {
+        pair: PairKey {
+            process_group: text(target.process_group),
+            application_group: text(target.application_group),
+        },
+        script: target.script.to_vec(),
+        callable: text(target.callable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+    use pinion_wire::{
+        board::{self, SlotView},
+        message::Timeouts,
+    };
+
+    const TARGET: Target<'static> = Target {
+        script: b"/a.wsgi",
+        callable: b"application",
+        process_group: b"g",
+        application_group: b"",
+    };
+
+    fn route(backlog: u32) -> Route {
+        let mounted = Mounted {
+            mount: 0,
+            first_slot: 2,
+            slots: 3,
+            processes: 2,
+            threads: 1,
+            backlog,
+            timeouts: Timeouts::default(),
+        };
+        Route { key: mount_key(&TARGET), mounted }
+    }
+
+    #[test]
+    fn the_ready_slot_with_the_fewest_requests_is_chosen() {
+        let words: Vec<_> = (0..board::WORDS).map(|_| AtomicU64::new(0)).collect();
+        let board = Board::new(&words).unwrap();
+        let route = route(1);
+        assert_eq!(route.claim(board, None).unwrap_err(), NoSlot::NoneReady);
+        for index in [1, 3, 4] {
+            board.slot(index).unwrap().set(SlotView { state: SlotState::Ready, epoch: 1 });
+        }
+        let first = route.claim(board, None).unwrap();
+        let second = route.claim(board, None).unwrap();
+        assert_eq!((first.slot(), second.slot()), (3, 4), "slot 1 belongs to another pair");
+        let third = route.claim(board, None).unwrap();
+        assert_eq!(route.claim(board, None).unwrap_err(), NoSlot::Full);
+        third.release(board, None);
+        assert!(route.claim(board, None).is_ok());
+    }
+
+    #[test]
+    fn names_tell_mounts_apart() {
+        let (mut one, mut other) = (Vec::new(), Vec::new());
+        write_name(&mut one, &TARGET);
+        write_name(&mut other, &Target { process_group: b"", application_group: b"g", ..TARGET });
+        assert_ne!(one, other);
+    }
+}

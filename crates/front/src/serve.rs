@@ -1,0 +1,324 @@
+//! A request's way through the front door: find a worker, try, and try again where that is safe.
+
+use std::{
+    os::fd::OwnedFd,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use pinion_unix::{clock, shared::SharedWords};
+use pinion_wire::{
+    FrameError,
+    answer::End,
+    board::{Board, Claim, Row},
+    message::{AcquireReply, Death, InquireReply, Until},
+    request::{RequestWriter, Target},
+};
+
+use crate::{
+    client::Client,
+    door::{Door, DoorError},
+    pool::{self, Connection, Pool},
+    relay::{Exchange, Overdue, Relayed, Word},
+    route::{NoSlot, Route, Routes, mount_key, write_name},
+};
+
+/// How often a request that no worker had begun is given to another one.
+const FRESH_TRIES: u32 = 5;
+/// How often a full backlog is looked at again.
+const BACKLOG_LOOK: Duration = Duration::from_millis(5);
+
+/// A request to be served.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The application.
+    pub target: Target<'a>,
+    /// The finished frame of a [`RequestWriter`], at its start.
+    pub frame: &'a mut [u8],
+    /// GET, HEAD or OPTIONS without a body: may be begun twice.
+    pub repeatable: bool,
+    /// The script's modification time in microseconds since 1970, when changes are to be noticed.
+    pub script_mtime: Option<u64>,
+    /// How long to wait for workers to be ready.
+    pub patience: Duration,
+}
+
+/// How a request ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The worker answered, as far as [`End`] says.
+    Done(End),
+    /// The client has gone, or what the application wants to send cannot be sent.
+    ClientGone,
+    /// It could not be served.
+    Trouble(Trouble),
+}
+
+/// Why a request could not be served.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The application cannot be loaded. 500.
+    NotLoaded {
+        /// Its traceback, when nobody has logged it yet.
+        detail: Option<String>,
+        /// Milliseconds until the next attempt.
+        retry_ms: u64,
+    },
+    /// No process group of that name. 500.
+    UnknownGroup(String),
+    /// Too many application groups. 503.
+    BoardFull,
+    /// The server is stopping. 503.
+    Stopping,
+    /// The backlog stayed full for connect-timeout. 503.
+    Backlog,
+    /// Not begun within queue-timeout. 504.
+    QueueTimeout,
+    /// Not done within request-timeout. 504.
+    RequestTimeout,
+    /// No byte within socket-timeout. 504.
+    SocketTimeout,
+    /// The worker died, and the request must not or did not go to another. 502.
+    Died(Box<Death>),
+    /// The connection to the worker was lost without a known cause. 502.
+    Lost,
+    /// The manager cannot be reached. 503.
+    Manager(DoorError),
+    /// The worker broke the protocol. 502.
+    Garbled(FrameError),
+}
+
+/// What one try came to.
+enum Tried {
+    Finished(Outcome),
+    /// Not begun: try again.
+    Fresh(Trouble),
+    /// Begun, and nothing of an answer came.
+    Begun(Trouble),
+}
+
+/// A front-door process's way to all workers.
+#[derive(Debug)]
+pub struct Front {
+    door: Door,
+    board: SharedWords,
+    row: Option<u32>,
+    /// Open as long as this process lives.
+    _lifeline: Option<OwnedFd>,
+    routes: Routes,
+    pool: Pool,
+}
+
+/// A claim that is released when it goes out of scope.
+struct Counted<'a> {
+    claim: Option<Claim>,
+    board: Board<'a>,
+    row: Option<Row<'a>>,
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        if let Some(claim) = self.claim.take() {
+            claim.release(self.board, self.row);
+        }
+    }
+}
+
+impl Front {
+    /// Sets up the front door of the process `pid`, whose configuration is number `generation`. A manager that does not
+    /// answer the hello costs the row on the board, no more.
+    #[must_use]
+    pub fn new(door: Door, board: SharedWords, pid: u32, generation: u32) -> Self {
+        let (row, lifeline) = match door.hello(pid, generation) {
+            Ok((row, lifeline)) => (row, Some(lifeline)),
+            Err(_) => (None, None),
+        };
+        let (routes, pool) = (Routes::default(), Pool::new());
+        Self { door, board, row, _lifeline: lifeline, routes, pool }
+    }
+
+    /// Serves one request.
+    pub fn serve<C: Client>(&self, mut request: Request<'_>, client: &mut C) -> Outcome {
+        let Some(board) = Board::new(self.board.words()) else {
+            return Outcome::Trouble(Trouble::BoardFull);
+        };
+        let mut name = Vec::with_capacity(256);
+        write_name(&mut name, &request.target);
+        let deadline = Instant::now() + request.patience;
+        let mut fresh = 0;
+        loop {
+            let tried = self.attempt(board, &name, &mut request, client, deadline);
+            match tried.unwrap_or_else(|trouble| Tried::Finished(Outcome::Trouble(trouble))) {
+                Tried::Finished(outcome) => return outcome,
+                Tried::Fresh(_) if fresh < FRESH_TRIES => fresh += 1,
+                // Once: the second worker to die of it is the last.
+                Tried::Begun(_) if request.repeatable => request.repeatable = false,
+                Tried::Fresh(trouble) | Tried::Begun(trouble) => {
+                    return Outcome::Trouble(trouble);
+                }
+            }
+        }
+    }
+
+    fn attempt<C: Client>(
+        &self,
+        board: Board<'_>,
+        name: &[u8],
+        request: &mut Request<'_>,
+        client: &mut C,
+        deadline: Instant,
+    ) -> Result<Tried, Trouble> {
+        let mut route = self.route(name, &request.target, client, deadline)?;
+        if let Some(mtime) = request.script_mtime {
+            self.notice_change(board, &route, mtime, client, deadline)?;
+        }
+        let mut connect_by = None;
+        let claim = loop {
+            match route.claim(board, self.row.and_then(|row| board.row(row as usize))) {
+                Ok(claim) => break claim,
+                Err(NoSlot::NoneReady) => {
+                    self.routes.forget(name);
+                    route = self.route(name, &request.target, client, deadline)?;
+                }
+                Err(NoSlot::Full) => {
+                    let limit = Duration::from_millis(route.mounted.timeouts.connect);
+                    let by = *connect_by.get_or_insert_with(|| Instant::now() + limit);
+                    if Instant::now() >= by || client.cancelled() {
+                        return Err(Trouble::Backlog);
+                    }
+                    std::thread::sleep(BACKLOG_LOOK);
+                }
+            }
+        };
+        let (slot, epoch) = (claim.slot(), claim.epoch);
+        let row = self.row.and_then(|row| board.row(row as usize));
+        let _counted = Counted { claim: Some(claim), board, row };
+        let mut connection = match self.pool.take(slot, epoch) {
+            Some(connection) => connection,
+            None => pool::connect(&self.door, slot, epoch).map_err(Trouble::Manager)?,
+        };
+        connection.seq = connection.seq.wrapping_add(1);
+        RequestWriter::stamp(request.frame, connection.seq, clock::monotonic_ns());
+        let relayed = Exchange {
+            connection: &mut connection,
+            client,
+            timeouts: route.mounted.timeouts,
+            inquire: &|number, seq| self.word(slot, epoch, number, seq),
+        }
+        .run(request.frame);
+        Ok(self.judge(relayed, slot, connection, client))
+    }
+
+    /// Where the mount is served; asks the manager, and so starts the workers, when that is not known.
+    fn route<C: Client>(
+        &self,
+        name: &[u8],
+        target: &Target<'_>,
+        client: &C,
+        deadline: Instant,
+    ) -> Result<Arc<Route>, Trouble> {
+        if let Some(route) = self.routes.find(name) {
+            return Ok(route);
+        }
+        let key = mount_key(target);
+        let patience = deadline.saturating_duration_since(Instant::now());
+        let reply = self
+            .door
+            .acquire(&key, Until::Ready, patience, &|| client.cancelled())
+            .map_err(Trouble::Manager)?;
+        match reply {
+            AcquireReply::Mounted(mounted) => {
+                Ok(self.routes.learn(name.to_vec(), Route { key, mounted }))
+            }
+            AcquireReply::Failed { detail, retry_ms } => {
+                Err(Trouble::NotLoaded { detail, retry_ms })
+            }
+            AcquireReply::UnknownGroup => Err(Trouble::UnknownGroup(key.pair.process_group)),
+            AcquireReply::Full => Err(Trouble::BoardFull),
+            AcquireReply::Stopping => Err(Trouble::Stopping),
+        }
+    }
+
+    /// Reports a changed script if nobody has yet, and waits for workers that have loaded it. If they
+    /// do not come, the old ones serve this request too.
+    fn notice_change<C: Client>(
+        &self,
+        board: Board<'_>,
+        route: &Route,
+        mtime: u64,
+        client: &C,
+        deadline: Instant,
+    ) -> Result<(), Trouble> {
+        let mount = board.mount(route.mounted.mount as usize);
+        if !mount.is_some_and(|mount| mount.claim_change(mtime)) {
+            return Ok(());
+        }
+        let patience = deadline.saturating_duration_since(Instant::now());
+        let cancelled = || client.cancelled();
+        match self.door.acquire(&route.key, Until::Changed(mtime), patience, &cancelled) {
+            Ok(_) | Err(DoorError::Timeout(_)) => Ok(()),
+            Err(error) => Err(Trouble::Manager(error)),
+        }
+    }
+
+    fn word(&self, slot: usize, epoch: u32, number: u32, seq: u32) -> Word {
+        match self.door.inquire((slot as u32, epoch), (number, seq), false) {
+            Ok(InquireReply::Running { since_ms }) => Word::Running(since_ms),
+            Ok(InquireReply::Dead(_)) => Word::Gone,
+            Ok(InquireReply::Waiting | InquireReply::Unknown) | Err(_) => Word::Waiting,
+        }
+    }
+
+    fn judge<C: Client>(
+        &self,
+        relayed: Relayed,
+        slot: usize,
+        connection: Connection,
+        client: &mut C,
+    ) -> Tried {
+        let trouble = match relayed {
+            Relayed::Done(end) => {
+                self.pool.put(slot, connection);
+                return Tried::Finished(Outcome::Done(end));
+            }
+            Relayed::ClientGone => return Tried::Finished(Outcome::ClientGone),
+            Relayed::Refused => return Tried::Fresh(Trouble::Lost),
+            Relayed::Lost { heard } => return self.post_mortem(heard, slot, &connection, client),
+            Relayed::Overdue(Overdue::Queue) => Trouble::QueueTimeout,
+            Relayed::Overdue(Overdue::Request) => Trouble::RequestTimeout,
+            Relayed::Overdue(Overdue::Socket) => Trouble::SocketTimeout,
+            Relayed::Cancelled => Trouble::Stopping,
+            Relayed::Garbled(error) => Trouble::Garbled(error),
+        };
+        Tried::Finished(Outcome::Trouble(trouble))
+    }
+
+    /// The connection ended: what became of the worker, and had it begun?
+    fn post_mortem<C: Client>(
+        &self,
+        heard: bool,
+        slot: usize,
+        connection: &Connection,
+        client: &mut C,
+    ) -> Tried {
+        let place = (slot as u32, connection.epoch);
+        let request = (connection.number, connection.seq);
+        let death = match self.door.inquire(place, request, true) {
+            Ok(InquireReply::Dead(death)) => Some(death),
+            // The manager knows the worker and says that it has not begun.
+            Ok(InquireReply::Waiting) if !heard => return Tried::Fresh(Trouble::Lost),
+            Ok(_) | Err(_) => None,
+        };
+        let begun = heard || death.as_ref().is_none_or(|death| death.begun_ms.is_some());
+        if let (true, Some(death)) = (begun, &death) {
+            client.worker_died(death);
+        }
+        let answered = client.answered();
+        let trouble = death.map_or(Trouble::Lost, Trouble::Died);
+        match (begun, answered) {
+            (false, _) => Tried::Fresh(trouble),
+            (true, false) => Tried::Begun(trouble),
+            (true, true) => Tried::Finished(Outcome::Trouble(trouble)),
+        }
+    }
+}
