@@ -1,6 +1,8 @@
 //! Processes are started for real. In a binary of its own: a process between fork and exec holds copies of all
 //! descriptors, which would keep the other tests' connections open.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
