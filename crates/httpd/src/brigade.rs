@@ -114,6 +114,10 @@ impl<'r> Brigade<'r> {
         // filters that keep a transient bucket longer copy it (apr_bucket_setaside).
         let status = unsafe { sys::ap_pass_brigade(filters, self.raw.as_ptr()) };
         self.clear();
+        if pieces.iter().any(|piece| matches!(piece, Piece::Broken)) {
+            // Not before: httpd sends no chunks on a connection that it is about to close.
+            self.request.connection().close_after();
+        }
         Status::check(status)
     }
 
@@ -143,10 +147,7 @@ impl<'r> Brigade<'r> {
             Piece::Flush => unsafe { sys::apr_bucket_flush_create(allocator) },
             // SAFETY: the allocator is live.
             Piece::End => unsafe { sys::apr_bucket_eos_create(allocator) },
-            Piece::Broken => {
-                self.request.connection().close_after();
-                self.error_bucket()
-            }
+            Piece::Broken => self.error_bucket(),
         };
         // SAFETY: the brigade is live and the bucket new.
         unsafe { sys::apr_brigade_insert_tail(self.raw.as_ptr(), bucket) };
