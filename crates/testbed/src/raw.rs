@@ -68,6 +68,15 @@ impl Connection {
         self.stream.write_all(bytes.as_ref()).map_err(Error::io("sending"))
     }
 
+    /// The same connection for another thread, which then reads while this one sends.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn try_clone(&self) -> Result<Self, Error> {
+        let stream = self.stream.try_clone().map_err(Error::io("cloning a socket"))?;
+        Ok(Self { stream, pending: self.pending.clone() })
+    }
+
     /// Ends the sending direction and goes on reading.
     ///
     /// # Errors
@@ -110,6 +119,21 @@ impl Connection {
                     "response head",
                     format!("connection closed after {got:?}"),
                 ));
+            }
+        }
+    }
+
+    /// The status of the next head, `100 Continue` included; what follows is left to be read.
+    ///
+    /// # Errors
+    /// The connection ended first, or what came is no HTTP.
+    pub fn interim(&mut self) -> Result<u16, Error> {
+        loop {
+            if let Some(head) = self.parse_head("POST")? {
+                return Ok(head.status);
+            }
+            if self.fill()? == 0 {
+                return Err(Error::http("response head", "connection closed"));
             }
         }
     }

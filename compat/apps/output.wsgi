@@ -1,0 +1,74 @@
+"""Writes to the places where an application may write, as the path says."""
+import logging
+import os
+import sys
+import threading
+import warnings
+
+print("compat: printed while loading")
+
+
+def application(environ, start_response):
+    mark = environ["QUERY_STRING"]
+    errors = environ["wsgi.errors"]
+    action = environ["PATH_INFO"].strip("/")
+    said = "done"
+    try:
+        if action == "print":
+            print("compat: print", mark)
+        elif action == "stderr":
+            print("compat: stderr", mark, file=sys.stderr)
+        elif action == "errors":
+            errors.write("compat: errors %s\n" % mark)
+        elif action == "writelines":
+            errors.writelines(["compat: first ", mark, "\ncompat: second ", mark, "\n"])
+        elif action == "partial":
+            errors.write("compat: partial " + mark)
+        elif action == "partial_print":
+            print("compat: partial", mark, end="")
+        elif action == "lines":
+            print("compat: line one %s\ncompat: line two %s" % (mark, mark))
+        elif action == "unicode":
+            print("compat: unicode \u20ac\xe9 " + mark)
+        elif action == "surrogate":
+            print("compat: surrogate \udcff " + mark)
+        elif action == "nul":
+            errors.write("compat: nul \0 after " + mark + "\n")
+        elif action == "long":
+            errors.write("compat: long " + "x" * 20000 + " " + mark + "\n")
+        elif action == "percent":
+            errors.write("compat: percent %s %n %d " + mark + "\n")
+        elif action == "flush":
+            errors.write("compat: flushed " + mark)
+            errors.flush()
+        elif action == "bytes":
+            errors.write(b"bytes")
+        elif action == "logging":
+            logging.getLogger("compat").warning("compat: logged %s", mark)
+        elif action == "warning":
+            warnings.warn("compat: warned " + mark)
+        elif action == "thread":
+            thread = threading.Thread(target=lambda: print("compat: from a thread", mark))
+            thread.start()
+            thread.join()
+        elif action == "keep":
+            application.kept = errors
+        elif action == "use_kept":
+            application.kept.write("compat: kept " + mark + "\n")
+        elif action == "stdin":
+            said = repr(sys.stdin.read())
+        elif action == "attributes":
+            said = "%s %s %s %s" % (errors.encoding, sys.stdout.isatty(), errors.closed, sys.stdout.encoding)
+        elif action == "close":
+            errors.close()
+        elif action == "stdout_close":
+            sys.stdout.close()
+            print("compat: after close", mark)
+        elif action == "buffer":
+            sys.stdout.buffer.write(b"compat: buffer " + mark.encode() + b"\n")
+        elif action == "fd":
+            os.write(2, b"compat: descriptor " + mark.encode() + b"\n")
+    except BaseException as error:
+        said = "!%s: %s" % (type(error).__name__, error)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [said.encode("utf-8", "backslashreplace")]
