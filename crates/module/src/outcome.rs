@@ -1,0 +1,108 @@
+//! What a request's end means for the client and for the log.
+
+use pinion_config::Code;
+use pinion_front::{Outcome, Trouble};
+use pinion_httpd::{
+    Answer, Request,
+    log::{self, Level},
+};
+use pinion_wire::answer::End;
+
+use crate::relay::Relay;
+
+/// Ends the answer and says what httpd is to do.
+pub(crate) fn conclude(request: Request<'_>, relay: &mut Relay<'_>, outcome: Outcome) -> Answer {
+    let failure = match outcome {
+        Outcome::Done(End::Complete) => {
+            if let Some(status) = relay.overridden() {
+                return Answer::Http(status);
+            }
+            relay.complete();
+            return Answer::Ok;
+        }
+        Outcome::ClientGone if !relay.is_unfit() => {
+            let code = Code::ClientGone;
+            let text = format!("{code}: the client closed the connection before the answer was whole");
+            log::request(request, Level::Debug, &text);
+            request.connection().close_after();
+            return Answer::Ok;
+        }
+        Outcome::ClientGone => Failure::new(500, Code::HeaderInvalid, "the worker sent a head that cannot be sent"),
+        Outcome::Done(end) => ended(end),
+        Outcome::Trouble(trouble) => troubled(&trouble),
+    };
+    failure.log(request);
+    if pinion_front::Client::answered(relay) {
+        relay.cut();
+        return Answer::Ok;
+    }
+    Answer::Http(failure.status)
+}
+
+/// A status for the client, and what the log says unless the worker has said it.
+struct Failure {
+    status: u16,
+    said: Option<(Code, String)>,
+}
+
+impl Failure {
+    fn new(status: u16, code: Code, text: impl Into<String>) -> Self {
+        Self { status, said: Some((code, text.into())) }
+    }
+
+    fn silent(status: u16) -> Self {
+        Self { status, said: None }
+    }
+
+    fn log(&self, request: Request<'_>) {
+        let Some((code, text)) = &self.said else { return };
+        for (number, line) in text.lines().enumerate() {
+            if number == 0 {
+                let hint = code.entry().action;
+                log::request(request, Level::Error, &format!("{code}: {line}; hint: {hint}"));
+            } else {
+                log::request(request, Level::Error, line);
+            }
+        }
+    }
+}
+
+/// What the worker says of an answer that is not whole; it has logged why.
+fn ended(end: End) -> Failure {
+    match end {
+        End::Expired => Failure::new(504, Code::QueueTimeout, "the request waited longer than queue-timeout for a thread"),
+        End::BodyFailed => Failure::silent(400),
+        End::Complete | End::Failed | End::Truncated | End::NotLoaded => Failure::silent(500),
+    }
+}
+
+fn troubled(trouble: &Trouble) -> Failure {
+    match trouble {
+        Trouble::NotLoaded { detail, retry_ms } => {
+            let detail = detail.as_deref().unwrap_or("its traceback is further up in this log");
+            let seconds = retry_ms.div_ceil(1000);
+            Failure::new(
+                500,
+                Code::LoadFailed,
+                format!("the application cannot be loaded; next attempt in {seconds} s, or when the script changes\n{detail}"),
+            )
+        }
+        Trouble::UnknownGroup(name) => {
+            Failure::new(500, Code::GroupUnknown, format!("no process group is named {name:?}"))
+        }
+        Trouble::BoardFull => {
+            Failure::new(503, Code::Unreachable, "there is no room for another application group")
+        }
+        Trouble::Stopping => Failure::new(503, Code::Unreachable, "the server is stopping"),
+        Trouble::Backlog => {
+            Failure::new(503, Code::BacklogFull, "listen-backlog requests wait already")
+        }
+        Trouble::QueueTimeout => Failure::new(504, Code::QueueTimeout, "no thread began the request within queue-timeout"),
+        Trouble::RequestTimeout => Failure::new(504, Code::RequestTimeout, "the request ran longer than request-timeout"),
+        Trouble::SocketTimeout => Failure::new(504, Code::SocketTimeout, "the worker sent nothing for socket-timeout"),
+        Trouble::Died(_) => Failure::silent(502),
+        Trouble::Lost => Failure::new(502, Code::WorkerGone, "the worker closed the connection"),
+        Trouble::Manager(error) => Failure::new(503, Code::Unreachable, error.to_string()),
+        Trouble::Garbled(error) => Failure::new(502, Code::FrameInvalid, error.to_string()),
+    }
+}

@@ -1,0 +1,242 @@
+//! Hands a worker's answer on to httpd: [`pinion_front::Client`] for one request.
+
+use std::os::fd::OwnedFd;
+
+use pinion_config::Code;
+use pinion_front::{BodyFault, Client, Gone};
+use pinion_httpd::{
+    Blocking, Brigade, Piece, Request, SentFile,
+    log::{self, Level},
+};
+use pinion_wire::{
+    answer::{FilePart, HeadRef},
+    message::Death,
+};
+use pinion_wsgi::headers;
+
+/// Blocks up to this length are copied at once: httpd would keep a copy anyway until the response is whole.
+const SHORT: usize = 8 * 1024;
+
+/// How the answer is to be treated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// `WSGIErrorOverride`: an error status gets httpd's error page, not the application's body.
+    pub(crate) error_override: bool,
+}
+
+/// One request, as its answer comes in.
+pub(crate) struct Relay<'r> {
+    request: Request<'r>,
+    rules: Rules,
+    output: Brigade<'r>,
+    input: Brigade<'r>,
+    state: State,
+}
+
+/// How far the answer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing has come.
+    Waiting,
+    /// The head has come; the body goes to the client.
+    Open,
+    /// The head has come with an error status, and httpd shall make the page: the body is dropped.
+    Overridden(u16),
+    /// The head was not fit to be sent.
+    Unfit,
+    /// The end of the answer was passed on.
+    Ended,
+}
+
+impl<'r> Relay<'r> {
+    pub(crate) fn new(request: Request<'r>, rules: Rules) -> Self {
+        let (output, input) = (Brigade::new(request), Brigade::new(request));
+        Self { request, rules, output, input, state: State::Waiting }
+    }
+
+    /// The error status whose page httpd shall make.
+    pub(crate) fn overridden(&self) -> Option<u16> {
+        match self.state {
+            State::Overridden(status) => Some(status),
+            _ => None,
+        }
+    }
+
+    /// Whether what the worker sent as a head cannot be sent to a client.
+    pub(crate) fn is_unfit(&self) -> bool {
+        self.state == State::Unfit
+    }
+
+    /// Ends an answer that is whole.
+    pub(crate) fn complete(&mut self) {
+        if self.state == State::Open {
+            self.state = State::Ended;
+            // When the client has gone there is nobody left to tell.
+            let _ = self.output.pass(&[Piece::End]);
+        }
+    }
+
+    /// Ends an answer that will not be whole, so that the client sees that: the last chunk is
+    /// not sent and the connection is closed.
+    pub(crate) fn cut(&mut self) {
+        self.request.connection().close_after();
+        if self.state == State::Open {
+            self.state = State::Ended;
+            let _ = self.output.pass(&[Piece::Broken, Piece::End]);
+        }
+    }
+
+    fn pass(&mut self, pieces: &[Piece<'_, 'r>]) -> Result<(), Gone> {
+        let passed = self.output.pass(pieces);
+        if passed.is_err() || self.request.connection().is_aborted() { Err(Gone) } else { Ok(()) }
+    }
+
+    fn header(&self, name: &[u8], value: &[u8]) {
+        let request = self.request;
+        if name.eq_ignore_ascii_case(b"Content-Type") {
+            request.set_content_type(value);
+        } else if name.eq_ignore_ascii_case(b"Content-Length") {
+            if let Some(length) = headers::content_length(value) {
+                request.set_content_length(length);
+            }
+        } else if headers::is_error_header(name) {
+            request.err_headers_out().add(name, value);
+        } else {
+            request.headers_out().add(name, value);
+        }
+    }
+}
+
+impl Client for Relay<'_> {
+    fn head(&mut self, head: &HeadRef<'_>) -> Result<(), Gone> {
+        // The worker has checked this already, but the application could have written into its process's own sockets.
+        let fit = (100..1000).contains(&head.status)
+            && headers::is_field_value(head.reason)
+            && head.headers().all(|(name, value)| {
+                headers::is_field_name(name) && headers::is_field_value(value)
+            });
+        if !fit || self.state != State::Waiting {
+            self.state = State::Unfit;
+            return Err(Gone);
+        }
+        for (name, value) in head.headers() {
+            self.header(name, value);
+        }
+        if self.rules.error_override && head.status >= 400 {
+            self.state = State::Overridden(head.status);
+            return Ok(());
+        }
+        let mut line = Vec::with_capacity(4 + head.reason.len());
+        line.extend_from_slice(head.status.to_string().as_bytes());
+        line.push(b' ');
+        line.extend_from_slice(head.reason);
+        self.request.set_status(head.status, Some(&line));
+        self.state = State::Open;
+        Ok(())
+    }
+
+    fn data(&mut self, bytes: &[u8], flush: bool, last: bool) -> Result<(), Gone> {
+        if self.state != State::Open {
+            return Ok(());
+        }
+        let block = if bytes.len() <= SHORT { Piece::Copied(bytes) } else { Piece::Bytes(bytes) };
+        if last {
+            self.state = State::Ended;
+            self.pass(&[block, Piece::End])
+        } else if flush {
+            self.pass(&[block, Piece::Flush])
+        } else {
+            self.pass(&[block])
+        }
+    }
+
+    fn file(&mut self, file: OwnedFd, part: FilePart) -> Result<(), Gone> {
+        if self.state != State::Open {
+            return Ok(());
+        }
+        let FilePart { offset, length } = part;
+        let file = SentFile::adopt(self.request, file, true).map_err(|_| Gone)?;
+        self.pass(&[Piece::File { file, offset, length }])
+    }
+
+    fn log(&mut self, level: u8, text: &[u8]) {
+        let level = log_level(level);
+        for line in text.split(|byte| *byte == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if !line.is_empty() || text.len() == 1 {
+                log::request_bytes(self.request, level, line);
+            }
+        }
+    }
+
+    fn body(&mut self, most: usize, into: &mut Vec<u8>) -> Result<bool, BodyFault> {
+        let start = into.len();
+        let mut blocking = Blocking::Yes;
+        loop {
+            let room = most - (into.len() - start);
+            if room == 0 {
+                return Ok(false);
+            }
+            let read = self.request.read_body(&mut self.input, room, blocking, |bytes| {
+                into.extend_from_slice(bytes);
+            });
+            match read {
+                Ok(filled) if filled.ended => return Ok(true),
+                Ok(filled) if filled.bytes == 0 && blocking == Blocking::No => return Ok(false),
+                Ok(_) => {}
+                // What was read before the fault is handed on first; the next read meets it again.
+                Err(_) if into.len() > start => return Ok(false),
+                Err(error) => return Err(BodyFault { reason: error.to_string() }),
+            }
+            if into.len() > start {
+                blocking = Blocking::No;
+            }
+        }
+    }
+
+    fn worker_died(&mut self, death: &Death) {
+        let Death { pid, group, cause, begun_ms, stack } = death;
+        let ran = begun_ms.map_or_else(String::new, |ms| {
+            format!(", {}.{} s in", ms / 1000, (ms % 1000) / 100)
+        });
+        let line = text(self.request.request_line());
+        let follows = if stack.is_empty() { "" } else { "; what it wrote last follows" };
+        let code = Code::WorkerKilled;
+        log::request(
+            self.request,
+            Level::Error,
+            &format!(
+                "{code}: worker {pid} of group {group:?} was {cause} while serving {line}{ran}{follows}"
+            ),
+        );
+        self.log(3, stack.as_bytes());
+    }
+
+    fn answered(&self) -> bool {
+        self.state != State::Waiting
+    }
+
+    fn cancelled(&self) -> bool {
+        pinion_httpd::is_stopping() && self.request.connection().has_hung_up()
+    }
+}
+
+/// A string of httpd's for a message.
+fn text(string: Option<&std::ffi::CStr>) -> String {
+    string.map(|string| string.to_bytes().escape_ascii().to_string()).unwrap_or_default()
+}
+
+/// The level for a number of Apache's scale.
+fn log_level(number: u8) -> Level {
+    match number {
+        0 => Level::Emergency,
+        1 => Level::Alert,
+        2 => Level::Critical,
+        3 => Level::Error,
+        4 => Level::Warning,
+        5 => Level::Notice,
+        6 => Level::Info,
+        7 => Level::Debug,
+        _ => Level::Trace,
+    }
+}

@@ -1,0 +1,184 @@
+//! From what the directives say to what the manager needs: names become numbers, folders become
+//! interpreters, files of variables become variables.
+//!
+//! What cannot be resolved has been named by the checks of the configuration; here it is left out of the
+//! settings, so that its group alone does not run.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use pinion_config::{
+    Accounts, Config, DaemonGroup, StaticMount, User, VhostId, env_file, files::Files, python_home,
+};
+use pinion_wire::message::{GroupSpec, Identity, MountKey, PairKey, Timeouts};
+
+/// What the server as a whole gives to each group.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) files: &'a dyn Files,
+    pub(crate) accounts: &'a dyn Accounts,
+    /// httpd's `Timeout`.
+    pub(crate) timeout: Duration,
+    /// Where to look for a system Python: the folders of `PATH`.
+    pub(crate) search_path: &'a [PathBuf],
+    /// How many processes and threads the implicit group has.
+    pub(crate) embedded: (u32, u32),
+}
+
+/// The process groups, resolved; those that cannot be are left out.
+pub(crate) fn groups(config: &Config, around: &Surroundings<'_>) -> Vec<GroupSpec> {
+    let home_of = |group: &DaemonGroup| -> u32 {
+        let place = config.group(group.name.as_str());
+        place.map_or(0, |definition| definition.vhost.0)
+    };
+    config
+        .effective_groups()
+        .iter()
+        .filter_map(|group| resolve(config, group, home_of(group), around))
+        .collect()
+}
+
+/// What is to be started at once.
+pub(crate) fn preload(config: &Config) -> Vec<MountKey> {
+    config.static_mounts().into_iter().map(mount_key).collect()
+}
+
+fn mount_key(mount: StaticMount) -> MountKey {
+    MountKey {
+        pair: PairKey {
+            process_group: mount.process_group.as_str().to_owned(),
+            application_group: mount.application_group,
+        },
+        script: path_bytes(&mount.script),
+        callable: mount.callable.unwrap_or_default(),
+    }
+}
+
+fn path_bytes(path: &Path) -> Vec<u8> {
+    std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec()
+}
+
+fn resolve(
+    config: &Config,
+    group: &DaemonGroup,
+    server: u32,
+    around: &Surroundings<'_>,
+) -> Option<GroupSpec> {
+    let python = match &group.python_home {
+        Some(home) => python_home::resolve(around.files, home),
+        None => python_home::system(around.files, around.search_path),
+    }
+    .ok()?;
+    let user = match &group.user {
+        Some(user) => around.accounts.user(user)?,
+        None => around.accounts.server_user(),
+    };
+    let embedded = group.name.is_embedded();
+    let (processes, threads) = if embedded {
+        around.embedded
+    } else {
+        (group.process_count().get(), group.threads.get())
+    };
+    let home = group.home.clone().or_else(|| user.home.clone());
+    Some(GroupSpec {
+        name: group.name.as_str().to_owned(),
+        server: if config.vhosts.contains_key(&VhostId(server)) { server } else { 0 },
+        processes,
+        threads,
+        multiprocess: if embedded { processes > 1 } else { group.is_multiprocess() },
+        python: lossy(&python.interpreter),
+        python_path: group.python_path.iter().map(|path| lossy(path)).collect(),
+        python_eggs: group.python_eggs.as_deref().map(lossy),
+        identity: identity(group, &user, around)?,
+        home: home.filter(|home| around.files.stat(home).is_ok()).map(|home| lossy(&home)),
+        umask: group.umask,
+        display_name: group.title(),
+        env: environment(group, &user, around)?,
+        locale: group.locale.clone(),
+        warmup: group.warmup.clone(),
+        restrict_stdout: config.server.restrict_stdout,
+        restrict_stdin: config.server.restrict_stdin,
+        maximum_requests: group.maximum_requests.map_or(0, |count| count.get().into()),
+        timeouts: timeouts(group, around),
+        listen_backlog: group.listen_backlog,
+    })
+}
+
+fn lossy(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// Whose rights the workers get: `Some(None)` when the server cannot change them.
+fn identity(
+    group: &DaemonGroup,
+    user: &User,
+    around: &Surroundings<'_>,
+) -> Option<Option<Identity>> {
+    if !around.accounts.started_as_root() {
+        return Some(None);
+    }
+    let gid = match &group.group {
+        Some(name) => around.accounts.group(name)?,
+        None => user.gid,
+    };
+    let groups = if group.supplementary_groups.is_empty() {
+        user.groups.clone()
+    } else {
+        let named = group.supplementary_groups.iter();
+        named.map(|name| around.accounts.group(name)).collect::<Option<_>>()?
+    };
+    Some(Some(Identity { uid: user.uid, gid, groups }))
+}
+
+/// The environment: who and where first, then the files, then single variables.
+fn environment(
+    group: &DaemonGroup,
+    user: &User,
+    around: &Surroundings<'_>,
+) -> Option<Vec<(String, String)>> {
+    let mut env = BTreeMap::new();
+    let mut set = |name: &str, value: String| env.insert(name.to_owned(), value);
+    if let Some(home) = &user.home {
+        set("HOME", lossy(home));
+    }
+    if let Some(name) = &user.name {
+        set("USER", name.clone());
+        set("LOGNAME", name.clone());
+    }
+    if let Some(lang) = &group.lang {
+        set("LANG", lang.clone());
+    }
+    if let Some(locale) = &group.locale {
+        set("LC_ALL", locale.clone());
+    }
+    if let Some(eggs) = &group.python_eggs {
+        set("PYTHON_EGG_CACHE", lossy(eggs));
+    }
+    for file in &group.env_files {
+        let text = around.files.read(file).ok()?;
+        for pair in env_file::parse(&text).ok()? {
+            set(&pair.name, pair.value);
+        }
+    }
+    for pair in &group.env {
+        set(&pair.name, pair.value.clone());
+    }
+    Some(env.into_iter().collect())
+}
+
+fn timeouts(group: &DaemonGroup, around: &Surroundings<'_>) -> Timeouts {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let optional = |time: Option<Duration>| time.map_or(0, millis);
+    Timeouts {
+        restart_interval: optional(group.restart_interval),
+        request: optional(group.request_deadline()),
+        queue: optional(group.queue_timeout),
+        startup: optional(group.startup_timeout),
+        graceful: optional(group.graceful_timeout),
+        shutdown: millis(group.shutdown_timeout),
+        socket: millis(group.socket_timeout.unwrap_or(around.timeout)),
+        connect: millis(group.connect_timeout),
+    }
+}
