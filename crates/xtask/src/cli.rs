@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::failure::Result;
-use crate::{compat, demo, deny, dist, generate, suite};
+use crate::{bench, compat, demo, deny, dist, generate, suite};
 
 /// The project's own commands.
 #[derive(Debug, Parser)]
@@ -23,6 +23,8 @@ enum Command {
     Demo(demo::Options),
     /// Run the compatibility cases on mod_wsgi, on Pinion, or on both
     Compat(compat::Options),
+    /// Measure mod_wsgi and Pinion side by side
+    Bench(bench::Options),
     /// Write the reference pages from the tables of directives, options and codes
     Generate(generate::Options),
     /// Check licences and advisories of the dependencies with cargo-deny
@@ -37,6 +39,7 @@ impl Cli {
             Command::Test => suite::run(),
             Command::Demo(options) => demo::run(&options),
             Command::Compat(options) => compat::run(&options),
+            Command::Bench(options) => bench::run(&options),
             Command::Generate(options) => generate::run(&options),
             Command::Deny(options) => deny::run(&options),
         }

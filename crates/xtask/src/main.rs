@@ -1,11 +1,13 @@
 //! The project's own commands: `cargo xtask <command>`.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod cli;
 mod compat;
 mod demo;
 mod deny;
 mod dist;
+mod disturbance;
 mod failure;
 mod generate;
 mod paths;

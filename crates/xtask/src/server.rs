@@ -1,5 +1,7 @@
 //! The two servers that commands can run on.
 
+use std::fmt;
+
 use clap::ValueEnum;
 use pinion_testbed::Server;
 
@@ -22,6 +24,47 @@ impl Which {
         match self {
             Self::ModWsgi => Ok(Server::mod_wsgi()?),
             Self::Pinion => Ok(Server::pinion_at(&dist::build()?)?),
+        }
+    }
+
+    /// `mod_wsgi` or `pinion`, as the test runner and the command line name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ModWsgi => "mod_wsgi",
+            Self::Pinion => "pinion",
+        }
+    }
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::ModWsgi => "mod_wsgi",
+            Self::Pinion => "Pinion",
+        })
+    }
+}
+
+/// One server, or both beside each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum On {
+    /// The original, from PyPI
+    ModWsgi,
+    /// This project's, built and staged first
+    Pinion,
+    /// Both
+    #[default]
+    Both,
+}
+
+impl On {
+    /// The servers, the original first.
+    pub(crate) fn servers(self) -> &'static [Which] {
+        match self {
+            Self::ModWsgi => &[Which::ModWsgi],
+            Self::Pinion => &[Which::Pinion],
+            Self::Both => &[Which::ModWsgi, Which::Pinion],
         }
     }
 }

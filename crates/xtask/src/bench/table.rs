@@ -1,0 +1,116 @@
+//! What was measured, kept by workload, connections and subject.
+
+use std::time::Duration;
+
+use super::stats::Spread;
+use super::subject::Subject;
+use super::workload::Workload;
+use super::wrk::Seen;
+
+/// One measurement.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sample {
+    /// What wrk saw.
+    pub(super) seen: Seen,
+    /// CPU time of Apache and all its processes meanwhile.
+    pub(super) cpu: Duration,
+}
+
+/// A number to be taken from a measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Measure {
+    /// Answers a second.
+    Throughput,
+    /// Microseconds within which 99 of 100 answers came.
+    P99,
+    /// Microseconds of CPU time per answer.
+    Cpu,
+}
+
+impl Measure {
+    fn of(self, sample: &Sample) -> f64 {
+        // Counts stay far below 2^32 in the seconds that a measurement takes.
+        let requests = f64::from(u32::try_from(sample.seen.requests).unwrap_or(u32::MAX)).max(1.0);
+        match self {
+            Self::Throughput => requests / sample.seen.elapsed.as_secs_f64().max(1e-6),
+            Self::P99 => sample.seen.p99.as_secs_f64() * 1e6,
+            Self::Cpu => sample.cpu.as_secs_f64() * 1e6 / requests,
+        }
+    }
+}
+
+/// The rounds of one subject under one load.
+#[derive(Debug)]
+pub(super) struct Cell {
+    /// What was asked for.
+    pub(super) workload: &'static Workload,
+    /// On how many connections.
+    pub(super) connections: u32,
+    /// Of whom.
+    pub(super) subject: Subject,
+    /// One measurement a round.
+    pub(super) samples: Vec<Sample>,
+}
+
+impl Cell {
+    /// That number of each round.
+    pub(super) fn values(&self, measure: Measure) -> Vec<f64> {
+        self.samples.iter().map(|sample| measure.of(sample)).collect()
+    }
+
+    /// Its spread over the rounds.
+    pub(super) fn spread(&self, measure: Measure) -> Option<Spread> {
+        Spread::of(&self.values(measure))
+    }
+
+    /// Failed requests of all rounds.
+    pub(super) fn errors(&self) -> u64 {
+        self.samples.iter().map(|sample| sample.seen.errors).sum()
+    }
+}
+
+/// All measurements.
+#[derive(Debug, Default)]
+pub(super) struct Table(Vec<Cell>);
+
+impl Table {
+    /// Adds one round's measurement.
+    pub(super) fn add(
+        &mut self,
+        workload: &'static Workload,
+        connections: u32,
+        subject: Subject,
+        sample: Sample,
+    ) {
+        if let Some(cell) = self.0.iter_mut().find(|cell| is(cell, workload, connections, subject))
+        {
+            cell.samples.push(sample);
+        } else {
+            self.0.push(Cell { workload, connections, subject, samples: vec![sample] });
+        }
+    }
+
+    /// All cells, in the order in which they were measured first.
+    pub(super) fn cells(&self) -> &[Cell] {
+        &self.0
+    }
+
+    /// The ratio of one subject's number to another's under the same load, if both were measured.
+    pub(super) fn ratio(
+        &self,
+        (workload, connections): (&Workload, u32),
+        measure: Measure,
+        ours: Subject,
+        theirs: Subject,
+    ) -> Option<Spread> {
+        let values = |subject| {
+            let cell = self.0.iter().find(|cell| is(cell, workload, connections, subject))?;
+            Some(cell.values(measure))
+        };
+        Spread::ratio(&values(ours)?, &values(theirs)?)
+    }
+}
+
+fn is(cell: &Cell, workload: &Workload, connections: u32, subject: Subject) -> bool {
+    cell.workload == workload && cell.connections == connections && cell.subject == subject
+}

@@ -1,0 +1,93 @@
+//! CPU time and memory of an Apache with all that belongs to it.
+
+use std::fs;
+use std::time::Duration;
+
+use pinion_testbed::Apache;
+use pinion_testbed::process::Process;
+
+/// Linux counts CPU time for programs in hundredths of a second.
+const TICK: Duration = Duration::from_millis(10);
+
+/// CPU time used so far, user and system, by Apache, all its processes, and those that ended and
+/// were waited for.
+pub(super) fn cpu(apache: &Apache) -> Duration {
+    let pids = apache.processes().into_iter().map(|process| process.pid);
+    let ticks: u32 = pids.chain([apache.pid()]).filter_map(ticks).sum();
+    TICK * ticks
+}
+
+/// utime, stime, cutime and cstime of `/proc/PID/stat` together.
+fn ticks(pid: i32) -> Option<u32> {
+    ticks_of(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+fn ticks_of(stat: &str) -> Option<u32> {
+    // The name may hold spaces and parentheses, so fields count from the last one.
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().skip(11).take(4).map(|field| field.parse::<u32>().ok()).sum()
+}
+
+/// Memory, in bytes; shared pages count in parts (PSS).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Memory {
+    /// Apache and all its processes.
+    pub(super) whole: u64,
+    /// Mean of the processes that run Python.
+    pub(super) worker: u64,
+    /// How many of those there are.
+    pub(super) workers: u64,
+}
+
+/// Memory now.
+pub(super) fn memory(apache: &Apache, python_in_children: bool) -> Memory {
+    let processes = apache.processes();
+    let pss = |process: &Process| proportional(process.pid).unwrap_or(0);
+    let workers: Vec<u64> = if python_in_children {
+        processes.iter().filter(|process| process.parent == apache.pid()).map(pss).collect()
+    } else {
+        workers(&processes).iter().map(pss).collect()
+    };
+    let count = workers.len() as u64;
+    Memory {
+        whole: processes.iter().map(pss).sum::<u64>() + proportional(apache.pid()).unwrap_or(0),
+        worker: workers.iter().sum::<u64>().checked_div(count).unwrap_or(0),
+        workers: count,
+    }
+}
+
+/// Those of `processes` that run applications of a process group: they carry its display name, or
+/// run Python's own program.
+pub(crate) fn workers(processes: &[Process]) -> Vec<Process> {
+    let is_python = |process: &Process| {
+        fs::read_link(format!("/proc/{}/exe", process.pid)).is_ok_and(|program| {
+            program.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python"))
+        })
+    };
+    let is_worker = |process: &&Process| process.command.contains("(wsgi:") || is_python(process);
+    processes.iter().filter(is_worker).cloned().collect()
+}
+
+fn proportional(pid: i32) -> Option<u64> {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_found_behind_a_name_with_blanks_and_parentheses() {
+        let stat = "7 (a (b) c) S 1 7 7 0 -1 4194560 100 0 0 0 10 20 3 4 20 0 1 0 900 0 0";
+        assert_eq!(ticks_of(stat), Some(37));
+    }
+
+    #[test]
+    fn this_process_has_memory_and_a_clock() {
+        let pid = i32::try_from(std::process::id()).unwrap();
+        assert!(proportional(pid).unwrap() > 100_000);
+        assert!(ticks(pid).is_some());
+    }
+}
