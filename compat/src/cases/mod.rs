@@ -1,18 +1,31 @@
 //! The cases, one module for each area.
 
 mod environ;
+mod groups;
 mod input;
 mod mounts;
+mod output;
 mod response;
+mod wrapper;
 
 use crate::Suite;
+use crate::suite::Outcome;
 use libtest_mimic::Failed;
-use pinion_testbed::Site;
+use pinion_testbed::{Server, Site};
 use std::path::PathBuf;
 
 /// All suites.
 pub(crate) fn suites() -> Vec<Suite> {
-    [environ::suites(), mounts::suites(), input::suites(), response::suites()].concat()
+    [
+        environ::suites(),
+        mounts::suites(),
+        input::suites(),
+        response::suites(),
+        wrapper::suites(),
+        output::suites(),
+        groups::suites(),
+    ]
+    .concat()
 }
 
 /// Copies a script of `compat/apps` into the site and returns where it is.
@@ -20,4 +33,16 @@ fn app(site: &Site, name: &str) -> Result<PathBuf, Failed> {
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("apps").join(name);
     let text = std::fs::read(&source).map_err(|error| format!("{}: {error}", source.display()))?;
     Ok(site.write(&format!("apps/{name}"), text)?)
+}
+
+/// The configuration test refuses the line, and Pinion names the directive.
+fn refused(server: &Server, line: &str, named: &str) -> Outcome {
+    let mut site = Site::new(server)?;
+    site.config(line);
+    let tested = site.configtest()?;
+    assert!(!tested.success, "accepted: {line}");
+    // The original's messages seldom name the directive; Pinion promises it.
+    let told = !server.is_pinion() || tested.output().contains(named);
+    assert!(told, "{named} is not named: {}", tested.output());
+    Ok(())
 }

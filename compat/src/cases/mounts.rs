@@ -262,25 +262,13 @@ fn mount_option_process_group(context: &Context) -> Outcome {
 }
 
 fn script_alias_needs_two_arguments(server: &Server) -> Outcome {
-    refused(server, "WSGIScriptAlias /x", "WSGIScriptAlias")
+    super::refused(server, "WSGIScriptAlias /x", "WSGIScriptAlias")
 }
 
 fn unknown_mount_option(server: &Server) -> Outcome {
-    refused(server, "WSGIScriptAlias /x /tmp/x.wsgi colour=blue", "WSGIScriptAlias")
+    super::refused(server, "WSGIScriptAlias /x /tmp/x.wsgi colour=blue", "WSGIScriptAlias")
 }
 
 fn alias_match_with_bad_pattern(server: &Server) -> Outcome {
-    refused(server, "WSGIScriptAliasMatch ^/(x /tmp/x.wsgi", "WSGIScriptAliasMatch")
-}
-
-/// The configuration test refuses the line, and Pinion names the directive.
-fn refused(server: &Server, line: &str, named: &str) -> Outcome {
-    let mut site = Site::new(server)?;
-    site.config(line);
-    let tested = site.configtest()?;
-    assert!(!tested.success, "accepted: {line}");
-    // The original's messages seldom name the directive; Pinion promises it.
-    let told = !server.is_pinion() || tested.output().contains(named);
-    assert!(told, "{named} is not named: {}", tested.output());
-    Ok(())
+    super::refused(server, "WSGIScriptAliasMatch ^/(x /tmp/x.wsgi", "WSGIScriptAliasMatch")
 }
