@@ -14,7 +14,7 @@ use pinion_httpd::log::{self, Level};
 use pinion_httpd::{
     Answer, Arguments, Blocking, Brigade, ChildEvent, Command, ConfigPools, Configuration, Context,
     Directive, Failed, FileKind, Hook, Module, Order, Phase, Piece, Pool, Rank, Regex, Request,
-    SentFile, Server, config_generation, export_module, main_server, mpm_limits, phase,
+    SentFile, Server, config_generation, export_module, library_at, main_server, mpm_limits, phase,
     watch_child,
 };
 
@@ -38,6 +38,7 @@ static CONFIGURATIONS: AtomicU32 = AtomicU32::new(0);
 impl Module for Probe {
     type Server = Words;
     type Dir = Words;
+    type Mark = Words;
 
     const DIRECTIVES: &'static [Directive<Self>] = &[
         Directive {
@@ -105,7 +106,9 @@ impl Module for Probe {
         }
         let count = CONFIGURATIONS.fetch_add(1, Ordering::Relaxed) + 1;
         let generation = config_generation();
-        let line = format!("probe: configuration {count}, generation {generation}");
+        let library = library_at(&raw const CONFIGURATIONS as usize);
+        let library = library.is_some_and(|path| path.ends_with("libprobe.so"));
+        let line = format!("probe: configuration {count}, generation {generation}, {library}");
         log::server(Some(main), Level::Notice, &line);
         if count == 1 {
             let child = Process::new("/bin/true").spawn().map_err(|_| Failed)?;
@@ -127,6 +130,7 @@ impl Module for Probe {
         request.set_filename(name.to_bytes());
         request.set_path_info(&uri.to_bytes()[groups.end()..]);
         request.set_handler(c"probe");
+        request.mark::<Self>(request.server_config::<Self>());
         Answer::Ok
     }
 
@@ -152,7 +156,8 @@ impl Module for Probe {
 fn server_words(command: &mut Command<'_, Probe>, words: &[&str]) -> Result<(), String> {
     let line = command.line();
     let words = format!("{}:{line}={}", command.directive().name, words.join("|"));
-    command.server_config().0.push(words);
+    let config = command.server_config().ok_or("not in .htaccess")?;
+    config.0.push(words);
     Ok(())
 }
 
@@ -190,6 +195,8 @@ fn describe(request: Request<'_>) -> Answer {
     line("words", &request.server_config::<Probe>().0);
     line("place", &request.dir_config::<Probe>().0);
     line("log", &request.server().error_log().is_some());
+    line("marked", &request.marked::<Probe>().map(|mark| mark.0.len()));
+    line("hung up", &request.connection().has_hung_up());
     line("debug", &log::is_wanted(request, Level::Debug));
     request.add_common_vars();
     request.add_cgi_vars();

@@ -65,6 +65,15 @@ pub struct Directive<M: Module> {
     pub handler: Handler<M>,
 }
 
+impl<M: Module> Clone for Directive<M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+// Not derived: a derived one would ask the same of `M`, of which there is no value here.
+impl<M: Module> Copy for Directive<M> {}
+
 /// What a directive does with its words.
 pub type Handler<M> = fn(&mut Command<'_, M>, &[&str]) -> Result<(), String>;
 
@@ -83,13 +92,26 @@ impl<'c, M: Module> Command<'c, M> {
         self.directive
     }
 
-    /// The configuration of the server in whose scope it stands.
-    pub fn server_config(&mut self) -> &mut M::Server {
+    /// The configuration of the server in whose scope it stands; `None` in `.htaccess`, which is
+    /// read while the server's configuration serves requests.
+    pub fn server_config(&mut self) -> Option<&mut M::Server> {
+        if self.in_htaccess() {
+            return None;
+        }
         // SAFETY: httpd passes live parameters.
         let server = unsafe { (*self.parms).server };
         // SAFETY: the configuration of this server is being read, by this thread alone; the
         // borrow of `self` keeps other borrows of it away.
-        unsafe { server_config_mut::<M>(server) }
+        Some(unsafe { server_config_mut::<M>(server) })
+    }
+
+    /// Whether it stands in a `.htaccess` file (httpd's own test, in `ap_check_cmd_context`).
+    #[must_use]
+    pub fn in_htaccess(&self) -> bool {
+        // SAFETY: httpd passes live parameters.
+        let pool = unsafe { (*self.parms).pool };
+        // SAFETY: as above.
+        pool == unsafe { (*self.parms).temp_pool }
     }
 
     /// The configuration of the place in whose scope it stands; outside every place, the

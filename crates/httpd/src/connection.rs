@@ -3,6 +3,12 @@
 use core::ffi::CStr;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
+use std::mem::ManuallyDrop;
+use std::net::TcpStream;
+use std::os::fd::{AsFd, FromRawFd};
+use std::time::Duration;
+
+use pinion_unix::sockets;
 
 use crate::sys;
 use crate::text::c_str;
@@ -38,6 +44,31 @@ impl<'c> Connection<'c> {
     pub fn is_aborted(self) -> bool {
         // SAFETY: the connection is live.
         unsafe { (*self.as_ptr()).aborted != 0 }
+    }
+
+    /// Whether the client has closed its side of the connection. Looks at the socket.
+    #[must_use]
+    pub fn has_hung_up(self) -> bool {
+        // SAFETY: the connection is live.
+        let socket = unsafe { sys::ap_get_conn_socket(self.as_ptr()) };
+        if socket.is_null() {
+            return false;
+        }
+        let mut descriptor = -1;
+        // SAFETY: the socket lives as long as its connection.
+        unsafe { sys::apr_os_sock_get(&raw mut descriptor, socket) };
+        if descriptor < 0 {
+            // httpd itself has closed it.
+            return true;
+        }
+        // SAFETY: the connection keeps the descriptor open; ManuallyDrop keeps it from being
+        // closed here.
+        let stream = ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(descriptor) });
+        if !sockets::readable(stream.as_fd(), Some(Duration::ZERO)).unwrap_or(true) {
+            return false;
+        }
+        // Something is there, so this does not wait: bytes, an error, or the end.
+        matches!(stream.peek(&mut [0]), Ok(0) | Err(_))
     }
 
     /// Has httpd close the connection behind the response instead of waiting for another request.

@@ -35,6 +35,8 @@ pub trait Module: Exported + Sized + 'static {
     type Server: Configuration;
     /// The configuration of a place: `<Directory>`, `<Location>`, `.htaccess`.
     type Dir: Configuration;
+    /// What one hook leaves for later hooks of the same request ([`Request::mark`]).
+    type Mark: 'static;
 
     /// The directives, in no particular order.
     const DIRECTIVES: &'static [Directive<Self>];
@@ -190,6 +192,32 @@ pub(crate) unsafe fn dir_config<'a, M: Module>(vector: *mut sys::ap_conf_vector_
     let config = unsafe { sys::ap_get_module_config(vector, M::record().index()) };
     // SAFETY: httpd fills the vector with what create_dir and merge return: a boxed M::Dir.
     unsafe { &*config.cast::<M::Dir>() }
+}
+
+/// Stores a mark in a request's vector.
+///
+/// # Safety
+///
+/// `vector` is the configuration vector of a live request.
+pub(crate) unsafe fn set_mark<M: Module>(vector: *mut sys::ap_conf_vector_t, mark: &M::Mark) {
+    let mark = core::ptr::from_ref(mark).cast_mut().cast();
+    // SAFETY: passed on from the caller.
+    unsafe { sys::ap_set_module_config(vector, M::record().index(), mark) };
+}
+
+/// The mark in a request's vector.
+///
+/// # Safety
+///
+/// `vector` is the configuration vector of a request that lives for `'r`, in which only
+/// `set_mark` writes to the module's slot, and only what lives for `'r`.
+pub(crate) unsafe fn mark<'r, M: Module>(
+    vector: *mut sys::ap_conf_vector_t,
+) -> Option<&'r M::Mark> {
+    // SAFETY: passed on from the caller.
+    let mark = unsafe { sys::ap_get_module_config(vector, M::record().index()) };
+    // SAFETY: the slot holds NULL or what set_mark stored.
+    unsafe { mark.cast::<M::Mark>().as_ref() }
 }
 
 /// The module's configuration of a server, to be changed by a directive's handler.

@@ -10,7 +10,8 @@ use crate::sys;
 /// What httpd tells about a child process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChildEvent {
-    /// It has died, with this wait status (as waitpid's), and is no longer watched.
+    /// It has died and is no longer watched. httpd tells its exit status or the number of the
+    /// signal that killed it, and not which of the two.
     Died(i32),
     /// It is gone and somebody else reaped it; no longer watched.
     Lost,

@@ -1,7 +1,9 @@
 //! What httpd says about itself.
 
 use core::ffi::{CStr, c_int};
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 
 use crate::pool::Pool;
 use crate::server::Server;
@@ -62,6 +64,36 @@ pub fn config_generation() -> i32 {
 fn state(query: c_int) -> c_int {
     // SAFETY: httpd answers any query, with AP_SQ_NOT_SUPPORTED for those it does not know.
     unsafe { sys::ap_state_query(query) }
+}
+
+/// Whether the server is going down; in a child, whether that child is, gracefully or not.
+#[must_use]
+pub fn is_stopping() -> bool {
+    let mut state = 0;
+    // SAFETY: the MPM writes its answer to `state`, or leaves it.
+    unsafe { sys::ap_mpm_query(sys::AP_MPMQ_MPM_STATE, &raw mut state) };
+    state == sys::AP_MPMQ_STOPPING
+}
+
+/// The file of the library that holds `address`, such as that of a static: where the module was
+/// loaded from. `None` if the system does not tell.
+#[must_use]
+pub fn library_at(address: usize) -> Option<PathBuf> {
+    let maps = std::fs::read("/proc/self/maps").ok()?;
+    maps.split(|byte| *byte == b'\n').find_map(|line| mapped_file(line, address))
+}
+
+/// The file of a line of `/proc/PID/maps` (proc(5)) if its range holds `address`.
+fn mapped_file(line: &[u8], address: usize) -> Option<PathBuf> {
+    let start = line.iter().position(|byte| *byte == b'/')?;
+    let range = std::str::from_utf8(line.split(|byte| *byte == b' ').next()?).ok()?;
+    let (first, end) = range.split_once('-')?;
+    let first = usize::from_str_radix(first, 16).ok()?;
+    let end = usize::from_str_radix(end, 16).ok()?;
+    let path = &line[start..];
+    // A library that was replaced while it is loaded.
+    let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
+    (first..end).contains(&address).then(|| PathBuf::from(OsStr::from_bytes(path)))
 }
 
 /// How many children and threads the MPM may have.
@@ -143,4 +175,20 @@ pub fn server_root_relative<'p>(pool: Pool<'p>, path: &CStr) -> Option<&'p CStr>
 pub fn define_exists(name: &str) -> bool {
     // SAFETY: the name is NUL-terminated.
     CString::new(name).is_ok_and(|name| unsafe { sys::ap_exists_config_define(name.as_ptr()) != 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_is_found_by_an_address_in_it() {
+        let line = b"7f1c00-7f2c00 r-xp 00000000 08:01 131 /opt/my site/mod_pinion.so";
+        assert_eq!(mapped_file(line, 0x7f_1c00), Some("/opt/my site/mod_pinion.so".into()));
+        assert_eq!(mapped_file(line, 0x7f_2c00), None);
+        let replaced = b"1000-2000 r--p 00000000 08:01 131 /opt/mod_pinion.so (deleted)";
+        assert_eq!(mapped_file(replaced, 0x1fff), Some("/opt/mod_pinion.so".into()));
+        assert_eq!(mapped_file(b"1000-2000 rw-p 00000000 00:00 0", 0x1000), None);
+        assert_eq!(mapped_file(b"1000-2000 rw-p 00000000 00:00 0 [heap]", 0x1000), None);
+    }
 }

@@ -348,6 +348,23 @@ impl<'r> Request<'r> {
         unsafe { crate::module::dir_config::<M>(vector) }
     }
 
+    /// Leaves something for later hooks of this request, such as a part of the configuration.
+    pub fn mark<M: Module>(self, mark: &'r M::Mark) {
+        // SAFETY: the request is live.
+        let vector = unsafe { (*self.as_ptr()).request_config };
+        // SAFETY: the vector has a slot for every module, which is this module's own.
+        unsafe { crate::module::set_mark::<M>(vector, mark) };
+    }
+
+    /// What [`mark`](Self::mark) has left.
+    #[must_use]
+    pub fn marked<M: Module>(self) -> Option<&'r M::Mark> {
+        // SAFETY: the request is live.
+        let vector = unsafe { (*self.as_ptr()).request_config };
+        // SAFETY: only `mark` writes to the module's slot of this request's vector.
+        unsafe { crate::module::mark::<M>(vector) }
+    }
+
     /// Adds the variables that depend on headers and server to
     /// [`subprocess_env`](Self::subprocess_env) (`ap_add_common_vars`).
     pub fn add_common_vars(self) {

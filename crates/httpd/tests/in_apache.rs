@@ -55,6 +55,8 @@ fn a_request_is_seen_as_it_is() -> Outcome {
         "execute: false",
         "virtual: false",
         "log: true",
+        "marked: None",
+        "hung up: false",
         "debug: false",
         "env REQUEST_METHOD: \"GET\"",
         "env QUERY_STRING: \"a=%20b\"",
@@ -114,6 +116,7 @@ fn a_failed_check_stops_the_server() -> Outcome {
 fn a_name_is_translated_by_an_expression() -> Outcome {
     let apache = serve()?;
     let text = http::get(&apache.url("/mapped/passwd/and/on"))?.text();
+    holds(&text, "marked: Some(2)")?;
     holds(&text, "filename: Some(\"/etc/passwd\")")?;
     holds(&text, "path_info: Some(\"/and/on\")")?;
     holds(&text, "missing: false")
@@ -192,7 +195,7 @@ fn a_panic_is_an_error_500_and_a_line_in_the_log() -> Outcome {
 fn state_and_watches_survive_a_restart() -> Outcome {
     let mut apache = serve()?;
     let log = apache.log();
-    log.wait_for("probe: configuration 1, generation", SOON)?;
+    log.wait_for("probe: configuration 1, generation 1, true", SOON)?;
     log.wait_for("probe: child of MpmLimits", SOON)?;
     log.wait_for("probe: child process: Died(0)", SOON)?;
     for count in 2..=3 {
