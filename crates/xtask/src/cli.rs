@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::failure::Result;
-use crate::{bench, compat, demo, deny, dist, generate, suite};
+use crate::{bench, compat, demo, deny, dist, generate, soak, suite};
 
 /// The project's own commands.
 #[derive(Debug, Parser)]
@@ -25,6 +25,8 @@ enum Command {
     Compat(compat::Options),
     /// Measure mod_wsgi and Pinion side by side
     Bench(bench::Options),
+    /// Restart, change and kill at random under load, and count lost requests
+    Soak(soak::Options),
     /// Write the reference pages from the tables of directives, options and codes
     Generate(generate::Options),
     /// Check licences and advisories of the dependencies with cargo-deny
@@ -40,6 +42,7 @@ impl Cli {
             Command::Demo(options) => demo::run(&options),
             Command::Compat(options) => compat::run(&options),
             Command::Bench(options) => bench::run(&options),
+            Command::Soak(options) => soak::run(&options),
             Command::Generate(options) => generate::run(&options),
             Command::Deny(options) => deny::run(&options),
         }

@@ -14,6 +14,7 @@ mod paths;
 mod run;
 mod say;
 mod server;
+mod soak;
 mod suite;
 
 use std::process::ExitCode;

@@ -19,10 +19,11 @@ pub(crate) enum Which {
 }
 
 impl Which {
-    /// Builds or installs it.
+    /// Builds or installs it; `PINION_DIST` names a Pinion that is staged already.
     pub(crate) fn prepare(self) -> Result<Server> {
         match self {
             Self::ModWsgi => Ok(Server::mod_wsgi()?),
+            Self::Pinion if std::env::var_os("PINION_DIST").is_some() => Ok(Server::pinion()?),
             Self::Pinion => Ok(Server::pinion_at(&dist::build()?)?),
         }
     }

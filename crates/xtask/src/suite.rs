@@ -2,12 +2,13 @@
 
 use std::process::Command;
 
-use crate::failure::{Failure, Result};
-use crate::{deny, dist, generate, run, say};
 use pinion_testbed::packages;
 
+use crate::failure::{Failure, Result};
+use crate::{deny, dist, generate, run, say};
+
 /// Sets up what the tests need, checks style, and runs every test. The runner's count of the
-/// compatibility cases, the longest part, comes last.
+/// compatibility cases, which run on both servers, comes last.
 pub(crate) fn run() -> Result<()> {
     packages::ensure(packages::APACHE)?;
     packages::ensure(&["binutils"])?;
@@ -25,10 +26,18 @@ pub(crate) fn run() -> Result<()> {
     generate::run(&generate::Options { check: true })?;
     deny::run_if_installed()?;
     say::step("build");
-    dist::build()?;
+    let dist = dist::build()?;
     say::step("tests");
-    run::shown(&mut run::cargo(["test", "--workspace", "--doc", "--quiet"]))?;
-    run::shown(&mut run::cargo(["test", "--workspace", "--lib", "--bins", "--tests"]))
+    let documentation = run::cargo(["test", "--workspace", "--doc", "--quiet"]);
+    let mut units =
+        run::cargo(["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"]);
+    units.args(["--exclude", "pinion-compat"]);
+    let mut cases = run::cargo(["test", "--workspace", "--test", "compat"]);
+    cases.env("PINION_COMPAT_ON", "both");
+    // All are run, so that one failure does not hide another; the first is reported.
+    let results = [documentation, units, cases]
+        .map(|mut command| run::shown(command.env("PINION_DIST", &dist)));
+    results.into_iter().collect()
 }
 
 /// rustfmt and clippy: a minimal toolchain lacks them.

@@ -1,0 +1,43 @@
+//! The commands that need a server, run as a person would run them.
+#![forbid(unsafe_code)]
+
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+/// The servers share two cores with the load, so one command runs at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Runs `cargo xtask` with `arguments`; returns its output, which is shown where it failed.
+fn xtask(arguments: &[&str]) -> String {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo xtask {}:\n{stdout}{stderr}", arguments.join(" "));
+    stdout
+}
+
+/// Both mount points, each with its pages and the three cookies of a sign-in.
+fn demo(server: &str) {
+    let said = xtask(&["demo", "--check", "--server", server]);
+    assert_eq!(said.matches("\nok ").count(), 28, "{said}");
+    for line in ["POST /login_handler: 302", "POST /myapp/login_handler: 302"] {
+        assert!(said.lines().any(|it| it.contains(line) && it.ends_with("3 cookies")), "{said}");
+    }
+}
+
+#[test]
+fn the_demo_works_on_the_original() {
+    demo("mod_wsgi");
+}
+
+#[test]
+fn the_demo_works_on_pinion() {
+    demo("pinion");
+}
+
+#[test]
+fn nothing_is_lost_while_pinion_is_disturbed() {
+    let said = xtask(&["soak", "--seconds", "10", "--seed", "7"]);
+    assert!(said.contains("\n0 requests lost\n"), "{said}");
+}
