@@ -9,6 +9,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod checks;
 pub mod codes;
 pub mod directives;
 pub mod env_file;
