@@ -10,7 +10,8 @@ static ALONE: Mutex<()> = Mutex::new(());
 /// Runs `cargo xtask` with `arguments`; returns its output, which is shown where it failed.
 fn xtask(arguments: &[&str]) -> String {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let output = Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).output();
+    let output = output.expect("cargo built the program for this test");
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "cargo xtask {}:\n{stdout}{stderr}", arguments.join(" "));
