@@ -104,12 +104,14 @@ impl<C: Client> Exchange<'_, C> {
         if send(&self.connection.socket, request).is_err() {
             return Relayed::Lost { heard: false };
         }
-        INPUT.with_borrow_mut(|buffer| {
-            if buffer.len() < BUFFER {
-                buffer.resize(BUFFER, 0);
-            }
-            self.relay(buffer)
-        })
+        // Taken, not borrowed: what the client does with the answer may lead to another request on this thread.
+        let mut buffer = INPUT.take();
+        if buffer.len() < BUFFER {
+            buffer.resize(BUFFER, 0);
+        }
+        let relayed = self.relay(&mut buffer);
+        INPUT.set(buffer);
+        relayed
     }
 
     fn relay(&mut self, buffer: &mut Vec<u8>) -> Relayed {

@@ -1,0 +1,96 @@
+//! The environ of a request, as far as httpd knows it.
+//!
+//! The variables of `ap_add_common_vars`, of `SetEnv` and of other modules are sent as they stand in
+//! `subprocess_env`; those that CGI derives from the URL are written here instead of by
+//! `ap_add_cgi_vars`, which for PATH_TRANSLATED (that WSGI applications do not get) runs a whole
+//! subrequest. Later entries replace earlier ones.
+
+use std::ffi::CStr;
+
+use pinion_config::MapHead;
+use pinion_httpd::Request;
+use pinion_wire::request::RequestWriter;
+use pinion_wsgi::environ as rules;
+
+use crate::{effective::Effective, path::Split};
+
+/// What [`write`] needs beside the request.
+pub(crate) struct Parts<'a> {
+    pub(crate) settings: Effective<'a>,
+    pub(crate) split: &'a Split,
+    /// The child's process id and a number of its own for each request.
+    pub(crate) request_id: &'a str,
+    pub(crate) server_pid: &'a str,
+}
+
+/// Writes all entries.
+pub(crate) fn write(request: Request<'_>, parts: &Parts<'_>, out: &mut RequestWriter<'_>) {
+    request.add_common_vars();
+    let mut https = None;
+    for (name, value) in request.subprocess_env() {
+        if name == b"HTTPS" {
+            https = Some(value);
+        } else if !rules::is_left_out(name) {
+            out.entry(name, value);
+        }
+    }
+    if parts.settings.pass_authorization()
+        && let Some(value) = request.headers_in().get(c"Authorization")
+    {
+        out.entry(b"HTTP_AUTHORIZATION", value.to_bytes());
+    }
+    write_cgi(request, parts, out);
+    let secure = https.map_or_else(|| request.scheme() == Some(c"https"), rules::is_on);
+    out.entry(b"wsgi.url_scheme", if secure { b"https" } else { b"http" });
+    write_mod_wsgi(request, parts, out);
+}
+
+/// RFC 3875's variables that come from the request line.
+fn write_cgi(request: Request<'_>, parts: &Parts<'_>, out: &mut RequestWriter<'_>) {
+    let text = |string: Option<&CStr>| string.map_or(&b""[..], CStr::to_bytes).to_vec();
+    out.entry(b"REQUEST_METHOD", method(request, parts.settings));
+    out.entry(b"SERVER_PROTOCOL", &text(request.protocol()));
+    out.entry(b"QUERY_STRING", &text(request.args()));
+    out.entry(b"REQUEST_URI", request_uri(request));
+    out.entry(b"SCRIPT_NAME", &parts.split.script_name);
+    out.entry(b"PATH_INFO", &parts.split.path_info);
+}
+
+/// The keys that are mod_wsgi's own; the worker knows the others and gives them their types.
+fn write_mod_wsgi(request: Request<'_>, parts: &Parts<'_>, out: &mut RequestWriter<'_>) {
+    let handler = request.handler().map_or(&b""[..], CStr::to_bytes);
+    out.entry(b"mod_wsgi.script_name", &parts.split.script_name);
+    out.entry(b"mod_wsgi.path_info", &parts.split.path_info);
+    out.entry(b"mod_wsgi.request_handler", handler);
+    out.entry(b"mod_wsgi.handler_script", b"");
+    out.entry(b"mod_wsgi.request_id", parts.request_id.as_bytes());
+    out.entry(b"mod_wsgi.server_pid", parts.server_pid.as_bytes());
+    out.entry(b"mod_wsgi.request_start", request.request_time_micros().to_string().as_bytes());
+    let connection = request.connection();
+    if let Some(host) = connection.local_ip() {
+        out.entry(b"mod_wsgi.listener_host", host.to_bytes());
+    }
+    out.entry(b"mod_wsgi.listener_port", connection.local_port().to_string().as_bytes());
+    let reloading: &[u8] = if parts.settings.script_reloading() { b"1" } else { b"0" };
+    out.entry(b"mod_wsgi.script_reloading", reloading);
+}
+
+/// The method that the application sees: GET for HEAD where an output filter needs the whole
+/// body to make headers from (`WSGIMapHEADToGET`).
+fn method(request: Request<'_>, settings: Effective<'_>) -> &[u8] {
+    let method = request.method().map_or(&b""[..], CStr::to_bytes);
+    let map = match settings.map_head_to_get() {
+        MapHead::Off => false,
+        MapHead::On => true,
+        MapHead::Auto => request.has_content_filters(),
+    };
+    if map && method == b"HEAD" { b"GET" } else { method }
+}
+
+/// The path and query as the client sent them: from the request line, since internal redirects
+/// replace `unparsed_uri` (what `ap_add_cgi_vars` does too).
+fn request_uri(request: Request<'_>) -> &[u8] {
+    let line = request.request_line().map_or(&b""[..], CStr::to_bytes);
+    let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    words.nth(1).unwrap_or_default()
+}

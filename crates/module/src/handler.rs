@@ -1,0 +1,182 @@
+//! Answers a request for a WSGI script.
+
+use std::{
+    cell::RefCell,
+    ffi::CStr,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use pinion_config::{Code, names::RequestNames};
+use pinion_front::Request as FrontRequest;
+use pinion_httpd::{
+    Answer, FileKind, PathInfo, Request,
+    log::{self, Level},
+};
+use pinion_wire::request::{BodyLength, RequestWriter, Target};
+
+use crate::{
+    body, child,
+    effective::Effective,
+    environ::{self, Parts},
+    module::Pinion,
+    outcome::conclude,
+    path::Split,
+    relay::{Relay, Rules},
+    translate,
+};
+
+/// The handler's name in `SetHandler` and `AddHandler`.
+pub(crate) const HANDLER: &CStr = c"wsgi-script";
+/// The media type that means the same, for `AddType`.
+const MEDIA_TYPE: &CStr = c"application/x-httpd-wsgi";
+/// How long a request waits for workers to come up when nothing limits it.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+thread_local! {
+    /// The request frame of the thread's request; kept for its capacity.
+    static FRAME: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+static REQUESTS: AtomicU64 = AtomicU64::new(0);
+
+/// Answers a request, if it is one for a script.
+pub(crate) fn handle(request: Request<'_>) -> Answer {
+    let Some(handler) = request.handler() else { return Answer::Declined };
+    if handler != HANDLER && handler != MEDIA_TYPE {
+        return Answer::Declined;
+    }
+    match prepare(request) {
+        Ok(body) => serve(request, body),
+        Err(answer) => answer,
+    }
+}
+
+fn settings<'r>(request: Request<'r>) -> Effective<'r> {
+    Effective {
+        place: &request.dir_config::<Pinion>().settings,
+        alias: translate::alias_of(request).map(|alias| &alias.script.options),
+    }
+}
+
+/// Whether the script may run, and what body comes with the request.
+fn prepare(request: Request<'_>) -> Result<BodyLength, Answer> {
+    match request.file_kind() {
+        FileKind::Regular => {}
+        FileKind::Missing => return Err(refuse(request, 404, Code::ScriptMissing, "no such script")),
+        FileKind::Folder | FileKind::Other => {
+            return Err(refuse(request, 403, Code::ScriptUnreadable, "the script is no file"));
+        }
+    }
+    let aliased = translate::alias_of(request).is_some();
+    if !aliased && !request.may_execute() {
+        let text = "Options ExecCGI is off here";
+        return Err(refuse(request, 403, Code::ScriptUnreadable, text));
+    }
+    let has_path_info = request.path_info().is_some_and(|path| !path.is_empty());
+    if has_path_info && request.path_info_rule() == PathInfo::Reject {
+        return Err(refuse(request, 404, Code::ScriptMissing, "AcceptPathInfo is off here"));
+    }
+    body::announced(request, settings(request).chunked_request())
+}
+
+/// Logs why, names the script, and gives the status.
+fn refuse(request: Request<'_>, status: u16, code: Code, why: &str) -> Answer {
+    let script = request.filename().unwrap_or_default().to_bytes().escape_ascii();
+    log::request(request, Level::Error, &format!("{code}: {why}: {script}"));
+    Answer::Http(status)
+}
+
+fn serve(request: Request<'_>, body: BodyLength) -> Answer {
+    let Some(child) = child::get() else {
+        return refuse(request, 503, Code::Unreachable, "this process has no manager to ask");
+    };
+    let mut inline = Vec::new();
+    if let Err(answer) = body::read_short(request, body, &mut inline) {
+        return answer;
+    }
+    let settings = settings(request);
+    let uri = request.uri().map_or(&b""[..], CStr::to_bytes);
+    let split = Split::of(uri, request.path_info().map_or(b"", CStr::to_bytes));
+    let names = Names::of(request, settings, &split);
+    let target = Target {
+        script: request.filename().map_or(b"", CStr::to_bytes),
+        callable: settings.callable(&names.callable).as_bytes(),
+        process_group: names.process_group.as_bytes(),
+        application_group: names.application_group.as_bytes(),
+    };
+    let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
+    let parts = Parts {
+        settings,
+        split: &split,
+        request_id: &format!("{}-{number}", child.pid),
+        server_pid: &child.pid,
+    };
+    // Taken, not borrowed: an output filter may run another request for a script within this one.
+    let mut frame = FRAME.take();
+    frame.clear();
+    let mut writer = RequestWriter::new(&mut frame, target, body);
+    environ::write(request, &parts, &mut writer);
+    writer.finish(&inline);
+    let asked = FrontRequest {
+        target,
+        frame: &mut frame,
+        repeatable: body.is_none() && is_safe(request),
+        script_mtime: changed_at(request, settings),
+        patience: PATIENCE,
+    };
+    let mut relay = Relay::new(request, Rules { error_override: settings.error_override() });
+    let outcome = child.front.serve(asked, &mut relay);
+    FRAME.set(frame);
+    conclude(request, &mut relay, outcome)
+}
+
+/// Whether the method may be begun twice (RFC 9110, 9.2.1).
+fn is_safe(request: Request<'_>) -> bool {
+    let method = request.method().map_or(&b""[..], CStr::to_bytes);
+    [&b"GET"[..], b"HEAD", b"OPTIONS"].contains(&method)
+}
+
+fn changed_at(request: Request<'_>, settings: Effective<'_>) -> Option<u64> {
+    let mtime = settings.script_reloading().then(|| request.file_mtime_micros()).flatten()?;
+    u64::try_from(mtime).ok()
+}
+
+/// The names of the groups and the callable, expanded for a request.
+struct Names {
+    process_group: String,
+    application_group: String,
+    callable: Option<String>,
+}
+
+impl Names {
+    fn of(request: Request<'_>, settings: Effective<'_>, split: &Split) -> Self {
+        let text = |name: Option<&CStr>| {
+            name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        };
+        let server = text(request.server().name());
+        let host = text(request.hostname());
+        let names = RequestNames {
+            server_name: &server,
+            host: &host,
+            port: request.server_port(),
+            script_name: &String::from_utf8_lossy(&split.script_name),
+        };
+        let lookup = |name: &str| variable(request, name);
+        Self {
+            process_group: settings.process_group().expand(&names, &lookup),
+            application_group: settings.application_group().expand(&names, &lookup),
+            callable: settings.callable_template().map(|name| name.expand(&names, &lookup)),
+        }
+    }
+}
+
+/// `%{ENV:name}`: the request's notes, then `subprocess_env`, then the server's own environment.
+fn variable(request: Request<'_>, name: &str) -> Option<String> {
+    let key = std::ffi::CString::new(name).ok()?;
+    let value = request.notes().get(&key).or_else(|| request.subprocess_env().get(&key));
+    match value {
+        Some(value) => Some(value.to_string_lossy().into_owned()),
+        None => std::env::var(name).ok(),
+    }
+}
