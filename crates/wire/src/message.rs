@@ -59,6 +59,17 @@ pub struct MountKey {
 
 // ---------------------------------------------------------------- control: Apache's parent → manager
 
+/// The descriptors with which Apache's parent execs `pinion manager`, beside 1 and 2, which are the main
+/// server's log.
+pub mod descriptors {
+    /// The control channel.
+    pub const CONTROL: i32 = 3;
+    /// The manager's end of the door.
+    pub const DOOR: i32 = 4;
+    /// The board's memfd, [`crate::board::WORDS`] words.
+    pub const BOARD: i32 = 5;
+}
+
 /// Apache's parent to the manager, behind a u32 length (little endian). The descriptors ride with
 /// the length.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
