@@ -72,9 +72,11 @@ def application(environ, start_response):
     elif action == "abort":
         os.abort()
     elif action == "wait":
-        with open(query["started"] + "." + str(os.getpid()) + "." + str(threading.get_ident()), "w"):
-            wait_for(query["go"])
+        open("%s.%d.%d" % (query["started"], os.getpid(), threading.get_ident()), "w").close()
+        wait_for(query["go"])
     elif action == "sleep":
+        if "mark" in query:
+            open(query["mark"], "w").close()
         time.sleep(float(query["seconds"]))
     elif action == "spin":
         end = time.monotonic() + float(query["seconds"])

@@ -1,10 +1,13 @@
 //! The cases, one module for each area.
 
+mod daemon;
+mod directives;
 mod environ;
 mod groups;
 mod input;
 mod mounts;
 mod output;
+mod reload;
 mod response;
 mod wrapper;
 
@@ -24,6 +27,9 @@ pub(crate) fn suites() -> Vec<Suite> {
         wrapper::suites(),
         output::suites(),
         groups::suites(),
+        daemon::suites(),
+        directives::suites(),
+        reload::suites(),
     ]
     .concat()
 }

@@ -121,6 +121,11 @@ impl Site {
         self.root.path()
     }
 
+    /// The server under test, if it loads one.
+    pub fn server(&self) -> Option<&Server> {
+        self.server.as_ref()
+    }
+
     /// The port of 127.0.0.1 that it will listen on.
     pub fn port(&self) -> u16 {
         self.port.number()
@@ -228,7 +233,8 @@ impl Site {
     /// The server's command for this site, without an action.
     pub(crate) fn httpd(&self) -> Command {
         let mut command = Command::new(HTTPD);
-        command.env_clear().envs(self.environment.iter().map(|(k, v)| (k, v)));
+        // Where the init system starts it too; without a home of their own, daemons stay there.
+        command.current_dir("/").env_clear().envs(self.environment.iter().map(|(k, v)| (k, v)));
         command.arg("-d").arg(self.root()).arg("-f").arg(self.root().join("httpd.conf"));
         command
     }
