@@ -75,7 +75,7 @@ bindgen wrapper.h --output ../src/bindings.rs \
     --raw-line '// Written by bindings/regenerate.sh; not to be edited.' \
     --default-macro-constant-type signed \
     --blocklist-type 'apr_sockaddr_t|hostent' \
-    --raw-line 'pub type apr_sockaddr_t = ::core::ffi::c_void;' \
+    --raw-line 'pub use crate::macros::apr_sockaddr_t;' \
     --raw-line 'pub type hostent = ::core::ffi::c_void;' \
     --no-prepend-enum-name --no-doc-comments --no-layout-tests --use-core --merge-extern-blocks --sort-semantically \
     --rust-edition 2024 --rust-target 1.88 \

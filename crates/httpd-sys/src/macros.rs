@@ -13,6 +13,17 @@ pub const APR_EAGAIN: apr_status_t = 11;
 /// (2.4.25 and later report at least 67).
 pub const MINIMUM_MODULE_MAGIC_MINOR: c_int = 67;
 
+/// The beginning of `apr_sockaddr_t`, which is all that is read of it. The rest holds the system's own
+/// address structures; so a value is only ever reached through a pointer, never made or copied.
+#[repr(C)]
+#[allow(non_camel_case_types, missing_docs, reason = "named as in apr_network_io.h")]
+pub struct apr_sockaddr_t {
+    pub pool: *mut apr_pool_t,
+    pub hostname: *mut c_char,
+    pub servname: *mut c_char,
+    pub port: apr_port_t,
+}
+
 /// A `module` as `STANDARD20_MODULE_STUFF` starts one: the version numbers, the cookie and the
 /// name are set, everything that a module fills in is null.
 ///

@@ -93,6 +93,27 @@ impl<'c> Connection<'c> {
         unsafe { c_str(text) }
     }
 
+    /// The address of this server that the client reached.
+    #[must_use]
+    pub fn local_ip(self) -> Option<&'c CStr> {
+        // SAFETY: the connection is live.
+        let text = unsafe { (*self.as_ptr()).local_ip };
+        // SAFETY: the string lives in the connection's pool.
+        unsafe { c_str(text) }
+    }
+
+    /// The port of this server that the client reached.
+    #[must_use]
+    pub fn local_port(self) -> u16 {
+        // SAFETY: the connection is live.
+        let address = unsafe { (*self.as_ptr()).local_addr };
+        if address.is_null() {
+            return 0;
+        }
+        // SAFETY: the address lives as long as its connection.
+        unsafe { (*address).port }
+    }
+
     /// How many requests this connection has served before this one.
     #[must_use]
     pub fn keepalives(self) -> u32 {

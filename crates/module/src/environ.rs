@@ -77,7 +77,7 @@ fn write_mod_wsgi(request: Request<'_>, parts: &Parts<'_>, out: &mut RequestWrit
 
 /// The method that the application sees: GET for HEAD where an output filter needs the whole
 /// body to make headers from (`WSGIMapHEADToGET`).
-fn method(request: Request<'_>, settings: Effective<'_>) -> &[u8] {
+fn method<'r>(request: Request<'r>, settings: Effective<'_>) -> &'r [u8] {
     let method = request.method().map_or(&b""[..], CStr::to_bytes);
     let map = match settings.map_head_to_get() {
         MapHead::Off => false,

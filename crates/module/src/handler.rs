@@ -63,7 +63,9 @@ fn settings<'r>(request: Request<'r>) -> Effective<'r> {
 fn prepare(request: Request<'_>) -> Result<BodyLength, Answer> {
     match request.file_kind() {
         FileKind::Regular => {}
-        FileKind::Missing => return Err(refuse(request, 404, Code::ScriptMissing, "no such script")),
+        FileKind::Missing => {
+            return Err(refuse(request, 404, Code::ScriptMissing, "no such script"));
+        }
         FileKind::Folder | FileKind::Other => {
             return Err(refuse(request, 403, Code::ScriptUnreadable, "the script is no file"));
         }

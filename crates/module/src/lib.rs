@@ -1,7 +1,29 @@
 //! The Apache module: hook table, directive table, request relay.
 //!
-//! Written so far, to be tied together: `relay` (front::Client over httpd), `outcome` (what an end means),
-//! `resolve` (configuration → manager's settings), `accounts`, `effective` (settings of a request).
-//! Being written by the architect right now: `environ`, `handler`, `target`.
-//! To be written by the author of httpd: `directives`, `server` (configs and merge), `translate`, `lifecycle`, `child`
-//! (`child::front() -> Option<&'static pinion_front::Front>` in each child; `translate::alias_of(request) -> Option<&ScriptAlias>`).
+//! `mod_pinion.so` exports one symbol, `wsgi_module`, whose file name for `<IfModule>` is
+//! `mod_wsgi.c`. It runs no Python: it maps requests to scripts, builds their environ, and relays
+//! between the client and a worker.
+//!
+//! - At start: `directives` → `server` (what was said where) → `lifecycle` (checks, `resolve`d
+//!   settings, `supervisor` of the manager).
+//! - In a child: `child`.
+//! - For a request: `translate` (alias → script) → `handler` (may it run, `body`, names) →
+//!   `environ` → `relay` → `outcome`.
+
+mod accounts;
+mod body;
+mod child;
+mod directives;
+mod effective;
+mod environ;
+mod handler;
+mod installation;
+mod lifecycle;
+mod module;
+mod outcome;
+mod path;
+mod relay;
+mod resolve;
+mod server;
+mod supervisor;
+mod translate;

@@ -22,12 +22,15 @@ pub(crate) fn conclude(request: Request<'_>, relay: &mut Relay<'_>, outcome: Out
         }
         Outcome::ClientGone if !relay.is_unfit() => {
             let code = Code::ClientGone;
-            let text = format!("{code}: the client closed the connection before the answer was whole");
+            let text =
+                format!("{code}: the client closed the connection before the answer was whole");
             log::request(request, Level::Debug, &text);
             request.connection().close_after();
             return Answer::Ok;
         }
-        Outcome::ClientGone => Failure::new(500, Code::HeaderInvalid, "the worker sent a head that cannot be sent"),
+        Outcome::ClientGone => {
+            Failure::new(500, Code::HeaderInvalid, "the worker sent a head that cannot be sent")
+        }
         Outcome::Done(end) => ended(end),
         Outcome::Trouble(trouble) => troubled(&trouble),
     };
@@ -70,7 +73,11 @@ impl Failure {
 /// What the worker says of an answer that is not whole; it has logged why.
 fn ended(end: End) -> Failure {
     match end {
-        End::Expired => Failure::new(504, Code::QueueTimeout, "the request waited longer than queue-timeout for a thread"),
+        End::Expired => Failure::new(
+            504,
+            Code::QueueTimeout,
+            "the request waited longer than queue-timeout for a thread",
+        ),
         End::BodyFailed => Failure::silent(400),
         End::Complete | End::Failed | End::Truncated | End::NotLoaded => Failure::silent(500),
     }
@@ -84,7 +91,9 @@ fn troubled(trouble: &Trouble) -> Failure {
             Failure::new(
                 500,
                 Code::LoadFailed,
-                format!("the application cannot be loaded; next attempt in {seconds} s, or when the script changes\n{detail}"),
+                format!(
+                    "the application cannot be loaded; next attempt in {seconds} s, or when the script changes\n{detail}"
+                ),
             )
         }
         Trouble::UnknownGroup(name) => {
@@ -97,9 +106,17 @@ fn troubled(trouble: &Trouble) -> Failure {
         Trouble::Backlog => {
             Failure::new(503, Code::BacklogFull, "listen-backlog requests wait already")
         }
-        Trouble::QueueTimeout => Failure::new(504, Code::QueueTimeout, "no thread began the request within queue-timeout"),
-        Trouble::RequestTimeout => Failure::new(504, Code::RequestTimeout, "the request ran longer than request-timeout"),
-        Trouble::SocketTimeout => Failure::new(504, Code::SocketTimeout, "the worker sent nothing for socket-timeout"),
+        Trouble::QueueTimeout => Failure::new(
+            504,
+            Code::QueueTimeout,
+            "no thread began the request within queue-timeout",
+        ),
+        Trouble::RequestTimeout => {
+            Failure::new(504, Code::RequestTimeout, "the request ran longer than request-timeout")
+        }
+        Trouble::SocketTimeout => {
+            Failure::new(504, Code::SocketTimeout, "the worker sent nothing for socket-timeout")
+        }
         Trouble::Died(_) => Failure::silent(502),
         Trouble::Lost => Failure::new(502, Code::WorkerGone, "the worker closed the connection"),
         Trouble::Manager(error) => Failure::new(503, Code::Unreachable, error.to_string()),

@@ -196,9 +196,8 @@ impl Client for Relay<'_> {
 
     fn worker_died(&mut self, death: &Death) {
         let Death { pid, group, cause, begun_ms, stack } = death;
-        let ran = begun_ms.map_or_else(String::new, |ms| {
-            format!(", {}.{} s in", ms / 1000, (ms % 1000) / 100)
-        });
+        let ran = begun_ms
+            .map_or_else(String::new, |ms| format!(", {}.{} s in", ms / 1000, (ms % 1000) / 100));
         let line = text(self.request.request_line());
         let follows = if stack.is_empty() { "" } else { "; what it wrote last follows" };
         let code = Code::WorkerKilled;

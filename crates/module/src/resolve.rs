@@ -76,11 +76,8 @@ fn resolve(
         None => around.accounts.server_user(),
     };
     let embedded = group.name.is_embedded();
-    let (processes, threads) = if embedded {
-        around.embedded
-    } else {
-        (group.process_count().get(), group.threads.get())
-    };
+    let (processes, threads) =
+        if embedded { around.embedded } else { (group.process_count().get(), group.threads.get()) };
     let home = group.home.clone().or_else(|| user.home.clone());
     Some(GroupSpec {
         name: group.name.as_str().to_owned(),

@@ -1,0 +1,43 @@
+//! A child process of httpd: its way to the workers.
+
+use std::sync::OnceLock;
+
+use pinion_config::Code;
+use pinion_front::{Door, Front};
+use pinion_httpd::{
+    Server, config_generation,
+    log::{self, Level},
+};
+
+use crate::lifecycle;
+
+/// What a child has for all its requests.
+pub(crate) struct Child {
+    /// The way to the workers.
+    pub(crate) front: Front,
+    /// Its process id, written out.
+    pub(crate) pid: String,
+}
+
+static CHILD: OnceLock<Child> = OnceLock::new();
+
+/// Sets up the way to the workers in a new child.
+pub(crate) fn init(main: Server<'_>) {
+    let Some(inheritance) = lifecycle::inherit() else {
+        let code = Code::Unreachable;
+        let line = format!("{code}: this process has no way to the manager");
+        log::server(Some(main), Level::Critical, &line);
+        return;
+    };
+    let generation = u32::try_from(config_generation()).unwrap_or(0);
+    let pid = std::process::id();
+    CHILD.get_or_init(|| Child {
+        front: Front::new(Door::new(inheritance.door), inheritance.board, pid, generation),
+        pid: pid.to_string(),
+    });
+}
+
+/// What this child has; `None` where the manager's channels could not be had.
+pub(crate) fn get() -> Option<&'static Child> {
+    CHILD.get()
+}

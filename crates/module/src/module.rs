@@ -1,0 +1,66 @@
+//! What httpd calls.
+
+use pinion_httpd::{
+    Answer, ConfigPools, Directive, Failed, Hook, Module, Order, Point, Pool, Rank, Request,
+    Server, export_module,
+};
+
+use crate::{
+    child, directives, handler, lifecycle,
+    server::{Alias, Host, Section},
+    translate,
+};
+
+/// The module.
+pub(crate) struct Pinion;
+
+export_module!(wsgi_module, c"mod_wsgi.c", Pinion);
+
+impl Module for Pinion {
+    type Server = Host;
+    type Dir = Section;
+    type Mark = Alias;
+
+    const DIRECTIVES: &'static [Directive<Self>] = &directives::table();
+
+    const HOOKS: &'static [Hook] = &[
+        Hook::at(Point::CheckConfig),
+        Hook::at(Point::PostConfig),
+        Hook::at(Point::ChildInit),
+        Hook::at(Point::Monitor),
+        // Behind mod_alias, so that an `Alias` for static files holds wherever it is written.
+        Hook::ordered(
+            Point::TranslateName,
+            Order {
+                rank: Rank::Middle,
+                after: &[c"mod_alias.c"],
+                before: &[c"mod_userdir.c", c"mod_vhost_alias.c"],
+            },
+        ),
+        Hook::at(Point::Handler),
+    ];
+
+    fn check_config(_pools: &ConfigPools<'_>, main: Server<'_>) -> Result<(), Failed> {
+        lifecycle::check_config(main)
+    }
+
+    fn post_config(_pools: &ConfigPools<'_>, main: Server<'_>) -> Result<(), Failed> {
+        lifecycle::post_config(main)
+    }
+
+    fn child_init(_pool: Pool<'_>, main: Server<'_>) {
+        child::init(main);
+    }
+
+    fn monitor(main: Server<'_>) {
+        lifecycle::monitor(main);
+    }
+
+    fn translate_name(request: Request<'_>) -> Answer {
+        translate::translate_name(request)
+    }
+
+    fn handler(request: Request<'_>) -> Answer {
+        handler::handle(request)
+    }
+}
