@@ -1,9 +1,19 @@
-//! WSGI's rules without I/O and without Python.
+//! WSGI's rules (PEP 3333) without I/O: what an application is shown of a request, and what
+//! becomes of its answer. Nothing here knows Apache, Python or a socket, so that the front door
+//! and the worker apply the same rules and both are tested without the other.
 //!
-//! - [`environ`]: what of a server's variables an application sees, and how paths are normalised.
-//! - [`headers`]: what may stand in a response's headers, and where it goes.
+//! Where the PEP leaves a choice, it is made as mod_wsgi 6.1.1 makes it; where mod_wsgi's own
+//! choice would break a client's reading of the answer, it is not, and the rule says so.
 
 #![forbid(unsafe_code)]
 
+pub mod body;
 pub mod environ;
 pub mod headers;
+pub mod response;
+pub mod status;
+
+pub use body::{Refusal, RequestBody};
+pub use headers::{HeaderError, HeaderKind};
+pub use response::{Accepted, End, Failure, Response};
+pub use status::{Status, StatusError};
