@@ -9,12 +9,14 @@ use pinion_httpd::{
     log::{self, Level},
 };
 
-use crate::lifecycle;
+use crate::{lifecycle, permission::Homes, server};
 
 /// What a child has for all its requests.
 pub(crate) struct Child {
     /// The way to the workers.
     pub(crate) front: Front,
+    /// Which process groups belong to which virtual host.
+    pub(crate) homes: Homes,
     /// Its process id, written out.
     pub(crate) pid: String,
 }
@@ -33,6 +35,7 @@ pub(crate) fn init(main: Server<'_>) {
     let pid = std::process::id();
     CHILD.get_or_init(|| Child {
         front: Front::new(Door::new(inheritance.door), inheritance.board, pid, generation),
+        homes: Homes::of(&server::collect(main)),
         pid: pid.to_string(),
     });
 }

@@ -30,7 +30,7 @@ pub(crate) fn write(request: Request<'_>, parts: &Parts<'_>, out: &mut RequestWr
     for (name, value) in request.subprocess_env() {
         if name == b"HTTPS" {
             https = Some(value);
-        } else if !rules::is_left_out(name) {
+        } else if !rules::is_dropped(name) && !is_taken_out(name) {
             out.entry(name, value);
         }
     }
@@ -40,7 +40,7 @@ pub(crate) fn write(request: Request<'_>, parts: &Parts<'_>, out: &mut RequestWr
         out.entry(b"HTTP_AUTHORIZATION", value.to_bytes());
     }
     write_cgi(request, parts, out);
-    let secure = https.map_or_else(|| request.scheme() == Some(c"https"), rules::is_on);
+    let secure = https.map_or_else(|| request.scheme() == Some(c"https"), is_on);
     out.entry(b"wsgi.url_scheme", if secure { b"https" } else { b"http" });
     write_mod_wsgi(request, parts, out);
 }
@@ -93,4 +93,30 @@ fn request_uri(request: Request<'_>) -> &[u8] {
     let line = request.request_line().map_or(&b""[..], CStr::to_bytes);
     let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     words.nth(1).unwrap_or_default()
+}
+
+/// Variables that other modules leave for themselves or for CGI programs; `HTTPS` has been told as the scheme.
+fn is_taken_out(name: &[u8]) -> bool {
+    matches!(name, b"LD_LIBRARY_PATH" | b"HTTP_PROXY")
+}
+
+/// Whether the value of `HTTPS` means yes: `on`, `https`, or a number that is not 0.
+fn is_on(value: &[u8]) -> bool {
+    [&b"on"[..], b"https"].iter().any(|word| value.eq_ignore_ascii_case(word))
+        || (value.iter().all(u8::is_ascii_digit) && value.iter().any(|digit| *digit != b'0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scheme_is_secure_by_word_or_number() {
+        for yes in ["on", "On", "1", "https", "443"] {
+            assert!(is_on(yes.as_bytes()), "{yes}");
+        }
+        for no in ["", "off", "0", "00", "http", "no"] {
+            assert!(!is_on(no.as_bytes()), "{no}");
+        }
+    }
 }

@@ -101,6 +101,10 @@ fn serve(request: Request<'_>, body: BodyLength) -> Answer {
     let uri = request.uri().map_or(&b""[..], CStr::to_bytes);
     let split = Split::of(uri, request.path_info().map_or(b"", CStr::to_bytes));
     let names = Names::of(request, settings, &split);
+    if let Err(denied) = child.homes.check(request, &names.process_group) {
+        log::request(request, Level::Error, &denied.to_string());
+        return Answer::Http(500);
+    }
     let target = Target {
         script: request.filename().map_or(b"", CStr::to_bytes),
         callable: settings.callable(&names.callable).as_bytes(),

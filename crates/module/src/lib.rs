@@ -22,6 +22,7 @@ mod lifecycle;
 mod module;
 mod outcome;
 mod path;
+mod permission;
 mod relay;
 mod resolve;
 mod server;

@@ -100,9 +100,15 @@ enum LifecycleError {
     #[error(transparent)]
     Installation(#[from] InstallationError),
     #[error("{START}: {source}; hint: {hint}", hint = START.entry().action)]
-    Supervisor { #[from] source: SupervisorError },
+    Supervisor {
+        #[from]
+        source: SupervisorError,
+    },
     #[error("{START}: no log can be had: {source}")]
-    Log { #[from] source: std::io::Error },
+    Log {
+        #[from]
+        source: std::io::Error,
+    },
 }
 
 const START: Code = Code::ManagerStartFailed;
@@ -120,6 +126,7 @@ fn supervise(main: Server<'_>) -> Result<(), LifecycleError> {
     let mut state = state();
     if state.is_none() {
         *state = Some((std::process::id(), Supervisor::new()?));
+        main.process_pool().own(AtEnd);
     }
     let Some((_, supervisor)) = state.as_mut() else { return Ok(()) };
     if let Some(pid) = supervisor.ensure(&installation, logs.main())? {
@@ -131,6 +138,20 @@ fn supervise(main: Server<'_>) -> Result<(), LifecycleError> {
         log::server(Some(main), Level::Error, &LifecycleError::from(error).to_string());
         Ok(())
     })
+}
+
+/// Dropped with the process's pool: when httpd ends.
+struct AtEnd;
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        // Children and programs that httpd forks have a copy of the pool, but are not the parent.
+        if let Some((parent, supervisor)) = state().as_mut()
+            && *parent == std::process::id()
+        {
+            supervisor.stop();
+        }
+    }
 }
 
 /// What httpd tells about the manager.

@@ -1,6 +1,6 @@
 //! SCRIPT_NAME and PATH_INFO.
 
-use pinion_wsgi::environ::collapse_slashes;
+use pinion_wsgi::environ;
 
 /// A URL's path, divided where the script ends.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,13 +15,8 @@ impl Split {
     /// Divides the decoded path `uri`, at whose end httpd's directory walk has found `path_info` (perhaps with
     /// repeated slashes merged).
     pub(crate) fn of(uri: &[u8], path_info: &[u8]) -> Self {
-        let (uri, path_info) = (collapse_slashes(uri), collapse_slashes(path_info));
-        let script_name = match uri.strip_suffix(&path_info[..]) {
-            Some(head) => head.to_vec(),
-            // A rewritten request: the path that was asked for is not the one that was mapped.
-            None => uri.into_owned(),
-        };
-        Self { script_name, path_info: path_info.into_owned() }
+        let (script_name, path_info) = environ::divide(uri, path_info);
+        Self { script_name: script_name.into_owned(), path_info: path_info.into_owned() }
     }
 }
 

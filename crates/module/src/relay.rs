@@ -12,7 +12,7 @@ use pinion_wire::{
     answer::{FilePart, HeadRef},
     message::Death,
 };
-use pinion_wsgi::headers;
+use pinion_wsgi::headers::{self, HeaderKind};
 
 /// Blocks up to this length are copied at once: httpd would keep a copy anyway until the response is whole.
 const SHORT: usize = 8 * 1024;
@@ -91,36 +91,36 @@ impl<'r> Relay<'r> {
         if passed.is_err() || self.request.connection().is_aborted() { Err(Gone) } else { Ok(()) }
     }
 
-    fn header(&self, name: &[u8], value: &[u8]) {
+    /// Takes a header over; false for one that must not be sent.
+    fn header(&self, name: &[u8], value: &[u8], length: &mut Option<u64>) -> bool {
         let request = self.request;
-        if name.eq_ignore_ascii_case(b"Content-Type") {
-            request.set_content_type(value);
-        } else if name.eq_ignore_ascii_case(b"Content-Length") {
-            if let Some(length) = headers::content_length(value) {
-                request.set_content_length(length);
+        match headers::classify(name, value) {
+            Ok(HeaderKind::Plain) => request.headers_out().add(name, value),
+            Ok(HeaderKind::WithErrors) => request.err_headers_out().add(name, value),
+            Ok(HeaderKind::Dropped) => {}
+            Ok(HeaderKind::ContentType) => request.set_content_type(value),
+            Ok(HeaderKind::ContentLength) => {
+                let Ok(number) = headers::content_length(value, *length) else { return false };
+                *length = Some(number);
+                request.set_content_length(number);
             }
-        } else if headers::is_error_header(name) {
-            request.err_headers_out().add(name, value);
-        } else {
-            request.headers_out().add(name, value);
+            Err(_) => return false,
         }
+        true
     }
 }
 
 impl Client for Relay<'_> {
     fn head(&mut self, head: &HeadRef<'_>) -> Result<(), Gone> {
         // The worker has checked this already, but the application could have written into its process's own sockets.
-        let fit = (100..1000).contains(&head.status)
-            && headers::is_field_value(head.reason)
-            && head.headers().all(|(name, value)| {
-                headers::is_field_name(name) && headers::is_field_value(value)
-            });
-        if !fit || self.state != State::Waiting {
+        let mut length = None;
+        let fit = self.state == State::Waiting
+            && (100..1000).contains(&head.status)
+            && !head.reason.iter().any(u8::is_ascii_control)
+            && head.headers().all(|(name, value)| self.header(name, value, &mut length));
+        if !fit {
             self.state = State::Unfit;
             return Err(Gone);
-        }
-        for (name, value) in head.headers() {
-            self.header(name, value);
         }
         if self.rules.error_override && head.status >= 400 {
             self.state = State::Overridden(head.status);

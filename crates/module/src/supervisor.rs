@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How soon after its start a manager's death means that another would die as well.
 const TOO_SOON: Duration = Duration::from_secs(2);
 
+/// What a stop may take beyond the longest shutdown-timeout.
+const MARGIN: Duration = Duration::from_millis(800);
+
 /// Variables of Apache's environment that the manager gets: where to look for programs, and how to
 /// write dates and words.
 const PASSED_ON: &[&str] = &["PATH", "TZ", "LANG"];
@@ -60,6 +63,8 @@ pub(crate) struct Supervisor {
     manager: Option<Manager>,
     /// When the last one was started.
     started: Option<Instant>,
+    /// How long the manager may take to stop: the longest shutdown-timeout and a little more.
+    stop_within: Duration,
 }
 
 struct Manager {
@@ -79,7 +84,7 @@ impl Supervisor {
         let make = || -> io::Result<Self> {
             let (near, far) = sockets::seqpacket_pair()?;
             let board = SharedWords::create(c"pinion-board", board::WORDS)?;
-            Ok(Self { near, far, board, manager: None, started: None })
+            Ok(Self { near, far, board, manager: None, started: None, stop_within: MARGIN })
         };
         make().map_err(SupervisorError::Channels)
     }
@@ -127,6 +132,8 @@ impl Supervisor {
         settings: Settings,
         logs: &[BorrowedFd<'_>],
     ) -> Result<(), SupervisorError> {
+        let longest = settings.groups.iter().map(|group| group.timeouts.shutdown).max();
+        self.stop_within = Duration::from_millis(longest.unwrap_or(0)) + MARGIN;
         let Some(manager) = &self.manager else { return Ok(()) };
         let bytes = message::encode(&Control::Configure(Box::new(settings)))?;
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
@@ -152,6 +159,26 @@ impl Supervisor {
             // An error means that it is gone already, which the parent will be told.
             let _ = process::kill(manager.pid, Signal::SIGKILL);
         }
+    }
+
+    /// Tells the manager to end all workers and itself, and waits until it has. One that takes longer than
+    /// its own deadlines allow is killed.
+    pub(crate) fn stop(&mut self) {
+        let Some(Manager { pid, control }) = self.manager.take() else { return };
+        // One that cannot be told sees the end of the control channel all the same.
+        let _ = message::encode(&Control::Stop).map(|bytes| {
+            let length = (bytes.len() as u32).to_le_bytes();
+            sockets::send_all(
+                control.as_fd(),
+                &mut [io::IoSlice::new(&length), io::IoSlice::new(&bytes)],
+            )
+        });
+        // It closes its end when it exits, and sends nothing before.
+        if !matches!(sockets::readable(control.as_fd(), Some(self.stop_within)), Ok(true)) {
+            let _ = process::kill(pid, Signal::SIGKILL);
+        }
+        drop(control);
+        let _ = process::reap(Some(pid));
     }
 
     /// Whether a manager runs, as far as is known.
