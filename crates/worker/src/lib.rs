@@ -1,1 +1,34 @@
-//! The worker core that the virtualenv's Python imports.
+//! The worker core that the virtualenv's Python imports: `_pinion`.
+//!
+//! `python/pinion_worker.py` is what the manager execs; it calls the functions below in their order.
+//!
+//! - [`worker`]: what the process was told to be; [`control`]: the thread that listens to the manager.
+//! - [`desk`], [`serve`]: the serving threads, between requests and with one.
+//! - [`request`]: one request; [`environ`], [`input`], [`start_response`], [`streams`], [`files`]: its Python objects.
+//! - [`scripts`]: loading applications.
+//! - Without I/O and Python: [`turn`], [`inbox`], [`lines`], [`head`], [`response`].
+//!
+//! Unsafe code is for Python's C API where PyO3 has no safe call (or a slow one), and for forks.
+
+mod connection;
+mod control;
+mod desk;
+mod environ;
+mod exchange;
+mod files;
+mod fork;
+mod head;
+mod inbox;
+mod input;
+mod lines;
+mod load;
+mod module;
+mod request;
+mod response;
+mod scripts;
+mod serve;
+mod start_response;
+mod streams;
+mod trouble;
+mod turn;
+mod worker;

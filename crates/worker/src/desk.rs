@@ -1,0 +1,196 @@
+//! What one serving thread does between requests, without the GIL: send what is left of the last
+//! request, find the next.
+
+use std::io::IoSlice;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pinion_unix::clock;
+use pinion_unix::sockets::Wait;
+use pinion_wire::Kind;
+use pinion_wire::frame::FrameError;
+
+use crate::connection::{Connection, Received};
+use crate::worker::{Stage, Worker};
+
+/// A request that was received.
+pub(crate) struct Job {
+    /// Where it came from. This thread owns its turn.
+    pub(crate) connection: Arc<Connection>,
+    /// Its number on that connection.
+    pub(crate) seq: u32,
+    bytes: Vec<u8>,
+    payload: Range<usize>,
+}
+
+impl Job {
+    /// The frame's payload.
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.bytes[self.payload.clone()]
+    }
+}
+
+/// What asking for the next request led to.
+pub(crate) enum Next {
+    /// This one.
+    Job(Job),
+    /// Nothing is there, and waiting was not allowed.
+    Nothing,
+}
+
+/// One serving thread's place.
+pub(crate) struct Desk {
+    worker: &'static Worker,
+    thread: usize,
+    /// The connection whose request was run last, and what is left to be sent of it.
+    held: Option<(Arc<Connection>, Vec<u8>, usize)>,
+    /// Memory for the next request's frames.
+    spare: Vec<u8>,
+}
+
+impl Desk {
+    /// The place of thread number `thread`.
+    pub(crate) fn new(worker: &'static Worker, thread: usize) -> Self {
+        Self { worker, thread, held: None, spare: Vec::new() }
+    }
+
+    /// Notes in the status page that a request begins.
+    pub(crate) fn begin(&self, job: &Job, line: &[&[u8]]) {
+        if let Some(status) = self.worker.status() {
+            let now = clock::monotonic_ns();
+            status.begin(self.thread, job.connection.number, job.seq, now, line);
+        }
+    }
+
+    /// Empty memory for a request's frames.
+    pub(crate) fn memory(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.spare)
+    }
+
+    /// A request was run; `frames` are to be sent.
+    pub(crate) fn finish(&mut self, job: Job, frames: Vec<u8>) {
+        job.connection.inbox().give_back(job.bytes);
+        self.held = Some((job.connection, frames, 0));
+    }
+
+    /// Sends what is left and finds the next request. Without `wait`, it does only what can be done at once.
+    pub(crate) fn next(&mut self, wait: bool) -> Next {
+        if let Some(next) = self.let_go(wait) {
+            return next;
+        }
+        loop {
+            let timeout = if wait { None } else { Some(Duration::ZERO) };
+            let ready = match self.worker.epoll.wait_one(timeout) {
+                Ok(Some(ready)) => ready,
+                Ok(None) if wait => continue,
+                // Nothing is left to be served by a worker whose epoll fails.
+                Ok(None) | Err(_) => return Next::Nothing,
+            };
+            if self.worker.stage() == Stage::Ended {
+                park_for_ever();
+            }
+            let number = u32::try_from(ready.token).unwrap_or(u32::MAX);
+            let Some(connection) = self.worker.connection(number) else { continue };
+            if !connection.turn.take() {
+                continue;
+            }
+            if let Some(job) = self.look(&connection, true) {
+                return Next::Job(job);
+            }
+        }
+    }
+
+    /// Finishes with the connection of the last request. Its next request may be here already.
+    fn let_go(&mut self, wait: bool) -> Option<Next> {
+        let (connection, frames, sent) = self.held.as_mut()?;
+        if *sent < frames.len() {
+            if wait {
+                if connection.send(&mut [IoSlice::new(&frames[*sent..])]).is_err() {
+                    connection.close();
+                }
+            } else {
+                match connection.send_now(&frames[*sent..]) {
+                    Ok(count) => *sent += count,
+                    Err(_) => connection.close(),
+                }
+                if *sent < frames.len() {
+                    return Some(Next::Nothing);
+                }
+            }
+        }
+        let (connection, mut frames, _) = self.held.take()?;
+        if frames.capacity() <= 1024 * 1024 {
+            frames.clear();
+            self.spare = frames;
+        }
+        if let Some(status) = self.worker.status() {
+            status.end(self.thread);
+        }
+        let job = self.look(&connection, false);
+        if self.worker.stage() == Stage::Stopping {
+            self.worker.wake();
+        }
+        job.map(Next::Job)
+    }
+
+    /// Reads a connection that this thread owns, until there is a request, or nothing more; lets it go then.
+    fn look(&self, connection: &Arc<Connection>, mut receive: bool) -> Option<Job> {
+        loop {
+            match take_request(connection) {
+                Ok(Some((seq, bytes, payload))) => {
+                    return Some(Job { connection: connection.clone(), seq, bytes, payload });
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    let number = connection.number;
+                    self.worker.log(3, &format!("connection {number} closed: {error}"));
+                    self.worker.disconnect(connection);
+                    return None;
+                }
+            }
+            if receive {
+                let mut inbox = connection.inbox();
+                // The rest of a frame is on its way: a front door sends frames whole.
+                let wait = if inbox.has_part() { Wait::Yes } else { Wait::No };
+                match connection.receive(&mut inbox, wait) {
+                    Received::Some => continue,
+                    Received::Nothing => {}
+                    Received::Gone => {
+                        drop(inbox);
+                        self.worker.disconnect(connection);
+                        return None;
+                    }
+                }
+            }
+            if connection.inbox().has_part() {
+                receive = true;
+            } else if connection.turn.release() {
+                return None;
+            } else {
+                receive = true;
+            }
+        }
+    }
+}
+
+/// The request at the front of what was received.
+fn take_request(
+    connection: &Connection,
+) -> Result<Option<(u32, Vec<u8>, Range<usize>)>, FrameError> {
+    let mut inbox = connection.inbox();
+    inbox.skip_body()?;
+    let Some((header, mut payload)) = inbox.frame()? else { return Ok(None) };
+    if header.kind != Kind::Request {
+        return Err(FrameError::Unexpected(header.kind));
+    }
+    let bytes = inbox.take_out(&mut payload);
+    Ok(Some((header.seq, bytes, payload)))
+}
+
+/// The interpreter is being left: a thread that asked for the GIL now would be ended in the middle of Rust.
+fn park_for_ever() -> ! {
+    loop {
+        std::thread::park();
+    }
+}

@@ -1,0 +1,198 @@
+//! The environ of a request, built by Python's C API: this runs once for each entry of each request.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use pinion_unix::clock;
+use pinion_wire::request::RequestRef;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyString, PyTuple};
+
+use crate::exchange::Exchange;
+use crate::files::FileWrapper;
+use crate::input::{Body, Input};
+use crate::streams::Log;
+use crate::worker::Worker;
+
+/// How many names are kept as Python strings. Clients choose names of headers, so there is a limit.
+const MOST_NAMES: usize = 512;
+/// The version of mod_wsgi that applications are told.
+pub(crate) const VERSION: (u8, u8, u8) = (6, 1, 1);
+
+/// FNV-1a: the names are short, and there are few.
+#[derive(Default)]
+struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// Makes environs for one thread: what does not change from request to request is made once.
+pub(crate) struct Maker {
+    template: Py<PyDict>,
+    names: RefCell<HashMap<Vec<u8>, Py<PyString>, BuildHasherDefault<Fnv>>>,
+    input: Py<PyString>,
+    errors: Py<PyString>,
+    queue_start: Py<PyString>,
+    daemon_start: Py<PyString>,
+    application_start: Py<PyString>,
+}
+
+impl Maker {
+    /// Prepares a thread.
+    pub(crate) fn new(py: Python<'_>, worker: &Worker, thread: usize) -> PyResult<Self> {
+        let group = &worker.spec.group;
+        let template = PyDict::new(py);
+        template.set_item("wsgi.version", (1, 0))?;
+        template.set_item("wsgi.url_scheme", "http")?;
+        template.set_item("wsgi.multithread", PyBool::new(py, group.threads > 1))?;
+        template.set_item("wsgi.multiprocess", PyBool::new(py, group.multiprocess))?;
+        template.set_item("wsgi.run_once", false)?;
+        template.set_item("wsgi.input_terminated", true)?;
+        template.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
+        template.set_item("mod_wsgi.version", VERSION)?;
+        template.set_item("mod_wsgi.process_group", &group.name)?;
+        template.set_item("mod_wsgi.application_group", &worker.spec.application_group)?;
+        template.set_item("mod_wsgi.thread_id", thread + 1)?;
+        let name = |name: &str| PyString::intern(py, name).unbind();
+        Ok(Self {
+            template: template.unbind(),
+            names: RefCell::default(),
+            input: name("wsgi.input"),
+            errors: name("wsgi.errors"),
+            queue_start: name("mod_wsgi.queue_start"),
+            daemon_start: name("mod_wsgi.daemon_start"),
+            application_start: name("mod_wsgi.application_start"),
+        })
+    }
+
+    /// The environ of a request.
+    pub(crate) fn make<'py>(
+        &self,
+        py: Python<'py>,
+        request: &RequestRef<'_>,
+        exchange: &Arc<Exchange>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let environ = self.template.bind(py).copy()?;
+        for (name, value) in request.environ() {
+            if self.set_special(&environ, name, value)? {
+                continue;
+            }
+            let value = latin1(py, value)?;
+            self.with_name(py, name, |name| set(&environ, name, value.as_any()))?;
+        }
+        let input = Input::new(exchange.clone(), Body::new(request.body, request.inline));
+        set(&environ, self.input.bind(py), Bound::new(py, input)?.as_any())?;
+        let errors = Log::of_request(exchange.clone());
+        set(&environ, self.errors.bind(py), Bound::new(py, errors)?.as_any())?;
+        self.set_times(&environ, request.queued_ns)?;
+        Ok(environ)
+    }
+
+    /// When the request was queued, and when it was begun: seconds since 1970.
+    fn set_times(&self, environ: &Bound<'_, PyDict>, queued_ns: u64) -> PyResult<()> {
+        let py = environ.py();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let waited = Duration::from_nanos(clock::monotonic_ns().saturating_sub(queued_ns));
+        let queued = now.saturating_sub(waited).as_secs_f64();
+        set(environ, self.queue_start.bind(py), PyFloat::new(py, queued).as_any())?;
+        let now = PyFloat::new(py, now.as_secs_f64());
+        set(environ, self.daemon_start.bind(py), now.as_any())?;
+        set(environ, self.application_start.bind(py), now.as_any())
+    }
+
+    /// Sets an entry that is no string: a time, or Apache's version.
+    fn set_special(
+        &self,
+        environ: &Bound<'_, PyDict>,
+        name: &[u8],
+        value: &[u8],
+    ) -> PyResult<bool> {
+        let py = environ.py();
+        let Some(text) = is_special(name).then(|| str::from_utf8(value).ok()).flatten() else {
+            return Ok(false);
+        };
+        if name == b"apache.version" {
+            let numbers: Result<Vec<u32>, _> = text.split('.').map(str::parse).collect();
+            let Ok(numbers) = numbers else { return Ok(false) };
+            let version = PyTuple::new(py, numbers)?;
+            self.with_name(py, name, |name| set(environ, name, version.as_any()))?;
+            return Ok(true);
+        }
+        let Ok(seconds) = text.parse::<f64>() else { return Ok(false) };
+        let seconds = PyFloat::new(py, seconds);
+        self.with_name(py, name, |name| set(environ, name, seconds.as_any()))?;
+        Ok(true)
+    }
+
+    fn with_name<'py>(
+        &self,
+        py: Python<'py>,
+        name: &[u8],
+        then: impl FnOnce(&Bound<'py, PyString>) -> PyResult<()>,
+    ) -> PyResult<()> {
+        let known = self.names.borrow().get(name).map(|known| known.clone_ref(py));
+        if let Some(known) = known {
+            return then(known.bind(py));
+        }
+        let fresh = latin1(py, name)?;
+        let mut names = self.names.borrow_mut();
+        if names.len() < MOST_NAMES {
+            names.insert(name.to_vec(), fresh.clone().unbind());
+        }
+        drop(names);
+        then(&fresh)
+    }
+}
+
+fn is_special(name: &[u8]) -> bool {
+    name == b"apache.version" || (name.starts_with(b"mod_wsgi.") && name.ends_with(b"_start"))
+}
+
+/// A str of these bytes as Latin-1.
+fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    let start = NonNull::from(bytes).cast();
+    let len = bytes.len() as ffi::Py_ssize_t;
+    // SAFETY: pointer and length are those of a slice, whose length fits isize; NULL means the default error handling.
+    let text = unsafe { ffi::PyUnicode_DecodeLatin1(start.as_ptr(), len, std::ptr::null()) };
+    // SAFETY: the result is a new reference, or NULL with an exception set.
+    let text = unsafe { Bound::from_owned_ptr_or_err(py, text) }?;
+    // SAFETY: the call makes nothing but str.
+    Ok(unsafe { text.cast_into_unchecked() })
+}
+
+fn set<'py>(
+    dict: &Bound<'py, PyDict>,
+    name: &Bound<'py, PyString>,
+    value: &Bound<'py, PyAny>,
+) -> PyResult<()> {
+    // SAFETY: three live objects, the first a dict; the call takes references of its own.
+    let result = unsafe { ffi::PyDict_SetItem(dict.as_ptr(), name.as_ptr(), value.as_ptr()) };
+    if result < 0 { Err(PyErr::fetch(dict.py())) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_versions_are_no_strings() {
+        assert!(is_special(b"apache.version"));
+        assert!(is_special(b"mod_wsgi.request_start"));
+        assert!(!is_special(b"mod_wsgi.request_id"));
+        assert!(!is_special(b"HTTP_X_START"));
+    }
+}

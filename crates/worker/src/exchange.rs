@@ -1,0 +1,295 @@
+//! One request while it runs: what its Python objects share.
+//!
+//! The lock here is never held while Python code can run (allocating or dropping an object may run
+//! any finalizer, which may print, which comes back here). It is held over sending, without the GIL.
+
+use std::cell::RefCell;
+use std::io::IoSlice;
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pinion_wire::answer::{End, FilePart};
+use pinion_wire::{Kind, frame};
+use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
+
+use crate::connection::Connection;
+use crate::head::Head;
+use crate::lines::Lines;
+use crate::response::{NotStarted, Response, SHORT_DATA, data_frames};
+use crate::worker::worker;
+
+/// Apache's level for what applications write.
+pub(crate) const ERROR: u8 = 3;
+/// Apache's level for what only developers want to know.
+pub(crate) const DEBUG: u8 = 7;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Arc<Exchange>>> = const { RefCell::new(None) };
+}
+
+/// Where text comes from: each place has its own unfinished line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// `wsgi.errors`.
+    Errors = 0,
+    /// `sys.stdout`.
+    Stdout = 1,
+    /// `sys.stderr`.
+    Stderr = 2,
+}
+
+/// The front door has gone, or its client has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Gone;
+
+/// One request while it runs.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    /// The connection; none for a request that the worker makes of itself.
+    peer: Option<Arc<Connection>>,
+    open: AtomicBool,
+    gone: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    response: Response,
+    lines: [Lines; 3],
+}
+
+/// The request that this thread runs.
+pub(crate) fn current() -> Option<Arc<Exchange>> {
+    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+}
+
+impl Exchange {
+    /// Begins a request. `frames` is an empty vector whose memory is used.
+    pub(crate) fn new(
+        peer: Option<Arc<Connection>>,
+        seq: u32,
+        mute: bool,
+        frames: Vec<u8>,
+    ) -> Arc<Self> {
+        let response = Response::new(seq, mute, frames);
+        Arc::new(Self {
+            peer,
+            open: AtomicBool::new(true),
+            gone: AtomicBool::new(false),
+            state: Mutex::new(State { response, ..State::default() }),
+        })
+    }
+
+    /// From now on, this thread's output is the request's.
+    pub(crate) fn enter(self: &Arc<Self>) {
+        CURRENT.with(|current| *current.borrow_mut() = Some(self.clone()));
+    }
+
+    /// The connection, if the request has one.
+    pub(crate) fn peer(&self) -> Option<&Connection> {
+        self.peer.as_deref()
+    }
+
+    /// Whether the request still runs.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Whether the front door or its client has gone.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    fn state(&self, py: Python<'_>) -> MutexGuard<'_, State> {
+        self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at or changes the answer. `f` must not call Python.
+    pub(crate) fn response<T>(&self, py: Python<'_>, f: impl FnOnce(&mut Response) -> T) -> T {
+        f(&mut self.state(py).response)
+    }
+
+    /// Takes the head of the answer.
+    pub(crate) fn start(&self, py: Python<'_>, head: Head) -> Result<(), NotStarted> {
+        self.response(py, |response| response.start(head))
+    }
+
+    /// Sends a block of the body, the head before it; waits until the system has taken it.
+    pub(crate) fn send(&self, py: Python<'_>, block: &[u8], flush: bool) -> Result<(), Gone> {
+        let mut state = self.state(py);
+        let response = &mut state.response;
+        response.let_head_go();
+        let admitted = usize::try_from(response.admit(block.len() as u64)).unwrap_or(usize::MAX);
+        let block = &block[..admitted.min(block.len())];
+        if block.len() <= SHORT_DATA {
+            response.push_data(block, flush);
+            return self.flush(py, response);
+        }
+        let frames = data_frames(block, response.seq, flush).collect::<Vec<_>>();
+        let waiting = std::mem::take(&mut response.frames);
+        let mut parts = vec![IoSlice::new(&waiting)];
+        for (header, part) in &frames {
+            parts.extend([IoSlice::new(header), IoSlice::new(part)]);
+        }
+        self.send_parts(py, &mut parts)
+    }
+
+    /// Adds a short block of the body, the head before it, to what is sent next.
+    pub(crate) fn queue(&self, py: Python<'_>, block: &[u8]) {
+        let mut state = self.state(py);
+        let response = &mut state.response;
+        response.let_head_go();
+        let admitted = usize::try_from(response.admit(block.len() as u64)).unwrap_or(usize::MAX);
+        response.push_data(&block[..admitted.min(block.len())], false);
+    }
+
+    /// Sends part of a file, the head before it.
+    pub(crate) fn send_file(
+        &self,
+        py: Python<'_>,
+        file: BorrowedFd<'_>,
+        offset: u64,
+        length: u64,
+    ) -> Result<(), Gone> {
+        let mut state = self.state(py);
+        let response = &mut state.response;
+        response.let_head_go();
+        let length = response.admit(length);
+        self.flush(py, response)?;
+        let Some(peer) = self.peer.as_deref().filter(|_| length > 0) else { return Ok(()) };
+        let mut bytes = Vec::new();
+        let part = FilePart { offset, length }.encode();
+        frame::push(&mut bytes, Kind::File, 0, response.seq, &part);
+        let sent = py.detach(|| peer.send_with(&bytes, file));
+        sent.map_err(|_| self.lose())
+    }
+
+    /// Sends what waits.
+    fn flush(&self, py: Python<'_>, response: &mut Response) -> Result<(), Gone> {
+        if response.frames.is_empty() {
+            return if self.is_gone() { Err(Gone) } else { Ok(()) };
+        }
+        let sent = self.send_parts(py, &mut [IoSlice::new(&response.frames)]);
+        response.frames.clear();
+        sent
+    }
+
+    fn send_parts(&self, py: Python<'_>, parts: &mut [IoSlice<'_>]) -> Result<(), Gone> {
+        let Some(peer) = self.peer.as_deref() else { return Ok(()) };
+        if self.is_gone() {
+            return Err(Gone);
+        }
+        py.detach(|| peer.send(parts)).map_err(|_| self.lose())
+    }
+
+    /// Sends bytes that are no part of the answer, behind what waits.
+    pub(crate) fn send_frame(&self, py: Python<'_>, frame: &[u8]) -> Result<(), Gone> {
+        let mut state = self.state(py);
+        state.response.frames.extend_from_slice(frame);
+        self.flush(py, &mut state.response)
+    }
+
+    /// Notes that the front door has gone.
+    pub(crate) fn lose(&self) -> Gone {
+        self.gone.store(true, Ordering::Release);
+        Gone
+    }
+
+    /// Takes text that the application writes; whole lines are sent at once, for the worker may die any moment.
+    /// False when the request is over.
+    pub(crate) fn write(&self, py: Python<'_>, place: Place, text: &[u8]) -> bool {
+        if !self.is_open() {
+            return false;
+        }
+        let mut state = self.state(py);
+        let State { response, lines } = &mut *state;
+        let before = response.frames.len();
+        lines[place as usize].write(text, |line| response.push_log(ERROR, line));
+        if response.frames.len() > before {
+            self.flush_logs(py, state);
+        }
+        true
+    }
+
+    /// Ends the unfinished line of a place.
+    pub(crate) fn flush_line(&self, py: Python<'_>, place: Place) {
+        let mut state = self.state(py);
+        let State { response, lines } = &mut *state;
+        let before = response.frames.len();
+        lines[place as usize].finish(|line| response.push_log(ERROR, line));
+        if response.frames.len() > before {
+            self.flush_logs(py, state);
+        }
+    }
+
+    fn flush_logs(&self, py: Python<'_>, mut state: MutexGuard<'_, State>) {
+        let response = &mut state.response;
+        match self.peer.as_deref().filter(|_| !self.is_gone()) {
+            Some(peer) => {
+                // Without giving up the GIL, as long as there is room.
+                let sent = peer.send_now(&response.frames).unwrap_or(0);
+                response.frames.drain(..sent);
+                if self.flush(py, response).is_ok() {
+                    return;
+                }
+            }
+            None => {
+                let frames = std::mem::take(&mut response.frames);
+                drop(state);
+                log_elsewhere(py, &frames);
+            }
+        }
+    }
+
+    /// Adds many lines to what is sent next.
+    pub(crate) fn log(&self, py: Python<'_>, level: u8, text: &str) {
+        let mut state = self.state(py);
+        for line in text.lines() {
+            state.response.push_log(level, line.as_bytes());
+        }
+        if self.peer.is_none() {
+            self.flush_logs(py, state);
+        }
+    }
+
+    /// Ends the request: its objects are of no use any more. Returns the frames that are left to be sent,
+    /// none when there is nobody to send them to.
+    pub(crate) fn finish(&self, py: Python<'_>, end: End) -> Vec<u8> {
+        self.open.store(false, Ordering::Release);
+        CURRENT.with(|current| *current.borrow_mut() = None);
+        let mut state = self.state(py);
+        let State { response, lines } = &mut *state;
+        for place in lines {
+            place.finish(|line| response.push_log(ERROR, line));
+        }
+        if end == End::Complete {
+            response.let_head_go();
+        }
+        let logs_only = self.peer.is_none() || self.is_gone();
+        if !logs_only {
+            response.end(end);
+        }
+        let frames = std::mem::take(&mut response.frames);
+        drop(state);
+        if logs_only {
+            log_elsewhere(py, &frames);
+            return Vec::new();
+        }
+        frames
+    }
+}
+
+/// Logs the Log frames among `frames` without the front door.
+fn log_elsewhere(py: Python<'_>, mut frames: &[u8]) {
+    let Some(worker) = worker() else { return };
+    py.detach(|| {
+        while let Ok(Some((header, payload, used))) = pinion_wire::Header::split(frames) {
+            if header.kind == Kind::Log {
+                worker.log(header.flags as u8, &String::from_utf8_lossy(payload));
+            }
+            frames = &frames[used..];
+        }
+    });
+}

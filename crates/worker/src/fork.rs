@@ -1,0 +1,43 @@
+//! A child that an application forks must not answer the front door in its parent's place.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::libc;
+
+use crate::worker::worker;
+
+static FORKED: AtomicBool = AtomicBool::new(false);
+static NOWHERE: OnceLock<File> = OnceLock::new();
+
+/// Whether this process is a child that the worker has forked.
+pub(crate) fn is_child() -> bool {
+    FORKED.load(Ordering::Relaxed)
+}
+
+/// From now on, forked children lose their share of the reins and connections.
+pub(crate) fn watch() -> io::Result<()> {
+    let nowhere = File::options().read(true).write(true).open("/dev/null")?;
+    let _ = NOWHERE.set(nowhere);
+    // SAFETY: the handler only uses what may be used in a child of a process with many threads: atomics, try_lock, dup3.
+    match unsafe { libc::pthread_atfork(None, None, Some(in_child)) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+extern "C" fn in_child() {
+    FORKED.store(true, Ordering::Relaxed);
+    let (Some(worker), Some(nowhere)) = (worker(), NOWHERE.get()) else { return };
+    // The numbers stay in use, so that nothing here closes a descriptor that the child opens later.
+    let cut = |fd: BorrowedFd<'_>| {
+        // SAFETY: two open descriptors of this process; the second is replaced, not closed.
+        unsafe { libc::dup3(nowhere.as_raw_fd(), fd.as_raw_fd(), libc::O_CLOEXEC) };
+    };
+    cut(worker.reins());
+    cut(worker.epoll.as_fd());
+    worker.try_each_connection(|connection| cut(connection.as_fd()));
+}

@@ -1,0 +1,69 @@
+//! Getting ready: the scripts that the manager names are loaded, and warm-up requests answered.
+
+use pinion_wire::message::{Bit, StartMount};
+use pyo3::prelude::*;
+
+use crate::request::stop_child;
+use crate::scripts::{Found, modified};
+use crate::serve;
+use crate::worker::{Stage, Worker, shorten};
+
+/// Loads, warms up, and tells the manager how that went; false when the worker is of no use.
+pub(crate) fn load(py: Python<'_>, worker: &Worker) -> PyResult<bool> {
+    for mount in &worker.spec.mounts {
+        let failed = load_one(py, worker, mount)?;
+        stop_child(py, None);
+        if let Some(bit) = failed {
+            py.detach(|| worker.tell(&bit));
+            return Ok(false);
+        }
+    }
+    let info = py.import("sys")?.getattr("version_info")?;
+    let part = |index: usize| -> PyResult<u8> { info.get_item(index)?.extract() };
+    let python = format!("{}.{}.{}", part(0)?, part(1)?, part(2)?);
+    let bit = Bit::Ready { python, loaded: worker.scripts.loaded() };
+    worker.advance(Stage::Serving);
+    py.detach(|| worker.tell(&bit));
+    Ok(true)
+}
+
+/// Loads one mount and warms it up; what to tell the manager when that fails and matters.
+fn load_one(py: Python<'_>, worker: &Worker, mount: &StartMount) -> PyResult<Option<Bit>> {
+    let fail = |mtime, reason: &str, warmup| Bit::LoadFailed {
+        script: mount.script.clone(),
+        mtime,
+        reason: shorten(reason),
+        warmup,
+    };
+    let script = match worker.scripts.find(py, &mount.script) {
+        Found::Loaded(script) | Found::New(script) => script,
+        Found::Failed(failed) | Found::StillFailed(failed) | Found::TryAgain(failed) => {
+            if mount.required {
+                return Ok(Some(fail(failed.mtime, &failed.traceback, false)));
+            }
+            py.detach(|| worker.log(3, &failed.traceback));
+            return Ok(None);
+        }
+    };
+    if !mount.required {
+        return Ok(None);
+    }
+    let missing = script.callable(py, mount.callable.as_bytes())?.is_none();
+    // A script that is only imported (WSGIImportScript) has no callable.
+    if missing && !mount.callable.is_empty() {
+        let (path, name) = (mount.script.escape_ascii(), &mount.callable);
+        let text =
+            format!("Target WSGI script '{path}' does not contain WSGI application '{name}'.");
+        return Ok(Some(fail(script.mtime, &text, false)));
+    }
+    for path in &worker.spec.group.warmup {
+        if missing {
+            break;
+        }
+        let failed = serve::warm_up(py, worker, &mount.script, &mount.callable, path)?;
+        if let Some(reason) = failed {
+            return Ok(Some(fail(modified(&mount.script), &reason, true)));
+        }
+    }
+    Ok(None)
+}

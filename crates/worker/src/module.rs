@@ -1,0 +1,121 @@
+//! The module `_pinion` as Python sees it.
+
+use std::os::fd::AsRawFd;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+
+use crate::worker::Worker;
+
+/// Called by `python/pinion_worker.py`, in the order of the functions here.
+#[pymodule(gil_used = true)]
+mod _pinion {
+    use pinion_wire::message::RetireReason;
+    use pyo3::prelude::*;
+    use pyo3::types::PyDict;
+
+    use super::{AsRawFd, PyRuntimeError, started};
+    use crate::exchange::Place;
+    use crate::worker::Stage;
+    use crate::{control, environ, fork, load as loading, serve as serving, worker};
+
+    #[pymodule_export]
+    use crate::files::FileWrapper;
+    #[pymodule_export]
+    use crate::streams::Log;
+
+    /// Takes over the manager's descriptors; returns what the interpreter is to be prepared with.
+    #[pyfunction]
+    fn start(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+        let worker = py
+            .detach(worker::start)
+            .map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+        fork::watch()?;
+        let group = &worker.spec.group;
+        if let Some(title) = &group.display_name {
+            // A title that cannot be set is no reason not to serve.
+            let _ = pinion_unix::title::set_title(title);
+        }
+        let settings = PyDict::new(py);
+        settings.set_item("python_path", &group.python_path)?;
+        settings.set_item("locale", &group.locale)?;
+        settings.set_item("process_group", &group.name)?;
+        settings.set_item("application_group", &worker.spec.application_group)?;
+        settings.set_item("processes", group.processes)?;
+        settings.set_item("threads", group.threads)?;
+        settings.set_item("restrict_stdin", group.restrict_stdin)?;
+        settings.set_item("version", environ::VERSION)?;
+        settings.set_item("dump_signal", control::dump_signal())?;
+        settings.set_item("waker", worker.waker().as_raw_fd())?;
+        settings.set_item("stdout", Log::of_process(Place::Stdout, group.restrict_stdout))?;
+        settings.set_item("stderr", Log::of_process(Place::Stderr, false))?;
+        Ok(settings)
+    }
+
+    /// Listens to the manager from now on.
+    #[pyfunction]
+    fn listen() -> PyResult<()> {
+        Ok(control::start(started()?)?)
+    }
+
+    /// Loads the scripts and warms up; false when the worker is of no use.
+    #[pyfunction]
+    fn load(py: Python<'_>) -> PyResult<bool> {
+        loading::load(py, started()?)
+    }
+
+    /// The body of serving thread number `thread`, from 0.
+    #[pyfunction]
+    fn serve(py: Python<'_>, thread: usize) -> PyResult<()> {
+        serving::serve(py, started()?, thread)
+    }
+
+    /// Waits until the worker has been told to stop and has finished what was begun. Signals' Python handlers run meanwhile.
+    #[pyfunction]
+    fn wait(py: Python<'_>) -> PyResult<()> {
+        super::wait(py, started()?)
+    }
+
+    /// Stops: finishes what is begun, and then [`wait`] returns.
+    #[pyfunction]
+    fn stop() -> PyResult<()> {
+        started()?.advance(Stage::Stopping);
+        Ok(())
+    }
+
+    /// Asks the manager for a replacement.
+    #[pyfunction]
+    fn retire(py: Python<'_>) -> PyResult<()> {
+        let worker = started()?;
+        py.detach(|| worker.retire(RetireReason::Asked));
+        Ok(())
+    }
+
+    /// Writes to the log of the server in which the process group was declared.
+    #[pyfunction]
+    fn log(py: Python<'_>, level: u8, text: &str) -> PyResult<()> {
+        let worker = started()?;
+        py.detach(|| worker.log(level, text));
+        Ok(())
+    }
+}
+
+fn started() -> PyResult<&'static Worker> {
+    crate::worker::worker().ok_or_else(|| PyRuntimeError::new_err("start() was not called"))
+}
+
+fn wait(py: Python<'_>, worker: &Worker) -> PyResult<()> {
+    use crate::worker::Stage;
+    use std::time::Duration;
+    while worker.stage() < Stage::Stopping {
+        py.detach(|| worker.sleep(None));
+        py.check_signals()?;
+    }
+    while !worker.is_drained() {
+        // Threads wake this one when they have finished; the time is for what arrives unseen.
+        py.detach(|| worker.sleep(Some(Duration::from_millis(20))));
+        py.check_signals()?;
+    }
+    worker.advance(Stage::Ended);
+    Ok(())
+}

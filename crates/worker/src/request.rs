@@ -1,0 +1,249 @@
+//! Runs one request.
+
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+use pinion_wire::answer::End;
+use pinion_wire::request::RequestRef;
+use pyo3::exceptions::{PyRuntimeError, PySystemExit, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+
+use crate::environ::Maker;
+use crate::exchange::{DEBUG, ERROR, Exchange};
+use crate::files::FileWrapper;
+use crate::response::SHORT_DATA;
+use crate::scripts::{Failed, Found, Script};
+use crate::start_response::{StartResponse, client_gone};
+use crate::worker::Worker;
+use crate::{control, fork, trouble};
+use pinion_wire::message::{Bit, RetireReason};
+
+/// Runs a request and says how it ended. Whatever happens, the exchange can be finished afterwards.
+pub(crate) fn run(
+    py: Python<'_>,
+    worker: &Worker,
+    maker: &Maker,
+    request: &RequestRef<'_>,
+    exchange: &Arc<Exchange>,
+) -> End {
+    exchange.enter();
+    let script = match find(py, worker, request.target.script, exchange) {
+        Ok(script) => script,
+        Err(end) => return end,
+    };
+    let callable = match script.callable(py, request.target.callable) {
+        Ok(Some(callable)) => callable,
+        Ok(None) => {
+            let path = request.target.script.escape_ascii();
+            let name = request.target.callable.escape_ascii();
+            let text =
+                format!("Target WSGI script '{path}' does not contain WSGI application '{name}'.");
+            exchange.log(py, ERROR, &lead(&text));
+            return End::NotLoaded;
+        }
+        Err(error) => return report(py, request.target.script, exchange, &error),
+    };
+    let ran = maker
+        .make(py, request, exchange)
+        .and_then(|environ| call(py, &callable, environ.into_any(), exchange));
+    stop_child(py, ran.as_ref().err());
+    match ran {
+        Ok(()) => End::Complete,
+        Err(error) => report(py, request.target.script, exchange, &error),
+    }
+}
+
+/// The beginning of a line in the log, by which people find it.
+fn lead(text: &str) -> String {
+    format!("mod_wsgi (pid={}): {text}", std::process::id())
+}
+
+fn find(
+    py: Python<'_>,
+    worker: &Worker,
+    path: &[u8],
+    exchange: &Exchange,
+) -> Result<Arc<Script>, End> {
+    let again = |failed: &Failed| {
+        let path = path.escape_ascii();
+        let text = format!("script '{path}' could not be loaded before: {}", failed.last_line());
+        exchange.log(py, ERROR, &lead(&text));
+    };
+    match worker.scripts.find(py, path) {
+        Found::Loaded(script) => return Ok(script),
+        Found::New(script) => {
+            let bit = Bit::Loaded { script: path.to_owned(), mtime: script.mtime };
+            py.detach(|| worker.tell(&bit));
+            return Ok(script);
+        }
+        Found::Failed(failed) => {
+            let text = format!("Target WSGI script '{}' cannot be loaded.", path.escape_ascii());
+            exchange.log(py, ERROR, &lead(&text));
+            exchange.log(py, ERROR, &failed.traceback);
+        }
+        Found::StillFailed(failed) => again(&failed),
+        Found::TryAgain(failed) => {
+            again(&failed);
+            py.detach(|| worker.retire(RetireReason::LoadAgain));
+        }
+    }
+    stop_child(py, None);
+    Err(End::NotLoaded)
+}
+
+/// Calls the application and hands on what it returns; closes that in any case.
+fn call<'py>(
+    py: Python<'py>,
+    callable: &Bound<'py, PyAny>,
+    environ: Bound<'py, PyAny>,
+    exchange: &Arc<Exchange>,
+) -> PyResult<()> {
+    let start = Bound::new(py, StartResponse(exchange.clone()))?;
+    let result = callable.call1((environ, start))?;
+    let delivered = deliver(&result, exchange);
+    if result.is_exact_instance_of::<PyList>() || result.is_exact_instance_of::<PyTuple>() {
+        return delivered;
+    }
+    let closed = match result.getattr("close") {
+        Ok(close) => close.call0().map(drop),
+        Err(_) => Ok(()),
+    };
+    match (delivered, closed) {
+        (Err(error), Err(late)) => {
+            let text = trouble::traceback(py, &late);
+            exchange.log(py, ERROR, &lead("Exception occurred closing the response."));
+            exchange.log(py, ERROR, &text);
+            Err(error)
+        }
+        (Ok(()), Err(late)) => {
+            // The answer is whole; that closing failed is for the log only.
+            exchange.log(py, ERROR, &lead("Exception occurred closing the response."));
+            exchange.log(py, ERROR, &trouble::traceback(py, &late));
+            Ok(())
+        }
+        (delivered, Ok(())) => delivered,
+    }
+}
+
+fn deliver(result: &Bound<'_, PyAny>, exchange: &Exchange) -> PyResult<()> {
+    if let Ok(list) = result.cast_exact::<PyList>() {
+        deliver_all(list.iter(), exchange, result.py())?;
+    } else if let Ok(tuple) = result.cast_exact::<PyTuple>() {
+        deliver_all(tuple.iter(), exchange, result.py())?;
+    } else {
+        match result.cast::<FileWrapper>() {
+            Ok(wrapper) if deliver_file(wrapper, exchange)? => {}
+            _ => deliver_each(result, exchange)?,
+        }
+    }
+    check_started(result.py(), exchange)
+}
+
+fn check_started(py: Python<'_>, exchange: &Exchange) -> PyResult<()> {
+    if exchange.response(py, |response| response.is_started()) {
+        return Ok(());
+    }
+    Err(PyRuntimeError::new_err(
+        "start_response() must be called before response content is produced",
+    ))
+}
+
+/// Hands on blocks that are all here: short ones wait, so that one call sends everything.
+fn deliver_all<'py>(
+    blocks: impl Iterator<Item = Bound<'py, PyAny>>,
+    exchange: &Exchange,
+    py: Python<'py>,
+) -> PyResult<()> {
+    let mut waiting = 0;
+    for block in blocks {
+        let bytes = checked(&block, exchange)?;
+        let len = bytes.as_bytes().len();
+        waiting += len;
+        if len > SHORT_DATA || waiting > 2 * SHORT_DATA {
+            exchange.send(py, bytes.as_bytes(), false).map_err(|_| client_gone())?;
+            waiting = 0;
+        } else if len > 0 {
+            exchange.queue(py, bytes.as_bytes());
+        }
+    }
+    Ok(())
+}
+
+/// Hands on each block as the application yields it.
+fn deliver_each(result: &Bound<'_, PyAny>, exchange: &Exchange) -> PyResult<()> {
+    let py = result.py();
+    for block in result.try_iter()? {
+        let block = block?;
+        let bytes = checked(&block, exchange)?.as_bytes();
+        if !bytes.is_empty() {
+            exchange.send(py, bytes, true).map_err(|_| client_gone())?;
+        }
+    }
+    Ok(())
+}
+
+fn checked<'a, 'py>(
+    block: &'a Bound<'py, PyAny>,
+    exchange: &Exchange,
+) -> PyResult<&'a Bound<'py, PyBytes>> {
+    let Ok(bytes) = block.cast::<PyBytes>() else {
+        let kind = block.get_type().name()?;
+        let text = format!("response iterable must yield bytes, not {kind}");
+        return Err(PyTypeError::new_err(text));
+    };
+    check_started(block.py(), exchange)?;
+    Ok(bytes)
+}
+
+/// Has the front door send a file; false when it must be iterated.
+fn deliver_file(wrapper: &Bound<'_, FileWrapper>, exchange: &Exchange) -> PyResult<bool> {
+    let py = wrapper.py();
+    let Some(file) = wrapper.get().sendable(py) else { return Ok(false) };
+    check_started(py, exchange)?;
+    exchange.response(py, |response| {
+        if let Some(head) = response.head().filter(|head| head.length.is_none()) {
+            head.set_length(file.left);
+        }
+    });
+    // SAFETY: the wrapper keeps the file-like object, which owns the descriptor, until it is closed after this.
+    let descriptor = unsafe { BorrowedFd::borrow_raw(file.descriptor) };
+    let sent = exchange.send_file(py, descriptor, file.offset, file.left);
+    sent.map(|()| true).map_err(|_| client_gone())
+}
+
+/// Logs an exception of the application.
+fn report(py: Python<'_>, path: &[u8], exchange: &Exchange, error: &PyErr) -> End {
+    if exchange.is_gone() {
+        exchange.log(py, DEBUG, &lead("the client has closed the connection"));
+        return End::Failed;
+    }
+    let what = if error.is_instance_of::<PySystemExit>(py) {
+        "SystemExit exception raised by"
+    } else {
+        "Exception occurred processing"
+    };
+    let text = format!("{what} WSGI script '{}'.", path.escape_ascii());
+    let traceback = trouble::traceback(py, error);
+    exchange.log(py, ERROR, &lead(&text));
+    exchange.log(py, ERROR, &traceback);
+    End::Failed
+}
+
+/// A child that the application has forked ends here instead of answering.
+pub(crate) fn stop_child(py: Python<'_>, error: Option<&PyErr>) {
+    if !fork::is_child() {
+        return;
+    }
+    let exit = error.filter(|error| error.is_instance_of::<PySystemExit>(py));
+    let status = match (exit, error) {
+        (Some(exit), _) => match exit.value(py).getattr("code") {
+            Ok(code) if code.is_none() => 0,
+            Ok(code) => code.extract().unwrap_or(1),
+            Err(_) => 1,
+        },
+        (None, Some(_)) => 1,
+        (None, None) => 0,
+    };
+    control::leave(status)
+}

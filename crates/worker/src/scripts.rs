@@ -1,0 +1,247 @@
+//! The scripts that applications are loaded from.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
+use pyo3::types::{PyBytes, PyDict, PyModule};
+
+use crate::trouble;
+
+/// The longest time until a script that could not be loaded is tried again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The scripts of this worker.
+#[derive(Debug, Default)]
+pub(crate) struct Scripts {
+    table: Mutex<HashMap<Vec<u8>, Entry>>,
+    /// Held while a script is loaded: one at a time.
+    loading: Mutex<()>,
+}
+
+#[derive(Debug, Clone)]
+enum Entry {
+    Loaded(Arc<Script>),
+    Failed(Failed),
+}
+
+/// A script that was loaded.
+#[derive(Debug)]
+pub(crate) struct Script {
+    names: Py<PyDict>,
+    /// Its modification time in microseconds since 1970, as it was before it was read.
+    pub(crate) mtime: u64,
+}
+
+/// A script that could not be loaded.
+#[derive(Debug, Clone)]
+pub(crate) struct Failed {
+    /// Its modification time in microseconds, 0 when it cannot be read.
+    pub(crate) mtime: u64,
+    /// The traceback.
+    pub(crate) traceback: String,
+    tried: Instant,
+    pause: Duration,
+}
+
+/// What asking for a script led to.
+pub(crate) enum Found {
+    /// It is loaded.
+    Loaded(Arc<Script>),
+    /// It has just been loaded.
+    New(Arc<Script>),
+    /// It cannot be loaded, as has just turned out.
+    Failed(Failed),
+    /// It could not be loaded before, and nothing has changed.
+    StillFailed(Failed),
+    /// It could not be loaded before; now a fresh process should try.
+    TryAgain(Failed),
+}
+
+impl Failed {
+    /// The last line of the traceback: the exception itself.
+    pub(crate) fn last_line(&self) -> &str {
+        self.traceback.lines().next_back().unwrap_or_default()
+    }
+}
+
+impl Script {
+    /// The callable of this name, as it is now.
+    pub(crate) fn callable<'py>(
+        &self,
+        py: Python<'py>,
+        name: &[u8],
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let name = String::from_utf8_lossy(name);
+        self.names.bind(py).get_item(&*name)
+    }
+}
+
+impl Scripts {
+    fn table(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Entry>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The script of this path, which is loaded if it was not tried before.
+    pub(crate) fn find(&self, py: Python<'_>, path: &[u8]) -> Found {
+        if let Some(found) = self.known(path) {
+            return found;
+        }
+        let _one = self.loading.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = self.known(path) {
+            return found;
+        }
+        let loaded = load(py, path);
+        let entry = match &loaded {
+            Ok(script) => Entry::Loaded(script.clone()),
+            Err(failed) => Entry::Failed(failed.clone()),
+        };
+        self.table().insert(path.to_vec(), entry);
+        loaded.map_or_else(Found::Failed, Found::New)
+    }
+
+    fn known(&self, path: &[u8]) -> Option<Found> {
+        let mut table = self.table();
+        match table.get_mut(path)? {
+            Entry::Loaded(script) => Some(Found::Loaded(script.clone())),
+            Entry::Failed(failed) => Some(failed.judge(modified(path), Instant::now())),
+        }
+    }
+
+    /// All scripts that are loaded, with their modification times.
+    pub(crate) fn loaded(&self) -> Vec<(Vec<u8>, u64)> {
+        let table = self.table();
+        let loaded = table.iter().filter_map(|(path, entry)| match entry {
+            Entry::Loaded(script) => Some((path.clone(), script.mtime)),
+            Entry::Failed(_) => None,
+        });
+        loaded.collect()
+    }
+}
+
+impl Failed {
+    fn new(mtime: u64, traceback: String) -> Self {
+        Self { mtime, traceback, tried: Instant::now(), pause: Duration::from_secs(1) }
+    }
+
+    /// Whether it is time for another process to try: when the file has changed or the pause is over.
+    fn judge(&mut self, mtime: u64, now: Instant) -> Found {
+        if mtime == self.mtime && now.duration_since(self.tried) < self.pause {
+            return Found::StillFailed(self.clone());
+        }
+        (self.mtime, self.tried) = (mtime, now);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Found::TryAgain(self.clone())
+    }
+}
+
+/// The modification time of a file in microseconds since 1970, 0 when it cannot be read.
+pub(crate) fn modified(path: &[u8]) -> u64 {
+    let metadata = std::fs::metadata(Path::new(OsStr::from_bytes(path)));
+    metadata.map_or(0, |metadata| {
+        let micros = metadata.mtime() * 1_000_000 + metadata.mtime_nsec() / 1000;
+        u64::try_from(micros).unwrap_or(0)
+    })
+}
+
+fn load(py: Python<'_>, path: &[u8]) -> Result<Arc<Script>, Failed> {
+    let mtime = modified(path);
+    match execute(py, path) {
+        Ok(names) => Ok(Arc::new(Script { names, mtime })),
+        Err(error) => Err(Failed::new(mtime, trouble::traceback(py, &error))),
+    }
+}
+
+/// Runs a script in a module of its own. No frame of ours appears in its tracebacks.
+fn execute(py: Python<'_>, path: &[u8]) -> PyResult<Py<PyDict>> {
+    let file = OsStr::from_bytes(path);
+    let source = std::fs::read(file).map_err(|error| {
+        let about = (error.raw_os_error().unwrap_or(0), message(&error), file);
+        match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                pyo3::exceptions::PyFileNotFoundError::new_err(about_args(py, about))
+            }
+            _ => pyo3::exceptions::PyOSError::new_err(about_args(py, about)),
+        }
+    })?;
+    let digest = py.import("hashlib")?.getattr("md5")?;
+    let flags = PyDict::new(py);
+    flags.set_item("usedforsecurity", false)?;
+    let digest = digest.call((PyBytes::new(py, path),), Some(&flags))?;
+    let name = format!("_mod_wsgi_{}", digest.call_method0("hexdigest")?.extract::<String>()?);
+    let code = compile(py, &source, file)?;
+    let module = new_module(py, &name, file)?;
+    let modules = py.import("sys")?.getattr("modules")?;
+    modules.set_item(&name, &module)?;
+    let names = module.dict();
+    let ran = py.import("builtins")?.getattr("exec")?.call1((code, &names));
+    if let Err(error) = ran {
+        modules.del_item(&name)?;
+        return Err(error);
+    }
+    Ok(names.unbind())
+}
+
+fn message(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" (os error").map_or(text.clone(), |(words, _)| words.to_owned())
+}
+
+fn about_args(py: Python<'_>, about: (i32, String, &OsStr)) -> Py<PyAny> {
+    // A tuple of an int and two strings can always be made, but for want of memory.
+    about.into_pyobject(py).map_or_else(|_| py.None(), |tuple| tuple.into_any().unbind())
+}
+
+fn compile<'py>(py: Python<'py>, source: &[u8], file: &OsStr) -> PyResult<Bound<'py, PyAny>> {
+    let options = PyDict::new(py);
+    options.set_item("dont_inherit", true)?;
+    let arguments = (PyBytes::new(py, source), file, "exec");
+    py.import("builtins")?.getattr("compile")?.call(arguments, Some(&options))
+}
+
+/// An empty module that knows its file, so that `importlib.resources` and the like find their way.
+fn new_module<'py>(py: Python<'py>, name: &str, file: &OsStr) -> PyResult<Bound<'py, PyModule>> {
+    let machinery = py.import("importlib.machinery")?;
+    let util = py.import("importlib.util")?;
+    let loader = machinery.getattr("SourceFileLoader")?.call1((name, file))?;
+    let options = PyDict::new(py);
+    options.set_item("loader", loader)?;
+    let specify = util.getattr("spec_from_file_location")?;
+    let spec = specify.call((name, file), Some(&options))?;
+    Ok(util.call_method1("module_from_spec", (spec,))?.cast_into()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_script_is_tried_again_when_it_changed_or_the_pause_is_over() {
+        let mut failed = Failed::new(5, "Traceback\nValueError: no".to_owned());
+        let start = failed.tried;
+        assert_eq!(failed.last_line(), "ValueError: no");
+        let after = |seconds| start + Duration::from_secs_f64(seconds);
+        assert!(matches!(failed.judge(5, after(0.5)), Found::StillFailed(_)));
+        assert!(matches!(failed.judge(5, after(1.5)), Found::TryAgain(_)));
+        assert!(matches!(failed.judge(5, after(3.0)), Found::StillFailed(_)));
+        assert!(matches!(failed.judge(6, after(3.0)), Found::TryAgain(_)));
+        for _ in 0..9 {
+            failed.judge(0, after(3.0));
+            failed.judge(1, after(3.0));
+        }
+        assert_eq!(failed.pause, LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn the_time_of_a_missing_file_is_zero() {
+        assert_eq!(modified(b"/nonexistent/app.wsgi"), 0);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(modified(file.path().as_os_str().as_bytes()) > 1_600_000_000_000_000);
+    }
+}

@@ -1,0 +1,135 @@
+//! The loop of a serving thread.
+
+use pinion_wire::answer::End;
+use pinion_wire::request::{RequestRef, RequestWriter, BodyLength, Target};
+use pinion_wire::Header;
+use pyo3::prelude::*;
+
+use crate::desk::{Desk, Job, Next};
+use crate::environ::Maker;
+use crate::exchange::Exchange;
+use crate::request;
+use crate::worker::{Worker, shorten};
+
+/// Serves requests until the process ends.
+pub(crate) fn serve(py: Python<'_>, worker: &'static Worker, thread: usize) -> PyResult<()> {
+    let maker = Maker::new(py, worker, thread)?;
+    let mut desk = Desk::new(worker, thread);
+    // One thread alone has nobody to give the GIL to while more requests are here.
+    let alone = worker.spec.group.threads == 1;
+    loop {
+        let at_once = if alone { desk.next(false) } else { Next::Nothing };
+        let next = match at_once {
+            Next::Job(job) => Next::Job(job),
+            Next::Nothing => py.detach(|| desk.next(true)),
+        };
+        let Next::Job(job) = next else { return Ok(()) };
+        run(py, worker, &maker, &mut desk, job);
+    }
+}
+
+fn run(py: Python<'_>, worker: &Worker, maker: &Maker, desk: &mut Desk, job: Job) {
+    let memory = desk.memory();
+    let frames = match RequestRef::decode(job.payload()) {
+        Err(error) => {
+            let number = job.connection.number;
+            py.detach(|| worker.log(3, &format!("connection {number} closed: {error}")));
+            job.connection.close();
+            memory
+        }
+        Ok(request) => {
+            let line = RequestLine::of(&request);
+            let exchange =
+                Exchange::new(Some(job.connection.clone()), job.seq, line.method == b"HEAD", memory);
+            let end = if worker.is_expired(request.queued_ns) {
+                End::Expired
+            } else {
+                desk.begin(&job, &[line.method, b" ", line.mount, line.path]);
+                worker.count_request();
+                request::run(py, worker, maker, &request, &exchange)
+            };
+            exchange.finish(py, end)
+        }
+    };
+    desk.finish(job, frames);
+}
+
+/// What of a request is told to people.
+#[derive(Default)]
+struct RequestLine<'a> {
+    method: &'a [u8],
+    mount: &'a [u8],
+    path: &'a [u8],
+}
+
+impl<'a> RequestLine<'a> {
+    fn of(request: &RequestRef<'a>) -> Self {
+        let mut line = Self::default();
+        for (name, value) in request.environ() {
+            match name {
+                b"REQUEST_METHOD" => line.method = value,
+                b"SCRIPT_NAME" => line.mount = value,
+                b"PATH_INFO" => line.path = value,
+                _ => {}
+            }
+        }
+        line
+    }
+}
+
+/// Requests `path` of the application at `script`, as a client would; why it fails, if it does.
+pub(crate) fn warm_up(
+    py: Python<'_>,
+    worker: &Worker,
+    script: &[u8],
+    callable: &str,
+    path: &str,
+) -> PyResult<Option<String>> {
+    let frame = synthetic(worker, script, callable, path);
+    let Ok(request) = RequestRef::decode(&frame[Header::SIZE..]) else { return Ok(None) };
+    let maker = Maker::new(py, worker, 0)?;
+    let exchange = Exchange::new(None, 0, false, Vec::new());
+    let end = request::run(py, worker, &maker, &request, &exchange);
+    let status = exchange.response(py, |response| response.status());
+    exchange.finish(py, end);
+    Ok(match (end, status) {
+        (End::Complete, 0..500) => None,
+        (End::Complete, _) => Some(format!("warmup={path}: the application answered {status}")),
+        _ => Some(shorten(&format!("warmup={path}: the application failed; see the log"))),
+    })
+}
+
+/// A request frame for `GET path` that no client sent.
+fn synthetic(worker: &Worker, script: &[u8], callable: &str, path: &str) -> Vec<u8> {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let group = &worker.spec.group.name;
+    let target = Target {
+        script,
+        callable: callable.as_bytes(),
+        process_group: group.as_bytes(),
+        application_group: worker.spec.application_group.as_bytes(),
+    };
+    let mut frame = Vec::new();
+    let mut writer = RequestWriter::new(&mut frame, target, BodyLength::Known(0));
+    let name = worker.spec.server_name.as_str();
+    for (key, value) in [
+        ("REQUEST_METHOD", "GET"),
+        ("SCRIPT_NAME", ""),
+        ("PATH_INFO", path),
+        ("QUERY_STRING", query),
+        ("REQUEST_URI", path),
+        ("SERVER_NAME", name),
+        ("SERVER_PORT", "80"),
+        ("SERVER_PROTOCOL", "HTTP/1.1"),
+        ("HTTP_HOST", name),
+        ("HTTP_USER_AGENT", "pinion-warmup"),
+        ("REMOTE_ADDR", "127.0.0.1"),
+        ("mod_wsgi.callable_object", callable),
+    ] {
+        writer.entry(key.as_bytes(), value.as_bytes());
+    }
+    writer.entry(b"SCRIPT_FILENAME", script);
+    writer.finish(b"");
+    RequestWriter::stamp(&mut frame, 0, pinion_unix::clock::monotonic_ns());
+    frame
+}

@@ -1,0 +1,148 @@
+//! `start_response` and the `write` callable that it returns (PEP 3333).
+
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+
+use crate::exchange::Exchange;
+use crate::head::{Head, HeadError};
+
+impl From<HeadError> for PyErr {
+    fn from(error: HeadError) -> Self {
+        PyValueError::new_err(error.to_string())
+    }
+}
+
+/// The exception that an application gets when nobody is there any more to answer.
+pub(crate) fn client_gone() -> PyErr {
+    PyOSError::new_err("Apache/mod_wsgi client connection closed.")
+}
+
+/// `start_response` of one request.
+#[pyclass(module = "mod_wsgi", frozen)]
+pub(crate) struct StartResponse(pub(crate) Arc<Exchange>);
+
+#[pymethods]
+impl StartResponse {
+    #[pyo3(signature = (*arguments, **keywords))]
+    fn __call__(
+        &self,
+        arguments: &Bound<'_, PyTuple>,
+        keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Write> {
+        let py = arguments.py();
+        if !self.0.is_open() {
+            return Err(PyRuntimeError::new_err("start_response() called after request completed"));
+        }
+        if keywords.is_some_and(|keywords| !keywords.is_empty()) {
+            return Err(PyTypeError::new_err("start_response() takes no keyword arguments"));
+        }
+        check_count(arguments.len())?;
+        let head = read_head(&arguments.get_item(0)?, &arguments.get_item(1)?)?;
+        let exc_info = read_exc_info(arguments)?;
+        if self.0.start(py, head).is_err() {
+            return Err(match exc_info {
+                Some(error) => error,
+                None => PyRuntimeError::new_err(
+                    "start_response() called more than once without exc_info",
+                ),
+            });
+        }
+        Ok(Write(self.0.clone()))
+    }
+}
+
+fn check_count(count: usize) -> PyResult<()> {
+    let words = match count {
+        2 | 3 => return Ok(()),
+        0 | 1 => "at least 2",
+        _ => "at most 3",
+    };
+    let text = format!("start_response() takes {words} arguments ({count} given)");
+    Err(PyTypeError::new_err(text))
+}
+
+fn read_head(status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<Head> {
+    let status = latin1(status)?;
+    let Ok(headers) = headers.cast::<PyList>() else {
+        let kind = kind_of(headers)?;
+        let text = format!("start_response() argument 2 must be list, not {kind}");
+        return Err(PyTypeError::new_err(text));
+    };
+    let mut head = Head::new(status.as_bytes())?;
+    for header in headers {
+        let Ok(header) = header.cast::<PyTuple>() else {
+            let kind = header.get_type().name()?;
+            let text = format!("each header must be a 2-tuple, not {kind}");
+            return Err(PyTypeError::new_err(text));
+        };
+        if header.len() != 2 {
+            let text = format!("each header must be a 2-tuple, got length {}", header.len());
+            return Err(PyValueError::new_err(text));
+        }
+        let (name, value) = (latin1(&header.get_item(0)?)?, latin1(&header.get_item(1)?)?);
+        head.push(name.as_bytes(), value.as_bytes())?;
+    }
+    Ok(head)
+}
+
+fn kind_of(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    if value.is_none() { Ok("None".to_owned()) } else { Ok(value.get_type().name()?.to_string()) }
+}
+
+fn latin1<'py>(text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    if !text.is_instance_of::<PyString>() {
+        let kind = text.get_type().name()?;
+        return Err(PyTypeError::new_err(format!("must be str, not {kind}")));
+    }
+    // SAFETY: the argument is a live str; the result is a new reference, or NULL with an exception.
+    let bytes = unsafe {
+        Bound::from_owned_ptr_or_err(text.py(), pyo3::ffi::PyUnicode_AsLatin1String(text.as_ptr()))
+    }?;
+    Ok(bytes.cast_into()?)
+}
+
+/// The exception in `exc_info`, if there is one.
+fn read_exc_info(arguments: &Bound<'_, PyTuple>) -> PyResult<Option<PyErr>> {
+    let Ok(exc_info) = arguments.get_item(2) else { return Ok(None) };
+    if exc_info.is_none() {
+        return Ok(None);
+    }
+    let Ok(tuple) = exc_info.cast::<PyTuple>() else {
+        return Err(PyRuntimeError::new_err(
+            "start_response() argument 'exc_info' must be a 3-tuple or None",
+        ));
+    };
+    let Ok(value) = tuple.get_item(1) else { return Ok(None) };
+    Ok((!value.is_none()).then(|| PyErr::from_value(value)))
+}
+
+/// The `write` callable of one request.
+#[pyclass(module = "mod_wsgi", frozen)]
+pub(crate) struct Write(Arc<Exchange>);
+
+#[pymethods]
+impl Write {
+    #[pyo3(signature = (*arguments))]
+    fn __call__(&self, arguments: &Bound<'_, PyTuple>) -> PyResult<()> {
+        let py = arguments.py();
+        if !self.0.is_open() {
+            return Err(PyRuntimeError::new_err("write() called after request completed"));
+        }
+        if arguments.len() != 1 {
+            let text = format!("write() takes exactly 1 argument ({} given)", arguments.len());
+            return Err(PyTypeError::new_err(text));
+        }
+        let block = arguments.get_item(0)?;
+        let Ok(block) = block.cast::<PyBytes>() else {
+            let text = format!("write() argument must be bytes, not {}", block.get_type().name()?);
+            return Err(PyTypeError::new_err(text));
+        };
+        if block.as_bytes().is_empty() {
+            return Ok(());
+        }
+        self.0.send(py, block.as_bytes(), true).map_err(|_| client_gone())
+    }
+}

@@ -1,0 +1,301 @@
+//! This process: what it was told to be, and what its threads share.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use pinion_unix::epoll::Epoll;
+use pinion_unix::shared::SharedWords;
+use pinion_unix::sockets::{self, Wait};
+use pinion_unix::{clock, inherited};
+use pinion_wire::message::{self, Bit, Rein, RetireReason, StartSpec};
+use pinion_wire::status::{self, StatusPage};
+
+use crate::connection::Connection;
+use crate::scripts::Scripts;
+
+/// The descriptor of the reins.
+const REINS: i32 = 3;
+/// The descriptor of the status page.
+const PAGE: i32 = 4;
+/// The longest text that goes in one message to the manager, in bytes; a datagram must fit the socket's buffer.
+const LONGEST_TEXT: usize = 48 * 1024;
+
+/// Why a worker cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// A descriptor that the manager gives is missing.
+    #[error("descriptor {0} is missing ({1}); workers are started by pinion's manager")]
+    Descriptor(i32, io::Error),
+    /// The first message cannot be received.
+    #[error("no start message: {0}")]
+    Receive(io::Error),
+    /// The first message cannot be read.
+    #[error("bad start message: {0}")]
+    Message(#[from] message::MessageError),
+    /// The first message is another one, or the manager has gone.
+    #[error("the manager did not say what to start")]
+    NoStart,
+    /// What else the system refuses.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+    /// Started twice.
+    #[error("started already")]
+    Twice,
+}
+
+/// Where the worker stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Stage {
+    /// Not ready yet.
+    Loading = 0,
+    /// Serves requests.
+    Serving = 1,
+    /// Finishes what is begun or queued.
+    Stopping = 2,
+    /// Serves nothing any more; the interpreter is being left.
+    Ended = 3,
+}
+
+/// This process.
+pub(crate) struct Worker {
+    /// What the manager wants it to be.
+    pub(crate) spec: StartSpec,
+    /// All connections that wait for a request.
+    pub(crate) epoll: Epoll,
+    /// The scripts that were loaded, or could not be.
+    pub(crate) scripts: Scripts,
+    reins: OwnedFd,
+    page: SharedWords,
+    connections: Mutex<HashMap<u32, Arc<Connection>>>,
+    stage: AtomicU8,
+    wake: (OwnedFd, OwnedFd),
+    served: AtomicU64,
+    retired: AtomicBool,
+}
+
+static WORKER: OnceLock<Worker> = OnceLock::new();
+
+/// This process, once it was started.
+pub(crate) fn worker() -> Option<&'static Worker> {
+    WORKER.get()
+}
+
+/// Takes the descriptors that the manager gave and waits for its first message.
+pub(crate) fn start() -> Result<&'static Worker, StartError> {
+    let reins = inherited::take(REINS).map_err(|error| StartError::Descriptor(REINS, error))?;
+    let page = inherited::take(PAGE).map_err(|error| StartError::Descriptor(PAGE, error))?;
+    let page = SharedWords::from_fd(page, status::WORDS)?;
+    let mut bytes = Vec::new();
+    sockets::recv_message(reins.as_fd(), &mut bytes, None).map_err(StartError::Receive)?;
+    if bytes.is_empty() {
+        return Err(StartError::NoStart);
+    }
+    let Rein::Start(spec) = message::decode(&bytes)? else { return Err(StartError::NoStart) };
+    let worker = Worker {
+        spec: *spec,
+        epoll: Epoll::new()?,
+        scripts: Scripts::default(),
+        reins,
+        page,
+        connections: Mutex::default(),
+        stage: AtomicU8::new(Stage::Loading as u8),
+        wake: sockets::pipe()?,
+        served: AtomicU64::new(0),
+        retired: AtomicBool::new(false),
+    };
+    WORKER.set(worker).map_err(|_| StartError::Twice)?;
+    WORKER.get().ok_or(StartError::NoStart)
+}
+
+impl Worker {
+    /// The reins.
+    pub(crate) fn reins(&self) -> BorrowedFd<'_> {
+        self.reins.as_fd()
+    }
+
+    /// The end of the pipe that wakes the main thread, for `signal.set_wakeup_fd` and the like.
+    pub(crate) fn waker(&self) -> BorrowedFd<'_> {
+        self.wake.1.as_fd()
+    }
+
+    /// Wakes the main thread from [`Worker::sleep`].
+    pub(crate) fn wake(&self) {
+        // A full pipe wakes as well.
+        let _ = nix::unistd::write(&self.wake.1, b"w");
+    }
+
+    /// Sleeps until [`Worker::wake`], a signal, or `timeout`.
+    pub(crate) fn sleep(&self, timeout: Option<Duration>) {
+        if sockets::readable(self.wake.0.as_fd(), timeout).unwrap_or(false) {
+            let mut drained = [0; 64];
+            while nix::unistd::read(&self.wake.0, &mut drained).is_ok_and(|count| count > 0) {}
+        }
+    }
+
+    /// The status page.
+    pub(crate) fn status(&self) -> Option<StatusPage<'_>> {
+        StatusPage::new(self.page.words())
+    }
+
+    /// Where the worker stands.
+    pub(crate) fn stage(&self) -> Stage {
+        match self.stage.load(Ordering::Acquire) {
+            0 => Stage::Loading,
+            1 => Stage::Serving,
+            2 => Stage::Stopping,
+            _ => Stage::Ended,
+        }
+    }
+
+    /// Goes on to `stage`, never back.
+    pub(crate) fn advance(&self, stage: Stage) {
+        self.stage.fetch_max(stage as u8, Ordering::AcqRel);
+        self.wake();
+    }
+
+    /// Tells the manager. What it cannot be told any more goes to standard error.
+    pub(crate) fn tell(&self, bit: &Bit) {
+        let sent = message::encode(bit).map_err(io::Error::other).and_then(|bytes| {
+            sockets::send_message(self.reins.as_fd(), &bytes, &[], Wait::Yes)
+        });
+        if let (Err(_), Bit::Log { text, .. }) = (sent, bit) {
+            // Nobody is left to complain to.
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
+    /// Tells the manager some text that belongs to no request, whole.
+    pub(crate) fn log(&self, level: u8, text: &str) {
+        for text in pieces(text) {
+            self.tell(&Bit::Log { level, text: text.to_owned() });
+        }
+    }
+
+    /// Asks to be replaced, once.
+    pub(crate) fn retire(&self, reason: RetireReason) {
+        if !self.retired.swap(true, Ordering::AcqRel) {
+            self.tell(&Bit::Retire { reason });
+        }
+    }
+
+    /// Counts a request, and asks to be replaced when there were enough.
+    pub(crate) fn count_request(&self) {
+        let served = self.served.fetch_add(1, Ordering::Relaxed) + 1;
+        let maximum = self.spec.group.maximum_requests;
+        if maximum > 0 && served == maximum {
+            self.retire(RetireReason::MaximumRequests);
+        }
+    }
+
+    fn connections(&self) -> MutexGuard<'_, HashMap<u32, Arc<Connection>>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a connection.
+    pub(crate) fn connect(&self, connection: Arc<Connection>) {
+        self.connections().insert(connection.number, connection);
+    }
+
+    /// The connection of this number.
+    pub(crate) fn connection(&self, number: u32) -> Option<Arc<Connection>> {
+        self.connections().get(&number).cloned()
+    }
+
+    /// Ends a connection and forgets it.
+    pub(crate) fn disconnect(&self, connection: &Connection) {
+        connection.close();
+        self.connections().remove(&connection.number);
+    }
+
+    /// Whether nothing is begun or queued.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.connections().values().all(|one| one.turn.is_idle() && !one.has_input())
+    }
+
+    /// Runs `each` on all connections, unless another thread has them just now.
+    pub(crate) fn try_each_connection(&self, each: impl Fn(&Connection)) {
+        if let Ok(connections) = self.connections.try_lock() {
+            connections.values().for_each(|one| each(one));
+        }
+    }
+
+    /// How long requests may go on once the manager has gone, at most.
+    pub(crate) fn last_wait(&self) -> Duration {
+        const LONGEST: u64 = 15_000;
+        match self.spec.group.timeouts.graceful {
+            0 => Duration::from_millis(LONGEST),
+            graceful => Duration::from_millis(graceful.min(LONGEST)),
+        }
+    }
+
+    /// Whether a request queued at `queued_ns` has waited too long.
+    pub(crate) fn is_expired(&self, queued_ns: u64) -> bool {
+        let limit = self.spec.group.timeouts.queue.saturating_mul(1_000_000);
+        limit > 0 && clock::monotonic_ns().saturating_sub(queued_ns) > limit
+    }
+}
+
+/// Cuts a text at line ends (or characters) so that each piece fits a message.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut end = rest.len().min(LONGEST_TEXT);
+        while !rest.is_char_boundary(end) {
+            end -= 1;
+        }
+        if end < rest.len() {
+            end = rest[..end].rfind('\n').map_or(end, |at| at + 1);
+        }
+        let (piece, after) = rest.split_at(end);
+        rest = after;
+        Some(piece.trim_end_matches('\n'))
+    })
+}
+
+/// The beginning and the end of a text that is too long for one message.
+pub(crate) fn shorten(text: &str) -> String {
+    if text.len() <= LONGEST_TEXT {
+        return text.to_owned();
+    }
+    let (mut head, mut tail) = (LONGEST_TEXT / 2, text.len() - LONGEST_TEXT / 2);
+    while !text.is_char_boundary(head) {
+        head -= 1;
+    }
+    while !text.is_char_boundary(tail) {
+        tail += 1;
+    }
+    format!("{}\n[...]\n{}", &text[..head], &text[tail..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_at_lines_and_nothing_is_lost() {
+        let line = "é".repeat(40);
+        let text = vec![line.as_str(); 2000].join("\n");
+        let cut: Vec<&str> = pieces(&text).collect();
+        assert!(cut.len() > 1 && cut.iter().all(|piece| piece.len() <= LONGEST_TEXT));
+        assert_eq!(cut.join("\n"), text);
+        let endless = "é".repeat(LONGEST_TEXT);
+        assert_eq!(pieces(&endless).collect::<String>(), endless);
+    }
+
+    #[test]
+    fn a_traceback_that_is_too_long_keeps_both_ends() {
+        let text = format!("first{}last", "é".repeat(LONGEST_TEXT));
+        let short = shorten(&text);
+        assert!(short.starts_with("first") && short.ends_with("last"));
+        assert!(short.len() <= LONGEST_TEXT + 16);
+        assert_eq!(shorten("short"), "short");
+    }
+}

@@ -1,0 +1,164 @@
+"""A worker: what Pinion's manager execs with the virtualenv's own Python.
+
+    <venv>/bin/python <library>/pinion_worker.py
+
+The manager gives descriptors 3 (the reins) and 4 (the status page); `ARCHITECTURE.md` says what they
+are. The work is done by the extension module `_pinion` beside this file; here the interpreter is made
+what applications expect of mod_wsgi.
+"""
+
+
+def main():
+    import os
+    import sys
+
+    library = os.path.dirname(os.path.abspath(__file__))
+    core = load_core(os.path.join(library, "_pinion.abi3.so"))
+    try:
+        settings = core.start()
+    except RuntimeError as error:
+        sys.stderr.write("pinion worker: %s\n" % error)
+        sys.stderr.write("hint: apache2 with mod_pinion starts workers; they are not for the command line\n")
+        return 2
+    watch_for_crashes(settings)
+    core.listen()
+    clean(library)
+    set_locale(core, settings)
+    add_paths(settings["python_path"])
+    replace_streams(settings)
+    take_signals(core, settings)
+    add_module(core, settings)
+    if not core.load():
+        # The application's threads and hooks may be in any state: they are not waited for.
+        os._exit(1)
+    start_threads(core, settings["threads"])
+    core.wait()
+    return 0
+
+
+def load_core(path):
+    """Imports the extension module from its file, so that its folder need not be importable."""
+    import sys
+    from importlib.machinery import ExtensionFileLoader
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location("_pinion", path, loader=ExtensionFileLoader("_pinion", path))
+    module = module_from_spec(spec)
+    sys.modules["_pinion"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def watch_for_crashes(settings):
+    """Has the Python stack written to the manager's pipe by a crash, or when the manager asks."""
+    import faulthandler
+
+    faulthandler.enable(file=2, all_threads=True)
+    faulthandler.register(settings["dump_signal"], file=2, all_threads=True)
+
+
+def clean(library):
+    """Leaves no trace of this file: applications find an empty `__main__` and no folder of Pinion's."""
+    import sys
+    import types
+
+    own = sys.modules["__main__"]
+    sys.modules["_pinion"].bootstrap = own
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    sys.path[:] = [entry for entry in sys.path if entry != library]
+    sys.path_importer_cache.pop(library, None)
+    sys.argv = ["mod_wsgi"]
+
+
+def set_locale(core, settings):
+    if settings["locale"] is not None:
+        import locale
+
+        try:
+            locale.setlocale(locale.LC_ALL, settings["locale"])
+        except locale.Error as error:
+            core.log(4, "cannot set locale=%s: %s" % (settings["locale"], error))
+
+
+def add_paths(folders):
+    """Adds folders as site packages, `.pth` files included, and moves what is new to the front."""
+    import site
+    import sys
+
+    if not folders:
+        return
+    before = list(sys.path)
+    for folder in folders:
+        site.addsitedir(folder)
+    new = [entry for entry in sys.path if entry not in before]
+    named = [folder for folder in folders if folder not in new]
+    sys.path[:] = named + new + [entry for entry in before if entry not in named]
+
+
+def replace_streams(settings):
+    import sys
+
+    sys.stdout = settings["stdout"]
+    sys.stderr = settings["stderr"]
+    if settings["restrict_stdin"]:
+        sys.stdin = RestrictedInput()
+
+
+class RestrictedInput(object):
+    """`sys.stdin` under WSGIRestrictStdin: each use raises."""
+
+    def __getattribute__(self, name):
+        if name.startswith("__"):
+            return object.__getattribute__(self, name)
+        raise OSError("sys.stdin access restricted by mod_wsgi")
+
+
+def take_signals(core, settings):
+    """SIGTERM and SIGINT stop, SIGUSR1 asks for a replacement; applications may not change that."""
+    import signal
+
+    register = signal.signal
+    for number in (signal.SIGTERM, signal.SIGINT):
+        register(number, lambda *_: core.stop())
+    register(signal.SIGUSR1, lambda *_: core.retire())
+    signal.set_wakeup_fd(settings["waker"], warn_on_full_buffer=False)
+
+    def refuse(number, handler):
+        import os
+        import traceback
+
+        text = "mod_wsgi (pid=%d): Callback registration for signal %d ignored.\n" % (os.getpid(), number)
+        core.log(4, text + "".join(traceback.format_stack()[:-1]))
+
+    refuse.__name__ = refuse.__qualname__ = "signal"
+    refuse.__doc__ = register.__doc__
+    signal.signal = refuse
+
+
+def add_module(core, settings):
+    """Makes `import mod_wsgi` work as it does under mod_wsgi."""
+    import sys
+    import types
+
+    module = types.ModuleType("mod_wsgi")
+    module.version = settings["version"]
+    module.process_group = settings["process_group"]
+    module.application_group = settings["application_group"]
+    module.maximum_processes = settings["processes"]
+    module.threads_per_process = settings["threads"]
+    module.FileWrapper = core.FileWrapper
+    sys.modules["mod_wsgi"] = module
+
+
+def start_threads(core, count):
+    import threading
+
+    for number in range(count):
+        name = "mod_wsgi-%d" % (number + 1)
+        threading.Thread(target=core.serve, args=(number,), name=name, daemon=True).start()
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.exit(main())
