@@ -1,10 +1,12 @@
 //! The cases, one module for each area.
 
+mod apps;
 mod daemon;
 mod directives;
 mod environ;
 mod groups;
 mod input;
+mod lifecycle;
 mod mounts;
 mod output;
 mod reload;
@@ -30,6 +32,8 @@ pub(crate) fn suites() -> Vec<Suite> {
         daemon::suites(),
         directives::suites(),
         reload::suites(),
+        lifecycle::suites(),
+        apps::suites(),
     ]
     .concat()
 }

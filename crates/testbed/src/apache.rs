@@ -43,22 +43,24 @@ impl Apache {
     /// Starts the site's Apache, whose configuration is written, and waits until it answers.
     pub(crate) fn start(site: Site) -> Result<Self, Error> {
         let mark = format!("{}-{}", std::process::id(), site.port());
-        let console = site.root().join("logs/console.log");
-        let open = || File::create(&console).map_err(Error::io("making console.log"));
-        let (out, err) = (open()?, open()?);
-        let mut command = site.httpd();
-        command.env(MARK, &mark).arg("-DFOREGROUND");
-        // When it stops, Apache's parent signals its whole process group: it needs one of its own.
-        let child = command
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err)
-            .spawn()
-            .map_err(Error::io("starting apache2"))?;
+        let child = spawn(&site, &mark)?;
         let mut apache = Self { site, child, ended: None, mark };
         apache.wait_until_answering()?;
         Ok(apache)
+    }
+
+    /// Starts it again after a [`Self::stop`], with the configuration as it is now.
+    ///
+    /// # Errors
+    /// As [`Site::start`].
+    pub fn restart(&mut self) -> Result<(), Error> {
+        if self.ended().is_none() {
+            self.stop()?;
+        }
+        self.site.write_configuration()?;
+        self.child = spawn(&self.site, &self.mark)?;
+        self.ended = None;
+        self.wait_until_answering()
     }
 
     /// The address of a path that begins with `/`.
@@ -229,6 +231,22 @@ impl Drop for Apache {
         let left = process::with_environment(MARK, &self.mark);
         self.kill_tree(&left);
     }
+}
+
+/// Starts the parent, which stays this process's child.
+fn spawn(site: &Site, mark: &str) -> Result<Child, Error> {
+    let console = site.root().join("logs/console.log");
+    let open = || File::create(&console).map_err(Error::io("making console.log"));
+    let (out, err) = (open()?, open()?);
+    let mut command = site.httpd();
+    // When it stops, Apache's parent signals its whole process group: it needs one of its own.
+    command.env(MARK, mark).arg("-DFOREGROUND").process_group(0);
+    command
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(err)
+        .spawn()
+        .map_err(Error::io("starting apache2"))
 }
 
 /// Whether Apache answers a request that reaches no application.

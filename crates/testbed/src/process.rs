@@ -51,6 +51,11 @@ impl Process {
         }
     }
 
+    /// Kills it at once, as `kill -9` does, if it is still the same process.
+    pub fn kill(&self) {
+        self.signal(Signal::SIGKILL);
+    }
+
     /// Resident memory in bytes, by `/proc/PID/statm`.
     pub fn resident_bytes(&self) -> Option<u64> {
         let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.pid)).ok()?;
