@@ -252,7 +252,9 @@ impl Config {
     /// The scripts whose groups are known without a request, once the virtual hosts are.
     ///
     /// An alias with the options `process-group` and `application-group` is one (as in
-    /// mod_wsgi); so is one whose host says both, unless sections might say otherwise.
+    /// mod_wsgi); so is one whose host says both, unless sections might say otherwise. A target
+    /// may turn out to be a folder of scripts written without its slash, or to be missing: look
+    /// before it is loaded.
     pub fn static_mounts(&self) -> Vec<StaticMount> {
         let mut mounts: Vec<_> = self
             .aliases

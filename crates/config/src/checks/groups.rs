@@ -80,7 +80,21 @@ impl Checker<'_> {
         match (&group.python_home, &self.config.server.python_home) {
             (Some(home), _) => self.home(home, who, &daemon(option("python-home", home), place)),
             (None, Some(home)) => self.server_home(home, who),
-            (None, None) => python_home::system(self.files, &[]).ok(),
+            (None, None) => self.system(&daemon(group.name.to_string(), place)),
+        }
+    }
+
+    /// The system's Python. That there is none is not for a check to say, which does not know in
+    /// which folders the server looks.
+    fn system(&mut self, subject: &Subject<'_>) -> Option<PythonHome> {
+        match python_home::system(self.files, &[]) {
+            Ok(python) => Some(python),
+            Err(HomeError::NoSystemPython) => None,
+            Err(error) => {
+                let hint = "name a newer Python or a virtualenv with python-home";
+                self.find(home_code(&error), subject, &error, hint);
+                None
+            }
         }
     }
 

@@ -25,7 +25,6 @@ pub fn check(config: &Config, files: &dyn Files, accounts: &dyn Accounts) -> Vec
     checker.mounts();
     let mut findings = checker.findings;
     findings.sort_by(|a, b| b.severity().cmp(&a.severity()).then_with(|| a.place.cmp(&b.place)));
-    findings.dedup();
     findings
 }
 
@@ -51,14 +50,18 @@ impl Checker<'_> {
         problem: impl ToString,
         hint: impl Into<String>,
     ) {
-        self.findings.push(Finding {
+        let finding = Finding {
             code,
             place: subject.place.cloned(),
             directive: subject.directive.to_owned(),
             value: subject.value.clone(),
             problem: problem.to_string(),
             hint: hint.into(),
-        });
+        };
+        // Groups that share a home share what is wrong with it.
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
     }
 
     /// Who runs the workers of a group, or what is wrong with `user=` and its relatives.

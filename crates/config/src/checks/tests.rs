@@ -137,6 +137,21 @@ fn a_python_home_that_the_user_cannot_read_is_named_with_the_component() {
 }
 
 #[test]
+fn a_system_python_that_is_too_old_is_named_where_it_would_run() {
+    let old = MemoryFiles::new()
+        .program("/usr/bin/python3.6")
+        .link("/usr/bin/python3", "python3.6")
+        .folder("/usr/lib/python3.6");
+    one(
+        &old,
+        "WSGIDaemonProcess shop",
+        "PIN0103: a.conf:1: WSGIDaemonProcess shop: /usr/bin/python3 is Python 3.6, and Pinion \
+         needs 3.9 or newer; hint: name a newer Python or a virtualenv with python-home",
+    );
+    assert_eq!(findings(&MemoryFiles::new(), &["WSGIDaemonProcess shop"]), [""; 0]);
+}
+
+#[test]
 fn groups_that_inherit_a_bad_home_give_one_finding() {
     let lines = ["WSGIPythonHome /none", "WSGIDaemonProcess a", "WSGIDaemonProcess b"];
     assert_eq!(findings(&files(), &lines).len(), 1);
