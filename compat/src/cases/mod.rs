@@ -4,6 +4,7 @@ mod apps;
 mod daemon;
 mod directives;
 mod environ;
+mod failing;
 mod groups;
 mod input;
 mod lifecycle;
