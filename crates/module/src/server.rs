@@ -82,6 +82,9 @@ impl Configuration for Section {
 /// An alias, ready to be tried on a request.
 pub(crate) struct Alias {
     pub(crate) script: ScriptAlias,
+    /// Whether the target was a single file when the configuration was read, so that what follows
+    /// in a path is PATH_INFO and httpd need not look for it.
+    pub(crate) is_file: bool,
     pub(crate) matcher: Matcher,
 }
 
@@ -123,7 +126,8 @@ impl Alias {
                 Matcher::Regex(Regex::compile(pattern)?, CString::new(alias.target.as_str())?)
             }
         };
-        Ok(Self { script: alias.clone(), matcher })
+        let is_file = std::fs::metadata(&alias.target).is_ok_and(|found| found.is_file());
+        Ok(Self { script: alias.clone(), is_file, matcher })
     }
 }
 

@@ -35,48 +35,50 @@ pub(crate) fn translate_name(request: Request<'_>) -> Answer {
 
 /// Sets the request's file and the rest of its path, if the alias fits.
 fn apply(request: Request<'_>, uri: &CStr, alias: &Alias) -> bool {
-    match &alias.matcher {
+    let path = uri.to_bytes();
+    let mapped = match &alias.matcher {
         Matcher::Path => {
             let AliasSource::Path(mount) = &alias.script.source else { return false };
             let target = alias.script.target.as_bytes();
-            let Some(mapped) = map(mount.as_bytes(), target, uri.to_bytes()) else { return false };
-            request.set_filename(&mapped.file);
-            request.set_path_info(mapped.path_info);
-            true
+            matched(mount.as_bytes(), path).map(|end| map(target, alias.is_file, path, end))
         }
-        Matcher::Regex(regex, target) => {
-            let Some(groups) = regex.find(uri) else { return false };
-            let Some(file) = groups.substitute(request.pool(), target, uri) else { return false };
-            // What of the path is not in the file's, the directory walk finds, as for AliasMatch.
-            request.set_filename(file.to_bytes());
-            true
-        }
+        Matcher::Regex(regex, target) => regex.find(uri).and_then(|groups| {
+            let file = groups.substitute(request.pool(), target, uri)?;
+            Some(map(file.to_bytes(), alias.is_file, path, groups.end()))
+        }),
+    };
+    let Some(mapped) = mapped else { return false };
+    request.set_filename(&mapped.file);
+    // The directory walk would put a slash before one that is empty.
+    if !mapped.path_info.is_empty() {
+        request.set_path_info(mapped.path_info);
     }
+    true
 }
 
 /// Where an alias leads.
 #[derive(Debug, PartialEq, Eq)]
 struct Mapped<'u> {
-    /// The script; for a folder of scripts, the script with what follows it in the path, which
-    /// the directory walk divides.
+    /// The script; or the script with what follows it in the path, which httpd's directory walk
+    /// divides.
     file: Vec<u8>,
-    /// What follows the mount point of a single script.
+    /// What follows a script that is known to be one.
     path_info: &'u [u8],
 }
 
-/// Applies a mount point to a path; `None` if it does not fit.
-///
-/// A target that ends with `/` is a folder of scripts: the rest of the path is appended to it, as
-/// `Alias` does. Any other is a script, which httpd then need not search for.
-fn map<'u>(mount: &[u8], target: &[u8], uri: &'u [u8]) -> Option<Mapped<'u>> {
-    let length = matched(mount, uri)?;
-    let rest = &uri[length..];
-    if target.ends_with(b"/") {
-        return Some(Mapped { file: [target, rest].concat(), path_info: b"" });
+/// Puts the target in the place of the first `end` bytes of the path, as `Alias` does. For a
+/// target that is a file, the directory walk is spared the search for what follows.
+fn map<'u>(target: &[u8], is_file: bool, path: &'u [u8], end: usize) -> Mapped<'u> {
+    let rest = &path[end..];
+    if is_file {
+        // `WSGIScriptAlias /` has matched the slash with which PATH_INFO begins.
+        let slash = usize::from(path[..end].ends_with(b"/"));
+        let path_info = &path[end - slash..];
+        if matches!(path_info.first(), None | Some(b'/')) {
+            return Mapped { file: target.to_vec(), path_info };
+        }
     }
-    // `WSGIScriptAlias /` has matched the slash with which PATH_INFO begins.
-    let slash = usize::from(mount.ends_with(b"/") && length > 0);
-    Some(Mapped { file: target.to_vec(), path_info: &uri[length - slash..] })
+    Mapped { file: [target, rest].concat(), path_info: b"" }
 }
 
 /// How many bytes of a path a mount point takes: whole components, with any number of slashes for
@@ -110,14 +112,15 @@ fn slashes(text: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    fn mapped(mount: &str, target: &str, uri: &str) -> Option<(String, String)> {
-        let found = map(mount.as_bytes(), target.as_bytes(), uri.as_bytes())?;
+    fn mapped(mount: &str, target: &str, is_file: bool, path: &str) -> Option<(String, String)> {
+        let end = matched(mount.as_bytes(), path.as_bytes())?;
+        let found = map(target.as_bytes(), is_file, path.as_bytes(), end);
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         Some((text(&found.file), text(found.path_info)))
     }
 
-    fn script(mount: &str, uri: &str) -> Option<String> {
-        let (file, path_info) = mapped(mount, "/s.wsgi", uri)?;
+    fn script(mount: &str, path: &str) -> Option<String> {
+        let (file, path_info) = mapped(mount, "/s.wsgi", true, path)?;
         assert_eq!(file, "/s.wsgi");
         Some(path_info)
     }
@@ -153,10 +156,24 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_gets_the_rest_of_the_path_appended() {
-        let all = |mount, uri| mapped(mount, "/srv/", uri).map(|(file, info)| file + &info);
-        assert_eq!(all("/apps/", "/apps/one.wsgi/x").as_deref(), Some("/srv/one.wsgi/x"));
-        assert_eq!(all("/apps", "/apps/one.wsgi").as_deref(), Some("/srv//one.wsgi"));
-        assert_eq!(all("/", "/one.wsgi").as_deref(), Some("/srv/one.wsgi"));
+    fn what_is_not_known_to_be_a_file_gets_the_rest_of_the_path_appended() {
+        let file = |mount, target, path| {
+            let (file, path_info) = mapped(mount, target, false, path)?;
+            assert_eq!(path_info, "");
+            Some(file)
+        };
+        let one = Some("/srv/one.wsgi/x");
+        assert_eq!(file("/apps/", "/srv/", "/apps/one.wsgi/x").as_deref(), one);
+        assert_eq!(file("/apps", "/srv", "/apps/one.wsgi/x").as_deref(), one);
+        assert_eq!(file("/", "/srv/", "/one.wsgi/x").as_deref(), one);
+        assert_eq!(file("/s/", "/s.wsgi/", "/s/x").as_deref(), Some("/s.wsgi/x"));
+    }
+
+    #[test]
+    fn an_expression_may_end_within_a_component() {
+        let found = map(b"/s.wsgi", true, b"/fixed/12/x", 8);
+        assert_eq!(found, Mapped { file: b"/s.wsgi2/x".to_vec(), path_info: b"" });
+        let found = map(b"/s.wsgi", true, b"/fixed/12/x", 9);
+        assert_eq!(found, Mapped { file: b"/s.wsgi".to_vec(), path_info: b"/x" });
     }
 }
