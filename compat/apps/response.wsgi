@@ -420,6 +420,26 @@ def nested_io(environ, start_response):
     return io.BytesIO(b"line one\nline two\n")
 
 
+def location_200(environ, start_response):
+    start_response("200 OK", PLAIN + [("Location", "/plain")])
+    return [b"not moved"]
+
+
+def with_etag(environ, start_response):
+    start_response("200 OK", PLAIN + [("ETag", '"same"'), ("Content-Length", "10")])
+    return [b"0123456789"]
+
+
+def length_twice(environ, start_response):
+    start_response("200 OK", PLAIN + [("Content-Length", "4"), ("Content-Length", "4")])
+    return [b"body"]
+
+
+def type_twice(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/first"), ("Content-Type", "text/second")])
+    return [b"body"]
+
+
 def pid(environ, start_response):
     start_response("200 OK", PLAIN)
     return [str(os.getpid()).encode("ascii")]

@@ -11,6 +11,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// An uncompressed zip that holds `zipped_egg.py`.
+const ZIPPED_EGG: &[u8] = include_bytes!("../../apps/zipped-1.0.egg");
+
 pub(super) fn suites() -> Vec<Suite> {
     vec![options(Suite::new("daemon", site)), limits(Suite::new("daemon_limits", limited))]
 }
@@ -33,6 +36,7 @@ fn options(suite: Suite) -> Suite {
         .case("display_name", display_name)
         .case("display_name_of_the_group", display_name_of_the_group)
         .case("python_path_comes_first_with_pth", python_path)
+        .case("python_path_finds_eggs", python_path_eggs)
         .case("python_eggs", python_eggs)
         .case("python_home_is_a_virtualenv", python_home)
         .case("python_home_with_python_path", python_home_with_path)
@@ -45,6 +49,8 @@ fn options(suite: Suite) -> Suite {
         .only_pinion("the option is Pinion's own")
         .case("env_file_option", env_file_option)
         .only_pinion("the option is Pinion's own")
+        .case("warmup_requests_come_first", warmup)
+        .only_pinion("the option is Pinion's own")
         .case("cprofile_in_a_request", cprofile)
         .only_pinion("hangs for ever in mod_wsgi 6.1.1's daemons on Python 3.11")
 }
@@ -54,6 +60,7 @@ fn limits(suite: Suite) -> Suite {
         .case("maximum_requests_replaces_the_process", maximum_requests)
         .case("restart_interval_replaces_the_process", restart_interval)
         .case("request_timeout_ends_a_hung_request", request_timeout)
+        .case("request_timeout_ends_an_endless_loop", endless_loop)
         .case("request_timeout_is_504_in_time", request_timeout_in_time)
         .only_pinion("mod_wsgi answers 502 after request-timeout and shutdown-timeout")
         .case("queue_timeout_is_504", queue_timeout)
@@ -65,6 +72,9 @@ fn site(site: &mut Site) -> Outcome {
     let script = super::app(site, "process.wsgi")?;
     let python = python::system()?;
     let home = venv::ensure("compat-plain", &python, &[])?;
+    site.write("eggs-path/zipped-1.0.egg", ZIPPED_EGG)?;
+    site.write("eggs-path/folder-1.0.egg/folder_egg.py", "VALUE = 'from a folder egg'\n")?;
+    site.write("eggs-path/easy-install.pth", "./zipped-1.0.egg\n./folder-1.0.egg\n")?;
     let path = site.folder("path")?;
     site.write("path/marked.py", "VALUE = 'by python-path'\n")?;
     site.write("path/extra.pth", format!("{}\n", site.folder("beyond")?.display()))?;
@@ -85,6 +95,7 @@ fn site(site: &mut Site) -> Outcome {
         ("dname", "display-name=compat-name".to_owned()),
         ("gname", "display-name=%{GROUP}".to_owned()),
         ("path", format!("python-path={}:{root}/second", path.display())),
+        ("eggpath", format!("python-path={root}/eggs-path")),
         ("eggs", format!("python-eggs={root}/eggs")),
         ("venv", format!("python-home={home}")),
         ("venvpath", format!("python-home={home} python-path={root}/path")),
@@ -104,6 +115,7 @@ fn site(site: &mut Site) -> Outcome {
     if is_pinion(site) {
         groups.push(("exec", format!("python-home={home}/bin/python")));
         groups.push(("env", "env=COMPAT_ONE=1 env=COMPAT_TWO=two=2".to_owned()));
+        groups.push(("warm", "warmup=/warm/one warmup=/warm/two".to_owned()));
         groups.push(("envfile", format!("env-file={root}/environment")));
     }
     declare(site, &script, &groups);
@@ -118,6 +130,7 @@ fn limited(site: &mut Site) -> Outcome {
         ("interval", "threads=1 restart-interval=2".to_owned()),
         ("hung", "threads=1 request-timeout=1 shutdown-timeout=1".to_owned()),
         ("hung2", "threads=1 request-timeout=1 shutdown-timeout=1".to_owned()),
+        ("loop", "threads=1 request-timeout=1 shutdown-timeout=1".to_owned()),
         ("queue", "threads=1 queue-timeout=1".to_owned()),
         ("queue2", "threads=1 queue-timeout=1".to_owned()),
     ];
@@ -333,6 +346,12 @@ fn python_path(context: &Context) -> Outcome {
     Ok(())
 }
 
+fn python_path_eggs(context: &Context) -> Outcome {
+    assert_eq!(value(context, "eggpath", "folder_egg")?, "from a folder egg");
+    assert_eq!(value(context, "eggpath", "zipped_egg")?, "from a zipped egg");
+    Ok(())
+}
+
 fn python_eggs(context: &Context) -> Outcome {
     assert_eq!(about(context, "eggs")?["eggs"], context.path("eggs").display().to_string());
     Ok(())
@@ -404,6 +423,12 @@ fn env_file_option(context: &Context) -> Outcome {
     Ok(())
 }
 
+fn warmup(context: &Context) -> Outcome {
+    // Two requests of the worker's own, then this one.
+    assert_eq!(about(context, "warm")?["count"], 3);
+    Ok(())
+}
+
 fn cprofile(context: &Context) -> Outcome {
     assert_eq!(context.json("/plain/profile")?["query"]["sum"], 6);
     Ok(())
@@ -429,11 +454,21 @@ fn restart_interval(context: &Context) -> Outcome {
 }
 
 fn request_timeout(context: &Context) -> Outcome {
+    given_up(context, "hung", "sleep")
+}
+
+fn endless_loop(context: &Context) -> Outcome {
+    given_up(context, "loop", "spin")
+}
+
+/// A request that would take 30 s is answered before, and the group serves again.
+fn given_up(context: &Context, group: &str, action: &str) -> Outcome {
     let begin = Instant::now();
-    let status = context.status("/hung/sleep?seconds=30")?;
+    let status = context.status(&format!("/{group}/{action}?seconds=30"))?;
     assert!(status == 502 || status == 504, "{status}");
     assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());
-    eventually("an answer again", || Ok((context.status("/hung/")? == 200).then_some(())))
+    let path = format!("/{group}/");
+    eventually("an answer again", || Ok((context.status(&path)? == 200).then_some(())))
 }
 
 fn request_timeout_in_time(context: &Context) -> Outcome {

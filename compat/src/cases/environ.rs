@@ -37,6 +37,7 @@ fn common(suite: Suite) -> Suite {
         .case("long_header_value", long_header_value)
         .case("authorization_is_withheld", authorization_is_withheld)
         .case("authorization_passes_with_directive", authorization_passes_with_directive)
+        .case("authorization_passes_with_cgi_pass_auth", authorization_passes_with_cgi)
         .case("remote_user_from_basic_auth", remote_user_from_basic_auth)
         .case("setenv_reaches_environ", setenv_reaches_environ)
         .case("https_variable_sets_url_scheme", https_variable_sets_url_scheme)
@@ -62,8 +63,9 @@ fn embedded(site: &mut Site) -> Outcome {
     }
     site.config(format!(
         "WSGIScriptAlias /app {script}\nWSGIScriptAlias /auth {script}\n\
-         WSGIScriptAlias /login {script}\nServerAdmin root@localhost\n\
+         WSGIScriptAlias /login {script}\nWSGIScriptAlias /cgi {script}\nServerAdmin root@localhost\n\
          <Location /auth>\nWSGIPassAuthorization On\n</Location>\n\
+         <Location /cgi>\nCGIPassAuth On\n</Location>\n\
          <Location /login>\nAuthType Basic\nAuthName x\nAuthBasicProvider file\n\
          AuthUserFile {users}\nRequire valid-user\n</Location>\n\
          SetEnv COMPAT_SET value\nSetEnvIf X-Scheme https HTTPS=on\n\
@@ -269,6 +271,14 @@ fn authorization_is_withheld(context: &Context) -> Outcome {
 fn authorization_passes_with_directive(context: &Context) -> Outcome {
     let answer = context.ask("GET", "/auth/", &["Authorization: Bearer secret"], b"")?;
     assert_eq!(value(&json(&answer)?, "HTTP_AUTHORIZATION"), "Bearer secret");
+    Ok(())
+}
+
+fn authorization_passes_with_cgi(context: &Context) -> Outcome {
+    let headers = ["Authorization: Bearer secret", "Proxy-Authorization: Basic more"];
+    let environ = json(&context.ask("GET", "/cgi/", &headers, b"")?)?;
+    assert_eq!(value(&environ, "HTTP_AUTHORIZATION"), "Bearer secret");
+    assert_eq!(value(&environ, "HTTP_PROXY_AUTHORIZATION"), "Basic more");
     Ok(())
 }
 

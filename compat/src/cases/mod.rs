@@ -12,6 +12,7 @@ mod mounts;
 mod output;
 mod reload;
 mod response;
+mod stalling;
 mod wrapper;
 
 use crate::Suite;
@@ -28,6 +29,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         input::suites(),
         response::suites(),
         wrapper::suites(),
+        stalling::suites(),
         output::suites(),
         groups::suites(),
         daemon::suites(),

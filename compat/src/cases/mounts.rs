@@ -5,6 +5,7 @@ use crate::suite::Outcome;
 use crate::{Context, Suite};
 use libtest_mimic::Failed;
 use pinion_testbed::{Server, Site};
+use std::os::unix::fs::PermissionsExt;
 
 pub(super) fn suites() -> Vec<Suite> {
     let mounts = Suite::new("mounts", site)
@@ -17,6 +18,8 @@ pub(super) fn suites() -> Vec<Suite> {
         .case("first_of_nested_mounts_wins", first_of_nested_mounts_wins)
         .case("directory_alias", directory_alias)
         .case("directory_alias_without_script", directory_alias_without_script)
+        .case("script_by_symbolic_link", script_by_link)
+        .case("unreadable_script_is_500", unreadable_script)
         .case("script_with_any_ending", script_with_any_ending)
         .case("missing_script_is_404", missing_script_is_404)
         .case("alias_match_with_capture", alias_match_with_capture)
@@ -47,6 +50,9 @@ fn site(site: &mut Site) -> Outcome {
     let root = site.root().display().to_string();
     let copy = std::fs::read(&env)?;
     site.write("dir/env.wsgi", &copy)?;
+    std::os::unix::fs::symlink(&env, site.root().join("dir/link.wsgi"))?;
+    let secret = site.write("dir/secret.wsgi", &copy)?;
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o000))?;
     site.write("dir/other.py", &copy)?;
     site.write("dir/noending", &copy)?;
     site.write("htdocs/handled/env.wsgi", &copy)?;
@@ -159,6 +165,16 @@ fn directory_alias_without_script(context: &Context) -> Outcome {
     assert_eq!(context.status("/dir/")?, 403);
     // mod_dir adds the slash to a folder's name.
     assert_eq!(context.status("/dir")?, 301);
+    Ok(())
+}
+
+fn script_by_link(context: &Context) -> Outcome {
+    assert_eq!(split(context, "/dir/link.wsgi/x")?, pair("/dir/link.wsgi", "/x"));
+    Ok(())
+}
+
+fn unreadable_script(context: &Context) -> Outcome {
+    assert_eq!(context.status("/dir/secret.wsgi")?, 500);
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 pub(super) fn suites() -> Vec<Suite> {
     let daemon = common(Suite::new("response_daemon", daemon))
+        .case("local_location_with_200_is_followed_inside", local_location)
         .case("status_header_replaces_the_status", status_header_replaces_the_status)
         .case("broken_off_body_is_shown_to_the_client", failing::broken_off_body_is_cut)
         .only_pinion("mod_wsgi's daemons end the chunked body as if it were whole");
@@ -68,6 +69,8 @@ fn headers(suite: Suite) -> Suite {
         .case("control_characters_split_nothing", no_response_splitting)
         .case("invalid_headers_are_500", invalid_headers_are_500)
         .case("header_pairs_must_be_tuples_in_a_list", header_types)
+        .case("repeated_length_and_type", repeated_length_and_type)
+        .case("ranges_and_conditions_are_the_applications", ranges_and_conditions)
         .case("invalid_content_length_is_500", invalid_content_length)
         .case("date_and_server_stay_apaches", date_and_server_stay)
         .case("nul_and_colon_are_500", nul_and_colon)
@@ -452,6 +455,28 @@ fn nul_and_colon(context: &Context) -> Outcome {
 
 fn own_transfer_encoding(context: &Context) -> Outcome {
     assert_eq!(said(&context.get("/hop_by_hop?Transfer-Encoding=chunked")?), ok("hop"));
+    Ok(())
+}
+
+fn local_location(context: &Context) -> Outcome {
+    assert_eq!(said(&context.get("/location_200")?), ok("plain"));
+    Ok(())
+}
+
+fn repeated_length_and_type(context: &Context) -> Outcome {
+    let answer = context.get("/length_twice")?;
+    assert_eq!(said(&answer), ok("body"));
+    assert_eq!(answer.header_all("Content-Length"), ["4"]);
+    assert_eq!(context.get("/type_twice")?.header_all("Content-Type"), ["text/second"]);
+    Ok(())
+}
+
+/// Apache answers no range and no condition from what the application sent.
+fn ranges_and_conditions(context: &Context) -> Outcome {
+    for header in ["Range: bytes=2-4", "If-None-Match: \"same\""] {
+        let answer = context.ask("GET", "/with_etag", &[header], b"")?;
+        assert_eq!(said(&answer), ok("0123456789"), "{header}");
+    }
     Ok(())
 }
 
