@@ -17,7 +17,6 @@ pub type gid_t = __gid_t;
 pub type uid_t = __uid_t;
 pub type off_t = __off_t;
 pub type pid_t = __pid_t;
-pub type pthread_t = ::core::ffi::c_ulong;
 pub type socklen_t = __socklen_t;
 pub type sa_family_t = ::core::ffi::c_ushort;
 pub type apr_uint16_t = ::core::ffi::c_ushort;
@@ -30,8 +29,6 @@ pub type apr_off_t = off_t;
 pub type apr_socklen_t = socklen_t;
 pub type apr_ino_t = ino_t;
 pub type apr_status_t = ::core::ffi::c_int;
-pub type apr_abortfunc_t =
-    ::core::option::Option<unsafe extern "C" fn(retcode: ::core::ffi::c_int) -> ::core::ffi::c_int>;
 pub type apr_time_t = apr_int64_t;
 pub type apr_interval_time_t = apr_int64_t;
 pub type apr_uid_t = uid_t;
@@ -44,13 +41,6 @@ pub type in_port_t = u16;
 pub type apr_port_t = apr_uint16_t;
 pub type apr_read_type_e = ::core::ffi::c_uint;
 pub type apr_bucket_type_t__bindgen_ty_1 = ::core::ffi::c_uint;
-pub type apr_brigade_flush = ::core::option::Option<
-    unsafe extern "C" fn(
-        bb: *mut apr_bucket_brigade,
-        ctx: *mut ::core::ffi::c_void,
-    ) -> apr_status_t,
->;
-pub type apr_wait_how_e = ::core::ffi::c_uint;
 pub type apr_exit_why_e = ::core::ffi::c_uint;
 pub type _bindgen_ty_21 = ::core::ffi::c_uint;
 pub type _bindgen_ty_22 = ::core::ffi::c_uint;
@@ -117,7 +107,6 @@ pub type ap_init_filter_func =
 pub type ap_filter_type = ::core::ffi::c_uint;
 pub type apr_os_file_t = ::core::ffi::c_int;
 pub type apr_os_sock_t = ::core::ffi::c_int;
-pub type apr_os_thread_t = pthread_t;
 pub type ap_HOOK_log_transaction_t =
     ::core::option::Option<unsafe extern "C" fn(r: *mut request_rec) -> ::core::ffi::c_int>;
 pub type ap_HOOK_translate_name_t =
@@ -146,11 +135,6 @@ pub struct sockaddr_storage {
 #[repr(C)]
 #[derive(Debug)]
 pub struct apr_pool_t {
-    _unused: [u8; 0],
-}
-#[repr(C)]
-#[derive(Debug)]
-pub struct apr_allocator_t {
     _unused: [u8; 0],
 }
 #[repr(C)]
@@ -952,8 +936,6 @@ pub const APR_BLOCK_READ: apr_read_type_e = 0;
 pub const APR_NONBLOCK_READ: apr_read_type_e = 1;
 pub const APR_BUCKET_DATA: apr_bucket_type_t__bindgen_ty_1 = 0;
 pub const APR_BUCKET_METADATA: apr_bucket_type_t__bindgen_ty_1 = 1;
-pub const APR_WAIT: apr_wait_how_e = 0;
-pub const APR_NOWAIT: apr_wait_how_e = 1;
 pub const APR_PROC_EXIT: apr_exit_why_e = 1;
 pub const APR_PROC_SIGNAL: apr_exit_why_e = 2;
 pub const APR_PROC_SIGNAL_CORE: apr_exit_why_e = 4;
@@ -1809,44 +1791,6 @@ unsafe extern "C" {
         buf: *mut ::core::ffi::c_char,
         bufsize: apr_size_t,
     ) -> *mut ::core::ffi::c_char;
-    pub fn apr_initialize() -> apr_status_t;
-    pub fn apr_terminate();
-    pub fn apr_generate_random_bytes(
-        buf: *mut ::core::ffi::c_uchar,
-        length: apr_size_t,
-    ) -> apr_status_t;
-    pub fn apr_time_now() -> apr_time_t;
-    pub fn apr_pool_create_ex(
-        newpool: *mut *mut apr_pool_t,
-        parent: *mut apr_pool_t,
-        abort_fn: apr_abortfunc_t,
-        allocator: *mut apr_allocator_t,
-    ) -> apr_status_t;
-    pub fn apr_pool_clear(p: *mut apr_pool_t);
-    pub fn apr_pool_destroy(p: *mut apr_pool_t);
-    pub fn apr_palloc(p: *mut apr_pool_t, size: apr_size_t) -> *mut ::core::ffi::c_void;
-    pub fn apr_pool_parent_get(pool: *mut apr_pool_t) -> *mut apr_pool_t;
-    pub fn apr_pool_userdata_set(
-        data: *const ::core::ffi::c_void,
-        key: *const ::core::ffi::c_char,
-        cleanup: ::core::option::Option<
-            unsafe extern "C" fn(arg1: *mut ::core::ffi::c_void) -> apr_status_t,
-        >,
-        pool: *mut apr_pool_t,
-    ) -> apr_status_t;
-    pub fn apr_pool_userdata_setn(
-        data: *const ::core::ffi::c_void,
-        key: *const ::core::ffi::c_char,
-        cleanup: ::core::option::Option<
-            unsafe extern "C" fn(arg1: *mut ::core::ffi::c_void) -> apr_status_t,
-        >,
-        pool: *mut apr_pool_t,
-    ) -> apr_status_t;
-    pub fn apr_pool_userdata_get(
-        data: *mut *mut ::core::ffi::c_void,
-        key: *const ::core::ffi::c_char,
-        pool: *mut apr_pool_t,
-    ) -> apr_status_t;
     pub fn apr_pool_cleanup_register(
         p: *mut apr_pool_t,
         data: *const ::core::ffi::c_void,
@@ -1857,156 +1801,29 @@ unsafe extern "C" {
             unsafe extern "C" fn(arg1: *mut ::core::ffi::c_void) -> apr_status_t,
         >,
     );
-    pub fn apr_pool_pre_cleanup_register(
-        p: *mut apr_pool_t,
-        data: *const ::core::ffi::c_void,
-        plain_cleanup: ::core::option::Option<
-            unsafe extern "C" fn(arg1: *mut ::core::ffi::c_void) -> apr_status_t,
-        >,
-    );
-    pub fn apr_pool_cleanup_kill(
-        p: *mut apr_pool_t,
-        data: *const ::core::ffi::c_void,
-        cleanup: ::core::option::Option<
-            unsafe extern "C" fn(arg1: *mut ::core::ffi::c_void) -> apr_status_t,
-        >,
-    );
-    pub fn apr_pool_cleanup_run(
-        p: *mut apr_pool_t,
-        data: *mut ::core::ffi::c_void,
-        cleanup: ::core::option::Option<
-            unsafe extern "C" fn(arg1: *mut ::core::ffi::c_void) -> apr_status_t,
-        >,
-    ) -> apr_status_t;
     pub fn apr_pool_cleanup_null(data: *mut ::core::ffi::c_void) -> apr_status_t;
-    pub fn apr_pool_cleanup_for_exec();
     pub fn apr_table_elts(t: *const apr_table_t) -> *const apr_array_header_t;
-    pub fn apr_array_make(
-        p: *mut apr_pool_t,
-        nelts: ::core::ffi::c_int,
-        elt_size: ::core::ffi::c_int,
-    ) -> *mut apr_array_header_t;
-    pub fn apr_array_push(arr: *mut apr_array_header_t) -> *mut ::core::ffi::c_void;
-    pub fn apr_table_make(p: *mut apr_pool_t, nelts: ::core::ffi::c_int) -> *mut apr_table_t;
-    pub fn apr_table_copy(p: *mut apr_pool_t, t: *const apr_table_t) -> *mut apr_table_t;
-    pub fn apr_table_clear(t: *mut apr_table_t);
     pub fn apr_table_get(
         t: *const apr_table_t,
         key: *const ::core::ffi::c_char,
     ) -> *const ::core::ffi::c_char;
-    pub fn apr_table_set(
-        t: *mut apr_table_t,
-        key: *const ::core::ffi::c_char,
-        val: *const ::core::ffi::c_char,
-    );
     pub fn apr_table_setn(
         t: *mut apr_table_t,
         key: *const ::core::ffi::c_char,
         val: *const ::core::ffi::c_char,
     );
     pub fn apr_table_unset(t: *mut apr_table_t, key: *const ::core::ffi::c_char);
-    pub fn apr_table_merge(
-        t: *mut apr_table_t,
-        key: *const ::core::ffi::c_char,
-        val: *const ::core::ffi::c_char,
-    );
-    pub fn apr_table_mergen(
-        t: *mut apr_table_t,
-        key: *const ::core::ffi::c_char,
-        val: *const ::core::ffi::c_char,
-    );
-    pub fn apr_table_add(
-        t: *mut apr_table_t,
-        key: *const ::core::ffi::c_char,
-        val: *const ::core::ffi::c_char,
-    );
     pub fn apr_table_addn(
         t: *mut apr_table_t,
         key: *const ::core::ffi::c_char,
         val: *const ::core::ffi::c_char,
     );
-    pub fn apr_stat(
-        finfo: *mut apr_finfo_t,
-        fname: *const ::core::ffi::c_char,
-        wanted: apr_int32_t,
-        pool: *mut apr_pool_t,
-    ) -> apr_status_t;
-    pub fn apr_file_open(
-        newf: *mut *mut apr_file_t,
-        fname: *const ::core::ffi::c_char,
-        flag: apr_int32_t,
-        perm: apr_fileperms_t,
-        pool: *mut apr_pool_t,
-    ) -> apr_status_t;
-    pub fn apr_file_close(file: *mut apr_file_t) -> apr_status_t;
-    pub fn apr_file_read(
-        thefile: *mut apr_file_t,
-        buf: *mut ::core::ffi::c_void,
-        nbytes: *mut apr_size_t,
-    ) -> apr_status_t;
-    pub fn apr_file_write(
-        thefile: *mut apr_file_t,
-        buf: *const ::core::ffi::c_void,
-        nbytes: *mut apr_size_t,
-    ) -> apr_status_t;
-    pub fn apr_file_write_full(
-        thefile: *mut apr_file_t,
-        buf: *const ::core::ffi::c_void,
-        nbytes: apr_size_t,
-        bytes_written: *mut apr_size_t,
-    ) -> apr_status_t;
-    pub fn apr_file_flush(thefile: *mut apr_file_t) -> apr_status_t;
-    pub fn apr_file_dup(
-        new_file: *mut *mut apr_file_t,
-        old_file: *mut apr_file_t,
-        p: *mut apr_pool_t,
-    ) -> apr_status_t;
-    pub fn apr_file_dup2(
-        new_file: *mut apr_file_t,
-        old_file: *mut apr_file_t,
-        p: *mut apr_pool_t,
-    ) -> apr_status_t;
-    pub fn apr_file_info_get(
-        finfo: *mut apr_finfo_t,
-        wanted: apr_int32_t,
-        thefile: *mut apr_file_t,
-    ) -> apr_status_t;
-    pub fn apr_file_pool_get(thefile: *const apr_file_t) -> *mut apr_pool_t;
-    pub fn apr_file_inherit_set(thefile: *mut apr_file_t) -> apr_status_t;
-    pub fn apr_file_inherit_unset(thefile: *mut apr_file_t) -> apr_status_t;
-    pub fn apr_socket_timeout_set(sock: *mut apr_socket_t, t: apr_interval_time_t) -> apr_status_t;
-    pub fn apr_socket_timeout_get(
-        sock: *mut apr_socket_t,
-        t: *mut apr_interval_time_t,
-    ) -> apr_status_t;
     pub fn apr_brigade_create(
         p: *mut apr_pool_t,
         list: *mut apr_bucket_alloc_t,
     ) -> *mut apr_bucket_brigade;
     pub fn apr_brigade_destroy(b: *mut apr_bucket_brigade) -> apr_status_t;
     pub fn apr_brigade_cleanup(data: *mut ::core::ffi::c_void) -> apr_status_t;
-    pub fn apr_brigade_partition(
-        b: *mut apr_bucket_brigade,
-        point: apr_off_t,
-        after_point: *mut *mut apr_bucket,
-    ) -> apr_status_t;
-    pub fn apr_brigade_length(
-        bb: *mut apr_bucket_brigade,
-        read_all: ::core::ffi::c_int,
-        length: *mut apr_off_t,
-    ) -> apr_status_t;
-    pub fn apr_brigade_flatten(
-        bb: *mut apr_bucket_brigade,
-        c: *mut ::core::ffi::c_char,
-        len: *mut apr_size_t,
-    ) -> apr_status_t;
-    pub fn apr_brigade_write(
-        b: *mut apr_bucket_brigade,
-        flush: apr_brigade_flush,
-        ctx: *mut ::core::ffi::c_void,
-        str_: *const ::core::ffi::c_char,
-        nbyte: apr_size_t,
-    ) -> apr_status_t;
     pub fn apr_brigade_insert_file(
         bb: *mut apr_bucket_brigade,
         f: *mut apr_file_t,
@@ -2014,29 +1831,9 @@ unsafe extern "C" {
         len: apr_off_t,
         p: *mut apr_pool_t,
     ) -> *mut apr_bucket;
-    pub fn apr_bucket_alloc(
-        size: apr_size_t,
-        list: *mut apr_bucket_alloc_t,
-    ) -> *mut ::core::ffi::c_void;
-    pub fn apr_bucket_free(block: *mut ::core::ffi::c_void);
-    pub static apr_bucket_type_flush: apr_bucket_type_t;
     pub static apr_bucket_type_eos: apr_bucket_type_t;
-    pub static apr_bucket_type_file: apr_bucket_type_t;
-    pub static apr_bucket_type_heap: apr_bucket_type_t;
-    pub static apr_bucket_type_mmap: apr_bucket_type_t;
-    pub static apr_bucket_type_pool: apr_bucket_type_t;
-    pub static apr_bucket_type_pipe: apr_bucket_type_t;
-    pub static apr_bucket_type_immortal: apr_bucket_type_t;
-    pub static apr_bucket_type_transient: apr_bucket_type_t;
-    pub static apr_bucket_type_socket: apr_bucket_type_t;
-    pub fn apr_bucket_shared_destroy(data: *mut ::core::ffi::c_void) -> ::core::ffi::c_int;
     pub fn apr_bucket_eos_create(list: *mut apr_bucket_alloc_t) -> *mut apr_bucket;
     pub fn apr_bucket_flush_create(list: *mut apr_bucket_alloc_t) -> *mut apr_bucket;
-    pub fn apr_bucket_immortal_create(
-        buf: *const ::core::ffi::c_char,
-        nbyte: apr_size_t,
-        list: *mut apr_bucket_alloc_t,
-    ) -> *mut apr_bucket;
     pub fn apr_bucket_transient_create(
         buf: *const ::core::ffi::c_char,
         nbyte: apr_size_t,
@@ -2048,29 +1845,6 @@ unsafe extern "C" {
         free_func: ::core::option::Option<unsafe extern "C" fn(data: *mut ::core::ffi::c_void)>,
         list: *mut apr_bucket_alloc_t,
     ) -> *mut apr_bucket;
-    pub fn apr_bucket_pool_create(
-        buf: *const ::core::ffi::c_char,
-        length: apr_size_t,
-        pool: *mut apr_pool_t,
-        list: *mut apr_bucket_alloc_t,
-    ) -> *mut apr_bucket;
-    pub fn apr_bucket_file_create(
-        fd: *mut apr_file_t,
-        offset: apr_off_t,
-        len: apr_size_t,
-        p: *mut apr_pool_t,
-        list: *mut apr_bucket_alloc_t,
-    ) -> *mut apr_bucket;
-    pub fn apr_bucket_file_enable_mmap(
-        b: *mut apr_bucket,
-        enabled: ::core::ffi::c_int,
-    ) -> apr_status_t;
-    pub fn apr_proc_wait(
-        proc_: *mut apr_proc_t,
-        exitcode: *mut ::core::ffi::c_int,
-        exitwhy: *mut apr_exit_why_e,
-        waithow: apr_wait_how_e,
-    ) -> apr_status_t;
     pub fn apr_proc_other_child_register(
         proc_: *mut apr_proc_t,
         maintenance: ::core::option::Option<
@@ -2085,7 +1859,6 @@ unsafe extern "C" {
         p: *mut apr_pool_t,
     );
     pub fn apr_proc_other_child_unregister(data: *mut ::core::ffi::c_void);
-    pub fn apr_proc_other_child_refresh_all(reason: ::core::ffi::c_int);
     pub fn ap_regcomp(
         preg: *mut ap_regex_t,
         regex: *const ::core::ffi::c_char,
@@ -2105,29 +1878,6 @@ unsafe extern "C" {
         errbuf_size: apr_size_t,
     ) -> apr_size_t;
     pub fn ap_regfree(preg: *mut ap_regex_t);
-    pub fn ap_get_server_banner() -> *const ::core::ffi::c_char;
-    pub fn ap_getword_conf(
-        p: *mut apr_pool_t,
-        line: *mut *const ::core::ffi::c_char,
-    ) -> *mut ::core::ffi::c_char;
-    pub fn ap_find_token(
-        p: *mut apr_pool_t,
-        line: *const ::core::ffi::c_char,
-        tok: *const ::core::ffi::c_char,
-    ) -> ::core::ffi::c_int;
-    pub fn ap_unescape_url(url: *mut ::core::ffi::c_char) -> ::core::ffi::c_int;
-    pub fn ap_no2slash(name: *mut ::core::ffi::c_char);
-    pub fn ap_getparents(name: *mut ::core::ffi::c_char);
-    pub fn ap_os_escape_path(
-        p: *mut apr_pool_t,
-        path: *const ::core::ffi::c_char,
-        partial: ::core::ffi::c_int,
-    ) -> *mut ::core::ffi::c_char;
-    pub fn ap_escape_html2(
-        p: *mut apr_pool_t,
-        s: *const ::core::ffi::c_char,
-        toasc: ::core::ffi::c_int,
-    ) -> *mut ::core::ffi::c_char;
     pub fn ap_pregsub(
         p: *mut apr_pool_t,
         input: *const ::core::ffi::c_char,
@@ -2135,46 +1885,14 @@ unsafe extern "C" {
         nmatch: apr_size_t,
         pmatch: *mut ap_regmatch_t,
     ) -> *mut ::core::ffi::c_char;
-    pub fn ap_get_server_module_loglevel(
-        s: *const server_rec,
-        index: ::core::ffi::c_int,
-    ) -> ::core::ffi::c_int;
-    pub fn ap_get_conn_module_loglevel(
-        c: *const conn_rec,
-        index: ::core::ffi::c_int,
-    ) -> ::core::ffi::c_int;
     pub fn ap_get_request_module_loglevel(
         r: *const request_rec,
         index: ::core::ffi::c_int,
     ) -> ::core::ffi::c_int;
-    pub fn ap_set_string_slot(
-        cmd: *mut cmd_parms,
-        struct_ptr: *mut ::core::ffi::c_void,
-        arg: *const ::core::ffi::c_char,
-    ) -> *const ::core::ffi::c_char;
-    pub fn ap_set_flag_slot(
-        cmd: *mut cmd_parms,
-        struct_ptr: *mut ::core::ffi::c_void,
-        arg: ::core::ffi::c_int,
-    ) -> *const ::core::ffi::c_char;
     pub fn ap_server_root_relative(
         p: *mut apr_pool_t,
         fname: *const ::core::ffi::c_char,
     ) -> *mut ::core::ffi::c_char;
-    pub fn ap_runtime_dir_relative(
-        p: *mut apr_pool_t,
-        fname: *const ::core::ffi::c_char,
-    ) -> *mut ::core::ffi::c_char;
-    pub fn ap_find_linked_module(name: *const ::core::ffi::c_char) -> *mut module;
-    pub fn ap_check_cmd_context(
-        cmd: *mut cmd_parms,
-        forbidden: ::core::ffi::c_uint,
-    ) -> *const ::core::ffi::c_char;
-    pub fn ap_retained_data_create(
-        key: *const ::core::ffi::c_char,
-        size: apr_size_t,
-    ) -> *mut ::core::ffi::c_void;
-    pub fn ap_retained_data_get(key: *const ::core::ffi::c_char) -> *mut ::core::ffi::c_void;
     pub fn ap_hook_pre_config(
         pf: ap_HOOK_pre_config_t,
         aszPre: *const *const ::core::ffi::c_char,
@@ -2228,23 +1946,8 @@ unsafe extern "C" {
         filter: *mut ap_filter_t,
         bucket: *mut apr_bucket_brigade,
     ) -> apr_status_t;
-    pub fn ap_add_output_filter(
-        name: *const ::core::ffi::c_char,
-        ctx: *mut ::core::ffi::c_void,
-        r: *mut request_rec,
-        c: *mut conn_rec,
-    ) -> *mut ap_filter_t;
-    pub fn ap_remove_input_filter(f: *mut ap_filter_t);
-    pub fn ap_remove_output_filter(f: *mut ap_filter_t);
     pub fn ap_allow_options(r: *mut request_rec) -> ::core::ffi::c_int;
-    pub fn ap_get_remote_host(
-        conn: *mut conn_rec,
-        dir_config: *mut ::core::ffi::c_void,
-        type_: ::core::ffi::c_int,
-        str_is_ip: *mut ::core::ffi::c_int,
-    ) -> *const ::core::ffi::c_char;
     pub fn ap_get_server_name(r: *mut request_rec) -> *const ::core::ffi::c_char;
-    pub fn ap_get_server_name_for_url(r: *mut request_rec) -> *const ::core::ffi::c_char;
     pub fn ap_get_server_port(r: *const request_rec) -> apr_port_t;
     pub fn ap_get_limit_req_body(r: *const request_rec) -> apr_off_t;
     pub fn ap_exists_config_define(name: *const ::core::ffi::c_char) -> ::core::ffi::c_int;
@@ -2280,50 +1983,27 @@ unsafe extern "C" {
         fmt: *const ::core::ffi::c_char,
         ...
     );
-    pub static mut ap_server_argv0: *const ::core::ffi::c_char;
-    pub static mut ap_server_root: *const ::core::ffi::c_char;
     pub static mut ap_server_conf: *mut server_rec;
     pub fn apr_os_file_get(thefile: *mut apr_os_file_t, file: *mut apr_file_t) -> apr_status_t;
     pub fn apr_os_sock_get(thesock: *mut apr_os_sock_t, sock: *mut apr_socket_t) -> apr_status_t;
-    pub fn apr_os_thread_current() -> apr_os_thread_t;
     pub fn apr_os_file_put(
         file: *mut *mut apr_file_t,
         thefile: *mut apr_os_file_t,
         flags: apr_int32_t,
         cont: *mut apr_pool_t,
     ) -> apr_status_t;
-    pub fn ap_finalize_request_protocol(r: *mut request_rec);
-    pub fn ap_send_error_response(r: *mut request_rec, recursive_error: ::core::ffi::c_int);
     pub fn ap_set_content_length(r: *mut request_rec, length: apr_off_t);
-    pub fn ap_set_keepalive(r: *mut request_rec) -> ::core::ffi::c_int;
-    pub fn ap_set_etag(r: *mut request_rec);
-    pub fn ap_set_last_modified(r: *mut request_rec);
     pub fn ap_meets_conditions(r: *mut request_rec) -> ::core::ffi::c_int;
     pub fn ap_set_content_type(r: *mut request_rec, ct: *const ::core::ffi::c_char);
-    pub fn ap_set_accept_ranges(r: *mut request_rec);
-    pub fn ap_rwrite(
-        buf: *const ::core::ffi::c_void,
-        nbyte: ::core::ffi::c_int,
-        r: *mut request_rec,
-    ) -> ::core::ffi::c_int;
-    pub fn ap_rflush(r: *mut request_rec) -> ::core::ffi::c_int;
-    pub fn ap_get_status_line(status: ::core::ffi::c_int) -> *const ::core::ffi::c_char;
     pub fn ap_setup_client_block(
         r: *mut request_rec,
         read_policy: ::core::ffi::c_int,
     ) -> ::core::ffi::c_int;
-    pub fn ap_should_client_block(r: *mut request_rec) -> ::core::ffi::c_int;
-    pub fn ap_get_client_block(
-        r: *mut request_rec,
-        buffer: *mut ::core::ffi::c_char,
-        bufsiz: apr_size_t,
-    ) -> ::core::ffi::c_long;
     pub fn ap_map_http_request_error(
         rv: apr_status_t,
         status: ::core::ffi::c_int,
     ) -> ::core::ffi::c_int;
     pub fn ap_discard_request_body(r: *mut request_rec) -> ::core::ffi::c_int;
-    pub fn ap_method_number_of(method: *const ::core::ffi::c_char) -> ::core::ffi::c_int;
     pub fn ap_hook_log_transaction(
         pf: ap_HOOK_log_transaction_t,
         aszPre: *const *const ::core::ffi::c_char,
@@ -2331,8 +2011,6 @@ unsafe extern "C" {
         nOrder: ::core::ffi::c_int,
     );
     pub fn ap_run_http_scheme(r: *const request_rec) -> *const ::core::ffi::c_char;
-    pub fn ap_run_default_port(r: *const request_rec) -> apr_port_t;
-    pub static ap_bucket_type_error: apr_bucket_type_t;
     pub fn ap_bucket_error_create(
         error: ::core::ffi::c_int,
         buf: *const ::core::ffi::c_char,
@@ -2340,9 +2018,7 @@ unsafe extern "C" {
         list: *mut apr_bucket_alloc_t,
     ) -> *mut apr_bucket;
     pub fn ap_internal_redirect(new_uri: *const ::core::ffi::c_char, r: *mut request_rec);
-    pub fn ap_internal_redirect_handler(new_uri: *const ::core::ffi::c_char, r: *mut request_rec);
     pub fn ap_is_initial_req(r: *mut request_rec) -> ::core::ffi::c_int;
-    pub fn ap_update_mtime(r: *mut request_rec, dependency_mtime: apr_time_t);
     pub fn ap_hook_translate_name(
         pf: ap_HOOK_translate_name_t,
         aszPre: *const *const ::core::ffi::c_char,
@@ -2380,19 +2056,9 @@ unsafe extern "C" {
     pub static mut ap_unixd_config: unixd_config_rec;
     pub fn ap_add_cgi_vars(r: *mut request_rec);
     pub fn ap_add_common_vars(r: *mut request_rec);
-    pub fn apr_pstrdup(
-        p: *mut apr_pool_t,
-        s: *const ::core::ffi::c_char,
-    ) -> *mut ::core::ffi::c_char;
     pub fn apr_pstrmemdup(
         p: *mut apr_pool_t,
         s: *const ::core::ffi::c_char,
         n: apr_size_t,
     ) -> *mut ::core::ffi::c_char;
-    pub fn apr_pstrndup(
-        p: *mut apr_pool_t,
-        s: *const ::core::ffi::c_char,
-        n: apr_size_t,
-    ) -> *mut ::core::ffi::c_char;
-    pub fn apr_pstrcat(p: *mut apr_pool_t, ...) -> *mut ::core::ffi::c_char;
 }
