@@ -56,10 +56,11 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Debian's mpm_event.conf, and connections that are kept for as long as the client likes.
+/// Debian's mpm_event.conf, but that connections are kept for as long as the client likes, and idle
+/// children too: one that ends closes its connections, which would count as failures.
 const APACHE: &str = "StartServers 2
 MinSpareThreads 25
-MaxSpareThreads 75
+MaxSpareThreads 150
 ThreadLimit 64
 ThreadsPerChild 25
 MaxRequestWorkers 150

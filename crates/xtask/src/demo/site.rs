@@ -18,9 +18,9 @@ pub(super) fn site(server: &Server, project: &Project) -> Result<Site> {
     let packages = project.site_packages()?;
     let packages = packages.display();
     site.config(format!(
-        "WSGIDaemonProcess myapp processes=2 threads=15 display-name=%{{GROUP}} python-home={folder}/venv \
-         python-eggs={folder}/data/eggs
-WSGIDaemonProcess myapp-mounted processes=2 threads=15 display-name=%{{GROUP}} \
+        "WSGIDaemonProcess myapp processes=2 threads=15 display-name=%{{GROUP}} home={folder}/data \
+         python-home={folder}/venv python-eggs={folder}/data/eggs
+WSGIDaemonProcess myapp-mounted processes=2 threads=15 display-name=%{{GROUP}} home={folder}/data \
          python-home={folder}/baseline python-path={packages} python-eggs={folder}/data/eggs
 <Directory {folder}>
     AllowOverride None

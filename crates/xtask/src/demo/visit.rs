@@ -1,5 +1,7 @@
 //! Visits the project's pages as a browser would, and says what came.
 
+use std::time::Duration;
+
 use pinion_testbed::Apache;
 use pinion_testbed::http::{Answer, Client};
 
@@ -7,12 +9,15 @@ use super::site::MOUNT_POINT;
 use crate::failure::{Failure, Result};
 use crate::say;
 
+/// The longest that a page may take, the first load of the project included.
+const LIMIT: Duration = Duration::from_secs(30);
+
 /// Visits the project at `/` and at its mount point; prints each result when `verbose`.
 pub(super) fn all(apache: &Apache, verbose: bool) -> Result<()> {
     let mut wrong = 0;
     for prefix in ["", MOUNT_POINT] {
-        let mut visitor =
-            Visitor { apache, prefix, client: Client::default(), results: Vec::new() };
+        let client = Client::new(LIMIT);
+        let mut visitor = Visitor { apache, prefix, client, results: Vec::new(), silent: false };
         visitor.pages();
         visitor.signing_in();
         for (what, result) in &visitor.results {
@@ -40,6 +45,8 @@ struct Visitor<'a> {
     client: Client,
     /// What was asked, and what came: as it should, or not.
     results: Vec<(String, std::result::Result<String, String>)>,
+    /// No answer came to one request: then no more are sent.
+    silent: bool,
 }
 
 impl Visitor<'_> {
@@ -74,6 +81,9 @@ impl Visitor<'_> {
     }
 
     fn get(&mut self, path: &str, judge: impl Fn(&Self, &Answer) -> Judgement) {
+        if self.silent {
+            return;
+        }
         let answer = self.client.get(&self.url(path));
         self.note(format!("GET {}{path}", self.prefix), answer, judge);
     }
@@ -84,6 +94,9 @@ impl Visitor<'_> {
         fields: &[(&str, &str)],
         judge: impl Fn(&Self, &Answer) -> Judgement,
     ) {
+        if self.silent {
+            return;
+        }
         let answer = self.client.post_form(&self.url(path), fields);
         self.note(format!("POST {}{path}", self.prefix), answer, judge);
     }
@@ -99,7 +112,10 @@ impl Visitor<'_> {
                 Ok(()) => Ok(summary(&answer)),
                 Err(wanted) => Err(format!("{}, not {wanted}", summary(&answer))),
             },
-            Err(error) => Err(error.to_string()),
+            Err(error) => {
+                self.silent = true;
+                Err(error.to_string())
+            }
         };
         self.results.push((what, result));
     }
