@@ -1,0 +1,245 @@
+//! A manager and a worker made of threads, to see what the front door does with them.
+
+use std::{
+    io::IoSlice,
+    os::fd::{AsFd, OwnedFd},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use pinion_front::{BodyFault, Client, Door, Front, Gone, Outcome, Request};
+use pinion_unix::{
+    shared::SharedWords,
+    sockets::{self, Wait},
+};
+use pinion_wire::{
+    Header, Kind,
+    answer::{FilePart, HeadRef, Welcome},
+    board::{self, Board, SlotState, SlotView},
+    frame,
+    message::{
+        self, AcquireReply, Death, Door as Ask, HelloReply, InquireReply, Mounted, Timeouts,
+    },
+    request::{BodyLength, RequestWriter, Target},
+};
+
+pub(crate) const TARGET: Target<'static> = Target {
+    script: b"/srv/a.wsgi",
+    callable: b"application",
+    process_group: b"g",
+    application_group: b"",
+};
+
+/// A worker's side of a connection.
+pub(crate) struct Line(OwnedFd);
+
+impl Line {
+    /// The next frame; `None` at the end.
+    pub(crate) fn receive(&self) -> Option<(Header, Vec<u8>)> {
+        let mut head = [0; Header::SIZE];
+        self.fill(&mut head)?;
+        let header = Header::decode(&head).unwrap();
+        let mut payload = vec![0; header.len as usize];
+        self.fill(&mut payload)?;
+        Some((header, payload))
+    }
+
+    fn fill(&self, mut buffer: &mut [u8]) -> Option<()> {
+        while !buffer.is_empty() {
+            match sockets::recv_with_fd(self.0.as_fd(), buffer, Wait::Yes).ok()? {
+                (0, _) => return None,
+                (count, _) => buffer = &mut buffer[count..],
+            }
+        }
+        Some(())
+    }
+
+    pub(crate) fn send(&self, bytes: &[u8]) {
+        // Whoever has stopped listening is what a test is about.
+        let _ = sockets::send_all(self.0.as_fd(), &mut [IoSlice::new(bytes)]);
+    }
+
+    pub(crate) fn send_file(&self, bytes: &[u8], file: &OwnedFd) {
+        sockets::send_with_fd(self.0.as_fd(), bytes, file.as_fd()).unwrap();
+    }
+
+    pub(crate) fn frame(&self, kind: Kind, flags: u16, seq: u32, payload: &[u8]) {
+        let mut out = Vec::new();
+        frame::push(&mut out, kind, flags, seq, payload);
+        self.send(&out);
+    }
+}
+
+/// What a worker does with a connection: called with the connection's ordinal and its line.
+type Play = dyn Fn(usize, Line) + Send + Sync;
+/// What the manager says when asked about a request.
+type Say = dyn Fn(bool) -> InquireReply + Send + Sync;
+
+pub(crate) struct Stage {
+    pub(crate) front: Front,
+    pub(crate) board: SharedWords,
+    pub(crate) acquired: Arc<Mutex<Vec<message::Until>>>,
+}
+
+/// Two ready slots whose connections are served by `play`; questions are answered by `say`.
+pub(crate) fn stage(
+    timeouts: Timeouts,
+    play: impl Fn(usize, Line) + Send + Sync + 'static,
+    say: impl Fn(bool) -> InquireReply + Send + Sync + 'static,
+) -> Stage {
+    let board = SharedWords::create(c"test-board", board::WORDS).unwrap();
+    let page = Board::new(board.words()).unwrap();
+    for slot in 0..2 {
+        page.slot(slot).unwrap().set(SlotView { state: SlotState::Ready, epoch: 1 });
+    }
+    page.mount(0).unwrap().set_loaded_mtime(5);
+    let (near, far) = sockets::seqpacket_pair().unwrap();
+    let acquired = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&acquired);
+    thread::spawn(move || manage(&far, timeouts, Arc::new(play), &say, &noted));
+    let copy = SharedWords::from_fd(board.fd().try_clone_to_owned().unwrap(), board::WORDS);
+    let front = Front::new(Door::new(near), copy.unwrap(), std::process::id(), 1);
+    Stage { front, board, acquired }
+}
+
+fn manage(
+    door: &OwnedFd,
+    timeouts: Timeouts,
+    play: Arc<Play>,
+    say: &Say,
+    acquired: &Mutex<Vec<message::Until>>,
+) {
+    let (mut bytes, mut opened, mut lifelines) = (Vec::new(), 0, Vec::new());
+    while let Ok(mut fds) = sockets::recv_message(door.as_fd(), &mut bytes, None) {
+        let Some(socket) = fds.pop() else { return };
+        let reply = |bytes: Vec<u8>| {
+            let _ = sockets::send_message(socket.as_fd(), &bytes, &[], Wait::Yes);
+        };
+        match message::decode::<Ask>(&bytes).unwrap() {
+            Ask::Hello { .. } => {
+                reply(message::encode(&HelloReply { row: Some(0) }).unwrap());
+                lifelines.push(socket);
+            }
+            Ask::Acquire { until, .. } => {
+                acquired.lock().unwrap().push(until);
+                let mounted = Mounted {
+                    mount: 0,
+                    first_slot: 0,
+                    slots: 2,
+                    processes: 2,
+                    threads: 5,
+                    backlog: 10,
+                    timeouts,
+                };
+                reply(message::encode(&AcquireReply::Mounted(mounted)).unwrap());
+            }
+            Ask::Open { .. } => {
+                let (ordinal, play) = (opened, Arc::clone(&play));
+                opened += 1;
+                thread::spawn(move || {
+                    let line = Line(socket);
+                    let welcome = Welcome { pid: 1, connection: ordinal as u32 + 1 };
+                    line.frame(Kind::Welcome, 0, 0, &welcome.encode());
+                    play(ordinal, line);
+                });
+            }
+            Ask::Inquire { ended, .. } => reply(message::encode(&say(ended)).unwrap()),
+        }
+    }
+}
+
+/// What the manager says of a worker that was killed.
+pub(crate) fn dead(begun: bool) -> InquireReply {
+    InquireReply::Dead(Box::new(Death {
+        pid: 1,
+        group: "g".into(),
+        cause: "killed by SIGKILL".into(),
+        begun_ms: begun.then_some(12),
+        stack: String::new(),
+    }))
+}
+
+/// A client that writes down what it is told.
+#[derive(Default)]
+pub(crate) struct Notes {
+    pub(crate) status: Option<u16>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) flushes: usize,
+    pub(crate) last: bool,
+    pub(crate) log: Vec<String>,
+    pub(crate) deaths: usize,
+    /// What the client sends, block by block.
+    pub(crate) upload: Vec<Vec<u8>>,
+    pub(crate) hangs_up: bool,
+}
+
+impl Client for Notes {
+    fn head(&mut self, head: &HeadRef<'_>) -> Result<(), Gone> {
+        self.status = Some(head.status);
+        Ok(())
+    }
+
+    fn data(&mut self, bytes: &[u8], flush: bool, last: bool) -> Result<(), Gone> {
+        self.body.extend_from_slice(bytes);
+        self.flushes += usize::from(flush);
+        self.last |= last;
+        if self.hangs_up { Err(Gone) } else { Ok(()) }
+    }
+
+    fn file(&mut self, file: OwnedFd, part: FilePart) -> Result<(), Gone> {
+        use std::os::unix::fs::FileExt;
+        let mut bytes = vec![0; part.length as usize];
+        std::fs::File::from(file).read_exact_at(&mut bytes, part.offset).map_err(|_| Gone)?;
+        self.body.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    fn log(&mut self, level: u8, text: &[u8]) {
+        self.log.push(format!("{level} {}", String::from_utf8_lossy(text)));
+    }
+
+    fn body(&mut self, most: usize, into: &mut Vec<u8>) -> Result<bool, BodyFault> {
+        if self.upload.is_empty() {
+            return Err(BodyFault { reason: "gone".into() });
+        }
+        let mut block = self.upload.remove(0);
+        let rest = block.split_off(block.len().min(most));
+        if !rest.is_empty() {
+            self.upload.insert(0, rest);
+        }
+        into.extend_from_slice(&block);
+        Ok(self.upload.is_empty())
+    }
+
+    fn worker_died(&mut self, _death: &Death) {
+        self.deaths += 1;
+    }
+
+    fn answered(&self) -> bool {
+        self.status.is_some()
+    }
+
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Serves one request.
+pub(crate) fn serve(stage: &Stage, repeatable: bool, notes: &mut Notes) -> Outcome {
+    let mut frame = Vec::new();
+    RequestWriter::new(&mut frame, TARGET, BodyLength::Known(0)).finish(b"");
+    let request = Request {
+        target: TARGET,
+        frame: &mut frame,
+        repeatable,
+        script_mtime: Some(5),
+        patience: Duration::from_secs(20),
+    };
+    let outcome = stage.front.serve(request, notes);
+    for slot in 0..2 {
+        let count = Board::new(stage.board.words()).unwrap().slot(slot).unwrap().count();
+        assert_eq!(count, 0, "a claim was not released");
+    }
+    outcome
+}
