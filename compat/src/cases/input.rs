@@ -42,6 +42,7 @@ fn common(suite: Suite) -> Suite {
         .case("unread_body_leaves_the_connection_usable", unread_body)
         .case("half_read_body_leaves_the_connection_usable", half_read_body)
         .case("pipelined_requests", pipelined_requests)
+        .case("parallel_requests_do_not_mix", parallel_requests)
         .case("slow_body_arrives_in_pieces", slow_body)
         .case("chunked_without_directive_is_411", chunked_is_411)
         .case("chunked_with_directive", chunked_with_directive)
@@ -258,6 +259,34 @@ fn pipelined_requests(context: &Context) -> Outcome {
         assert_eq!(json(&connection.answer("POST")?)?, literal!([expected, "3"]));
     }
     Ok(())
+}
+
+/// Each client gets its own bodies back, over connections that are kept.
+fn parallel_requests(context: &Context) -> Outcome {
+    let client = |number: usize| -> Result<(), String> {
+        let lost = |error: pinion_testbed::Error| error.to_string();
+        let mut connection = Connection::open(context.apache.port()).map_err(lost)?;
+        for round in 0..50 {
+            let body = format!("client {number} round {round};").repeat(1 + round * 7);
+            let head = format!(
+                "POST /app/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            connection.send(head + &body).map_err(lost)?;
+            let answer = connection.answer("POST").map_err(lost)?;
+            if answer.text() != body {
+                return Err(format!("client {number}, round {round}: {answer:?}"));
+            }
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..8).map(|number| scope.spawn(move || client(number))).collect();
+        for thread in clients {
+            thread.join().map_err(|_| "a client panicked")??;
+        }
+        Ok(())
+    })
 }
 
 fn slow_body(context: &Context) -> Outcome {

@@ -37,6 +37,10 @@ pub(super) fn suites() -> Vec<Suite> {
         .solo("start_again_on_the_same_port", start_again)
         .solo("several_pythons_beside_each_other", several_pythons)
         .only_pinion("mod_wsgi has the one Python that it was compiled for")
+        .solo("killed_manager_is_started_again", killed_manager)
+        .only_pinion("mod_wsgi has no manager")
+        .solo("killed_apache_leaves_no_worker", killed_apache)
+        .only_pinion("mod_wsgi's daemons notice it late, or never")
         .solo("missing_python_home_is_found_by_configtest", missing_python_home)
         .only_pinion("mod_wsgi's configtest says OK, and its daemons die once a second")
         .solo("missing_script_is_found_by_configtest", missing_script)
@@ -276,6 +280,37 @@ fn start_again(server: &Server) -> Outcome {
     }
     assert_eq!(Context { apache: &apache, server }.status("/x")?, 200);
     Ok(())
+}
+
+fn killed_manager(server: &Server) -> Outcome {
+    let mut apache = site(server, "processes=2 threads=2")?.start()?;
+    let context = Context { apache: &apache, server };
+    assert_eq!(context.status("/x")?, 200);
+    let before = apache.processes();
+    let manager = before.iter().find(|process| process.command.contains("bin/pinion"));
+    let manager = manager.ok_or("no process of the name pinion")?.clone();
+    let workers = pinion_testbed::process::descendants(manager.pid);
+    assert!(!workers.is_empty(), "the manager has no workers");
+    manager.kill();
+    eventually("the end of the manager's workers", || {
+        Ok((!workers.iter().any(Process::alive)).then_some(()))
+    })?;
+    eventually("an answer again", || Ok((context.status("/x")? == 200).then_some(())))?;
+    assert!(apache.stop()?.left.is_empty());
+    Ok(())
+}
+
+fn killed_apache(server: &Server) -> Outcome {
+    let mut apache = site(server, "processes=2 threads=2")?.start()?;
+    assert_eq!(Context { apache: &apache, server }.status("/x")?, 200);
+    let children: Vec<Process> = apache.processes();
+    let workers = children.iter().filter(|process| !process.command.contains("apache2"));
+    let workers: Vec<_> = workers.cloned().collect();
+    assert!(!workers.is_empty(), "no workers: {children:?}");
+    apache.kill();
+    eventually("the end of manager and workers", || {
+        Ok((!workers.iter().any(Process::alive)).then_some(()))
+    })
 }
 
 fn several_pythons(server: &Server) -> Outcome {

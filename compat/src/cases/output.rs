@@ -42,6 +42,7 @@ fn common(suite: Suite) -> Suite {
         .case("wsgi_errors_ends_with_its_request", errors_end_with_the_request)
         .case("printing_while_loading", printing_while_loading)
         .case("stdin_is_empty", stdin_is_empty)
+        .case("full_disk_for_the_log_fails_no_request", full_disk)
         .case("stream_attributes", stream_attributes)
 }
 
@@ -61,6 +62,7 @@ fn describe(site: &mut Site, options: &str) -> Outcome {
     let script = script.display();
     site.host("first.test", "");
     site.host(HOST, format!("WSGIScriptAlias / {script} {options}"));
+    site.host("full.test", format!("ErrorLog /dev/full\nWSGIScriptAlias / {script} {options}"));
     site.host("quiet.test", format!("LogLevel error\nWSGIScriptAlias / {script} {options}"));
     Ok(())
 }
@@ -215,6 +217,14 @@ fn printing_while_loading(context: &Context) -> Outcome {
 
 fn stdin_is_empty(context: &Context) -> Outcome {
     assert_eq!(ask(context, "/stdin?i1")?, "''");
+    Ok(())
+}
+
+fn full_disk(context: &Context) -> Outcome {
+    for path in ["/print?f1", "/errors?f2", "/long?f3"] {
+        let answer = context.ask("GET", path, &["Host: full.test"], b"")?;
+        assert_eq!((answer.status, answer.text().as_str()), (200, "done"), "{path}");
+    }
     Ok(())
 }
 

@@ -24,6 +24,7 @@ pub(super) fn suites() -> Vec<Suite> {
 fn common(suite: Suite) -> Suite {
     failing::cases(streaming(headers(statuses(
         suite
+            .case("wsgiref_validator_finds_nothing", validator)
             .case("plain", plain)
             .case("several_items_join", several_items_join)
             .case("empty_iterable", empty_iterable)
@@ -95,10 +96,12 @@ fn daemon(site: &mut Site) -> Outcome {
 
 fn embedded(site: &mut Site) -> Outcome {
     let script = super::app(site, "response.wsgi")?;
+    let validated = super::app(site, "validated.wsgi")?;
     site.writable_folder("go")?;
     site.config(format!(
-        "WSGIApplicationGroup %{{GLOBAL}}\nWSGIScriptAlias / {}\n\
+        "WSGIApplicationGroup %{{GLOBAL}}\nWSGIScriptAlias /validated {}\nWSGIScriptAlias / {}\n\
          ErrorDocument 404 /error_status",
+        validated.display(),
         script.display()
     ));
     Ok(())
@@ -134,6 +137,16 @@ pub(super) fn logs(
     let answer = context.get(path);
     context.log().wait_for_from(from, expected, SOON)?;
     Ok(answer)
+}
+
+fn validator(context: &Context) -> Outcome {
+    let body = b"head line\nlines\nand more";
+    for path in ["/validated", "/validated/x?a=b"] {
+        let answer = context.post(path, body)?;
+        assert_eq!(said(&answer), ok("written,head| line\n|lines\nand more|"), "{path}");
+        assert_eq!(said(&context.get(path)?), ok("written,|||"), "{path}");
+    }
+    Ok(())
 }
 
 fn plain(context: &Context) -> Outcome {

@@ -173,6 +173,12 @@ impl Apache {
         Ok(Stopped { took, left })
     }
 
+    /// Kills the parent alone, at once, as the out-of-memory killer does.
+    pub fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.ended = self.child.wait().ok();
+    }
+
     /// Sends a signal to the parent.
     pub fn signal(&mut self, signal: Signal) {
         if self.ended().is_none() {
