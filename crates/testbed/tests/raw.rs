@@ -1,5 +1,7 @@
 //! The raw client reads each kind of body, and tells a body that was cut from a whole one.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a failing helper is a failing test")]
+
 use pinion_testbed::load::Load;
 use pinion_testbed::raw::{Connection, Framing};
 use std::io::{Read, Write};
