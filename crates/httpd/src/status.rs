@@ -63,6 +63,16 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// The HTTP status of the error page that httpd is to answer with, if it is that.
+    #[must_use]
+    pub fn status(self) -> Option<u16> {
+        match self {
+            Self::Http(status) => Some(status),
+            Self::Raw(code) => u16::try_from(code).ok().filter(|code| *code >= 100),
+            Self::Ok | Self::Declined | Self::Done => None,
+        }
+    }
+
     /// The value that goes back to httpd.
     pub(crate) fn code(self) -> c_int {
         match self {

@@ -17,7 +17,7 @@ const SHORT: u64 = 16 * 1024;
 /// The answer for httpd: 400 for a length that is none, 411 for a chunked body that is not allowed, 413 for one
 /// over `LimitRequestBody`, 501 for another transfer coding.
 pub(crate) fn announced(request: Request<'_>, chunked: bool) -> Result<BodyLength, Answer> {
-    request.prepare_body(chunked)?;
+    request.prepare_body(chunked).inspect_err(|answer| say_refused(request, *answer))?;
     if request.is_chunked() {
         return Ok(BodyLength::Chunked);
     }
@@ -31,6 +31,19 @@ pub(crate) fn announced(request: Request<'_>, chunked: bool) -> Result<BodyLengt
         }
         _ => Ok(BodyLength::Known(length)),
     }
+}
+
+/// Logs why httpd takes no body from this request.
+fn say_refused(request: Request<'_>, answer: Answer) {
+    let code = match answer.status() {
+        Some(411) => Code::ChunkedRefused,
+        Some(501) => Code::TransferEncodingUnknown,
+        Some(400) => Code::LengthInvalid,
+        _ => return,
+    };
+    let entry = code.entry();
+    let text = format!("{code}: {}; hint: {}", entry.title, entry.action);
+    log::request(request, Level::Error, &text);
 }
 
 /// Reads a short body whole. A longer one, a chunked one, and one whose client waits for "100 Continue" are

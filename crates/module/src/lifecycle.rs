@@ -211,7 +211,7 @@ fn settings(
             .collect(),
         logs: logs.descriptors.len() as u32,
         groups: resolve::groups(config, &around),
-        preload: resolve::preload(config),
+        preload: resolve::preload(config, &SystemFiles),
         library: installation.library.to_string_lossy().into_owned(),
     }
 }

@@ -11,7 +11,9 @@ use std::{
 };
 
 use pinion_config::{
-    Accounts, Config, DaemonGroup, StaticMount, User, VhostId, env_file, files::Files, python_home,
+    Accounts, Config, DaemonGroup, StaticMount, User, VhostId, env_file,
+    files::{FileKind, Files},
+    python_home,
 };
 use pinion_wire::message::{GroupSpec, Identity, MountKey, PairKey, Timeouts};
 
@@ -40,9 +42,12 @@ pub(crate) fn groups(config: &Config, around: &Surroundings<'_>) -> Vec<GroupSpe
         .collect()
 }
 
-/// What is to be started at once.
-pub(crate) fn preload(config: &Config) -> Vec<MountKey> {
-    config.static_mounts().into_iter().map(mount_key).collect()
+/// What is to be started at once: scripts that are there.
+pub(crate) fn preload(config: &Config, files: &dyn Files) -> Vec<MountKey> {
+    let is_file = |mount: &StaticMount| {
+        files.stat(&mount.script).is_ok_and(|stat| stat.kind == FileKind::File)
+    };
+    config.static_mounts().into_iter().filter(is_file).map(mount_key).collect()
 }
 
 fn mount_key(mount: StaticMount) -> MountKey {
@@ -78,7 +83,9 @@ fn resolve(
     let embedded = group.name.is_embedded();
     let (processes, threads) =
         if embedded { around.embedded } else { (group.process_count().get(), group.threads.get()) };
-    let home = group.home.clone().or_else(|| user.home.clone());
+    // mod_wsgi changes to the user's home where `user=` is given, and to `/` where it is not.
+    let own = || group.user.as_ref().map_or_else(|| Some("/".into()), |_| user.home.clone());
+    let home = group.home.clone().or_else(own);
     Some(GroupSpec {
         name: group.name.as_str().to_owned(),
         server: if config.vhosts.contains_key(&VhostId(server)) { server } else { 0 },

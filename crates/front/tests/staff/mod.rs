@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "in a test, a panic says where it went wrong")]
+
 //! A manager and a worker made of threads, to see what the front door does with them.
 
 use std::{
