@@ -1,5 +1,7 @@
 //! `cargo xtask generate`: the reference pages, from the tables that the program itself uses.
 
+mod matrix;
+
 use std::fs;
 
 use clap::Args;
@@ -23,7 +25,11 @@ pub(crate) struct Options {
 
 /// Writes the pages, or checks them.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let pages = [("docs/directives.md", directives()), ("docs/errors.md", errors())];
+    let pages = [
+        ("docs/directives.md", directives()),
+        ("docs/errors.md", errors()),
+        ("docs/matrix.md", format!("{NOTE}{}", matrix::page()?)),
+    ];
     for (name, page) in pages {
         let file = paths::root().join(name);
         let same = fs::read_to_string(&file).is_ok_and(|present| present == page);
