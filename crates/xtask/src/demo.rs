@@ -14,8 +14,9 @@ use crate::say;
 use crate::server::Which;
 use project::Project;
 
-/// The server without the service: nothing starts on port 80, no configuration is written.
-const PACKAGES: &[&str] = &["apache2-bin", "python3", "python3-venv"];
+/// The server without the service: nothing starts on port 80, no configuration is written. It takes
+/// the types of files from media-types.
+const PACKAGES: &[&str] = &["apache2-bin", "media-types", "python3", "python3-venv"];
 
 /// How to show it.
 #[derive(Debug, Args)]
