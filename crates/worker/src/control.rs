@@ -7,10 +7,10 @@ use std::time::Instant;
 use nix::libc;
 use pinion_unix::epoll::Trigger;
 use pinion_unix::sockets;
+use pinion_wire::Kind;
 use pinion_wire::answer::Welcome;
 use pinion_wire::frame;
 use pinion_wire::message::{self, Rein};
-use pinion_wire::Kind;
 
 use crate::connection::Connection;
 use crate::worker::{Stage, Worker};

@@ -13,9 +13,10 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyString, PyTuple};
 
+use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::files::FileWrapper;
-use crate::input::{Body, Input};
+use crate::input::Input;
 use crate::streams::Log;
 use crate::worker::Worker;
 
@@ -182,17 +183,4 @@ fn set<'py>(
     // SAFETY: three live objects, the first a dict; the call takes references of its own.
     let result = unsafe { ffi::PyDict_SetItem(dict.as_ptr(), name.as_ptr(), value.as_ptr()) };
     if result < 0 { Err(PyErr::fetch(dict.py())) } else { Ok(()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_and_versions_are_no_strings() {
-        assert!(is_special(b"apache.version"));
-        assert!(is_special(b"mod_wsgi.request_start"));
-        assert!(!is_special(b"mod_wsgi.request_id"));
-        assert!(!is_special(b"HTTP_X_START"));
-    }
 }

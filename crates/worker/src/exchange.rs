@@ -51,6 +51,7 @@ pub(crate) struct Exchange {
     peer: Option<Arc<Connection>>,
     open: AtomicBool,
     gone: AtomicBool,
+    body_failed: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -58,6 +59,7 @@ pub(crate) struct Exchange {
 struct State {
     response: Response,
     lines: [Lines; 3],
+    trouble: String,
 }
 
 /// The request that this thread runs.
@@ -78,6 +80,7 @@ impl Exchange {
             peer,
             open: AtomicBool::new(true),
             gone: AtomicBool::new(false),
+            body_failed: AtomicBool::new(false),
             state: Mutex::new(State { response, ..State::default() }),
         })
     }
@@ -100,6 +103,16 @@ impl Exchange {
     /// Whether the front door or its client has gone.
     pub(crate) fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Acquire)
+    }
+
+    /// Notes that the client did not send the whole body.
+    pub(crate) fn fail_body(&self) {
+        self.body_failed.store(true, Ordering::Release);
+    }
+
+    /// Whether the client did not send the whole body.
+    pub(crate) fn has_failed_body(&self) -> bool {
+        self.body_failed.load(Ordering::Acquire)
     }
 
     fn state(&self, py: Python<'_>) -> MutexGuard<'_, State> {
@@ -204,7 +217,7 @@ impl Exchange {
             return false;
         }
         let mut state = self.state(py);
-        let State { response, lines } = &mut *state;
+        let State { response, lines, .. } = &mut *state;
         let before = response.frames.len();
         lines[place as usize].write(text, |line| response.push_log(ERROR, line));
         if response.frames.len() > before {
@@ -216,7 +229,7 @@ impl Exchange {
     /// Ends the unfinished line of a place.
     pub(crate) fn flush_line(&self, py: Python<'_>, place: Place) {
         let mut state = self.state(py);
-        let State { response, lines } = &mut *state;
+        let State { response, lines, .. } = &mut *state;
         let before = response.frames.len();
         lines[place as usize].finish(|line| response.push_log(ERROR, line));
         if response.frames.len() > before {
@@ -243,15 +256,22 @@ impl Exchange {
         }
     }
 
-    /// Adds many lines to what is sent next.
+    /// Adds many lines to what is sent next. Without a front door, they are kept ([`Exchange::take_trouble`]).
     pub(crate) fn log(&self, py: Python<'_>, level: u8, text: &str) {
         let mut state = self.state(py);
+        if self.peer.is_none() {
+            state.trouble.push_str(text);
+            state.trouble.push('\n');
+            return;
+        }
         for line in text.lines() {
             state.response.push_log(level, line.as_bytes());
         }
-        if self.peer.is_none() {
-            self.flush_logs(py, state);
-        }
+    }
+
+    /// What was logged about a request that has no front door.
+    pub(crate) fn take_trouble(&self, py: Python<'_>) -> String {
+        std::mem::take(&mut self.state(py).trouble)
     }
 
     /// Ends the request: its objects are of no use any more. Returns the frames that are left to be sent,
@@ -260,7 +280,7 @@ impl Exchange {
         self.open.store(false, Ordering::Release);
         CURRENT.with(|current| *current.borrow_mut() = None);
         let mut state = self.state(py);
-        let State { response, lines } = &mut *state;
+        let State { response, lines, .. } = &mut *state;
         for place in lines {
             place.finish(|line| response.push_log(ERROR, line));
         }

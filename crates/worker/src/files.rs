@@ -37,7 +37,8 @@ impl FileWrapper {
         let keyword = |name: &str| keywords.map_or(Ok(None), |keywords| keywords.get_item(name));
         let positional = |index: usize| arguments.get_item(index).ok();
         if arguments.len() > 2 {
-            let text = format!("FileWrapper() takes at most 2 arguments ({} given)", arguments.len());
+            let text =
+                format!("FileWrapper() takes at most 2 arguments ({} given)", arguments.len());
             return Err(PyTypeError::new_err(text));
         }
         let Some(filelike) = positional(0).or(keyword("filelike")?) else {

@@ -237,7 +237,8 @@ mod tests {
 
     #[test]
     fn some_statuses_have_no_body() {
-        for (status, bodiless) in [(b"204", true), (b"304", true), (b"100", true), (b"200", false)] {
+        for (status, bodiless) in [(b"204", true), (b"304", true), (b"100", true), (b"200", false)]
+        {
             assert_eq!(Head::new(status).unwrap().is_bodiless(), bodiless);
         }
     }

@@ -22,9 +22,7 @@ impl Inbox {
     /// Another version, an unknown kind, a frame that is too long.
     pub(crate) fn frame(&self) -> Result<Option<(Header, Range<usize>)>, FrameError> {
         let found = Header::split(&self.bytes[self.start..])?;
-        Ok(found.map(|(header, _, used)| {
-            (header, self.start + Header::SIZE..self.start + used)
-        }))
+        Ok(found.map(|(header, _, used)| (header, self.start + Header::SIZE..self.start + used)))
     }
 
     /// The payload of a frame that [`Inbox::frame`] has found.
@@ -74,10 +72,13 @@ impl Inbox {
             self.bytes.drain(..self.start);
             self.start = 0;
         }
-        let missing = self.bytes.first_chunk().and_then(|head| Header::decode(head).ok()).map_or(
-            0,
-            |header| (Header::SIZE + header.len as usize).saturating_sub(self.bytes.len()),
-        );
+        let missing = self
+            .bytes
+            .first_chunk()
+            .and_then(|head| Header::decode(head).ok())
+            .map_or(0, |header| {
+                (Header::SIZE + header.len as usize).saturating_sub(self.bytes.len())
+            });
         (&mut self.bytes, missing.max(ROOM))
     }
 

@@ -6,10 +6,12 @@
 //! - [`desk`], [`serve`]: the serving threads, between requests and with one.
 //! - [`request`]: one request; [`environ`], [`input`], [`start_response`], [`streams`], [`files`]: its Python objects.
 //! - [`scripts`]: loading applications.
-//! - Without I/O and Python: [`turn`], [`inbox`], [`lines`], [`head`], [`response`].
+//! - Without I/O and Python: [`turn`], [`inbox`], [`lines`], [`head`], [`response`], [`body`], [`retry`],
+//!   [`text`]; `tests/rules.rs` runs their tests.
 //!
 //! Unsafe code is for Python's C API where PyO3 has no safe call (or a slow one), and for forks.
 
+mod body;
 mod connection;
 mod control;
 mod desk;
@@ -25,10 +27,12 @@ mod load;
 mod module;
 mod request;
 mod response;
+mod retry;
 mod scripts;
 mod serve;
 mod start_response;
 mod streams;
+mod text;
 mod trouble;
 mod turn;
 mod worker;

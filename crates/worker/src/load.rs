@@ -6,7 +6,8 @@ use pyo3::prelude::*;
 use crate::request::stop_child;
 use crate::scripts::{Found, modified};
 use crate::serve;
-use crate::worker::{Stage, Worker, shorten};
+use crate::text::shorten;
+use crate::worker::{Stage, Worker};
 
 /// Loads, warms up, and tells the manager how that went; false when the worker is of no use.
 pub(crate) fn load(py: Python<'_>, worker: &Worker) -> PyResult<bool> {

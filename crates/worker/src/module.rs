@@ -27,9 +27,8 @@ mod _pinion {
     /// Takes over the manager's descriptors; returns what the interpreter is to be prepared with.
     #[pyfunction]
     fn start(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-        let worker = py
-            .detach(worker::start)
-            .map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+        let worker =
+            py.detach(worker::start).map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
         fork::watch()?;
         let group = &worker.spec.group;
         if let Some(title) = &group.display_name {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pinion_wire::answer::End;
 use pinion_wire::request::RequestRef;
-use pyo3::exceptions::{PyRuntimeError, PySystemExit, PyTypeError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PySystemExit, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
@@ -13,7 +13,8 @@ use crate::environ::Maker;
 use crate::exchange::{DEBUG, ERROR, Exchange};
 use crate::files::FileWrapper;
 use crate::response::SHORT_DATA;
-use crate::scripts::{Failed, Found, Script};
+use crate::retry::Failed;
+use crate::scripts::{Found, Script};
 use crate::start_response::{StartResponse, client_gone};
 use crate::worker::Worker;
 use crate::{control, fork, trouble};
@@ -217,6 +218,11 @@ fn report(py: Python<'_>, path: &[u8], exchange: &Exchange, error: &PyErr) -> En
     if exchange.is_gone() {
         exchange.log(py, DEBUG, &lead("the client has closed the connection"));
         return End::Failed;
+    }
+    if exchange.has_failed_body() && error.is_instance_of::<PyOSError>(py) {
+        exchange.log(py, DEBUG, &lead("the request's body could not be read"));
+        exchange.log(py, DEBUG, &trouble::traceback(py, error));
+        return End::BodyFailed;
     }
     let what = if error.is_instance_of::<PySystemExit>(py) {
         "SystemExit exception raised by"

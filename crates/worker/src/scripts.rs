@@ -6,16 +6,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyDict, PyModule};
 
+use crate::retry::Failed;
 use crate::trouble;
-
-/// The longest time until a script that could not be loaded is tried again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The scripts of this worker.
 #[derive(Debug, Default)]
@@ -39,17 +37,6 @@ pub(crate) struct Script {
     pub(crate) mtime: u64,
 }
 
-/// A script that could not be loaded.
-#[derive(Debug, Clone)]
-pub(crate) struct Failed {
-    /// Its modification time in microseconds, 0 when it cannot be read.
-    pub(crate) mtime: u64,
-    /// The traceback.
-    pub(crate) traceback: String,
-    tried: Instant,
-    pause: Duration,
-}
-
 /// What asking for a script led to.
 pub(crate) enum Found {
     /// It is loaded.
@@ -62,13 +49,6 @@ pub(crate) enum Found {
     StillFailed(Failed),
     /// It could not be loaded before; now a fresh process should try.
     TryAgain(Failed),
-}
-
-impl Failed {
-    /// The last line of the traceback: the exception itself.
-    pub(crate) fn last_line(&self) -> &str {
-        self.traceback.lines().next_back().unwrap_or_default()
-    }
 }
 
 impl Script {
@@ -110,7 +90,14 @@ impl Scripts {
         let mut table = self.table();
         match table.get_mut(path)? {
             Entry::Loaded(script) => Some(Found::Loaded(script.clone())),
-            Entry::Failed(failed) => Some(failed.judge(modified(path), Instant::now())),
+            Entry::Failed(failed) => {
+                let again = failed.is_due(modified(path), Instant::now());
+                Some(if again {
+                    Found::TryAgain(failed.clone())
+                } else {
+                    Found::StillFailed(failed.clone())
+                })
+            }
         }
     }
 
@@ -122,22 +109,6 @@ impl Scripts {
             Entry::Failed(_) => None,
         });
         loaded.collect()
-    }
-}
-
-impl Failed {
-    fn new(mtime: u64, traceback: String) -> Self {
-        Self { mtime, traceback, tried: Instant::now(), pause: Duration::from_secs(1) }
-    }
-
-    /// Whether it is time for another process to try: when the file has changed or the pause is over.
-    fn judge(&mut self, mtime: u64, now: Instant) -> Found {
-        if mtime == self.mtime && now.duration_since(self.tried) < self.pause {
-            return Found::StillFailed(self.clone());
-        }
-        (self.mtime, self.tried) = (mtime, now);
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        Found::TryAgain(self.clone())
     }
 }
 
@@ -154,7 +125,7 @@ fn load(py: Python<'_>, path: &[u8]) -> Result<Arc<Script>, Failed> {
     let mtime = modified(path);
     match execute(py, path) {
         Ok(names) => Ok(Arc::new(Script { names, mtime })),
-        Err(error) => Err(Failed::new(mtime, trouble::traceback(py, &error))),
+        Err(error) => Err(Failed::new(mtime, trouble::traceback(py, &error), Instant::now())),
     }
 }
 
@@ -215,33 +186,4 @@ fn new_module<'py>(py: Python<'py>, name: &str, file: &OsStr) -> PyResult<Bound<
     let specify = util.getattr("spec_from_file_location")?;
     let spec = specify.call((name, file), Some(&options))?;
     Ok(util.call_method1("module_from_spec", (spec,))?.cast_into()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failed_script_is_tried_again_when_it_changed_or_the_pause_is_over() {
-        let mut failed = Failed::new(5, "Traceback\nValueError: no".to_owned());
-        let start = failed.tried;
-        assert_eq!(failed.last_line(), "ValueError: no");
-        let after = |seconds| start + Duration::from_secs_f64(seconds);
-        assert!(matches!(failed.judge(5, after(0.5)), Found::StillFailed(_)));
-        assert!(matches!(failed.judge(5, after(1.5)), Found::TryAgain(_)));
-        assert!(matches!(failed.judge(5, after(3.0)), Found::StillFailed(_)));
-        assert!(matches!(failed.judge(6, after(3.0)), Found::TryAgain(_)));
-        for _ in 0..9 {
-            failed.judge(0, after(3.0));
-            failed.judge(1, after(3.0));
-        }
-        assert_eq!(failed.pause, LONGEST_PAUSE);
-    }
-
-    #[test]
-    fn the_time_of_a_missing_file_is_zero() {
-        assert_eq!(modified(b"/nonexistent/app.wsgi"), 0);
-        let file = tempfile::NamedTempFile::new().unwrap();
-        assert!(modified(file.path().as_os_str().as_bytes()) > 1_600_000_000_000_000);
-    }
 }

@@ -1,15 +1,15 @@
 //! The loop of a serving thread.
 
-use pinion_wire::answer::End;
-use pinion_wire::request::{RequestRef, RequestWriter, BodyLength, Target};
 use pinion_wire::Header;
+use pinion_wire::answer::End;
+use pinion_wire::request::{BodyLength, RequestRef, RequestWriter, Target};
 use pyo3::prelude::*;
 
 use crate::desk::{Desk, Job, Next};
 use crate::environ::Maker;
 use crate::exchange::Exchange;
 use crate::request;
-use crate::worker::{Worker, shorten};
+use crate::worker::Worker;
 
 /// Serves requests until the process ends.
 pub(crate) fn serve(py: Python<'_>, worker: &'static Worker, thread: usize) -> PyResult<()> {
@@ -39,8 +39,12 @@ fn run(py: Python<'_>, worker: &Worker, maker: &Maker, desk: &mut Desk, job: Job
         }
         Ok(request) => {
             let line = RequestLine::of(&request);
-            let exchange =
-                Exchange::new(Some(job.connection.clone()), job.seq, line.method == b"HEAD", memory);
+            let exchange = Exchange::new(
+                Some(job.connection.clone()),
+                job.seq,
+                line.method == b"HEAD",
+                memory,
+            );
             let end = if worker.is_expired(request.queued_ns) {
                 End::Expired
             } else {
@@ -91,11 +95,12 @@ pub(crate) fn warm_up(
     let exchange = Exchange::new(None, 0, false, Vec::new());
     let end = request::run(py, worker, &maker, &request, &exchange);
     let status = exchange.response(py, |response| response.status());
+    let trouble = exchange.take_trouble(py);
     exchange.finish(py, end);
     Ok(match (end, status) {
         (End::Complete, 0..500) => None,
         (End::Complete, _) => Some(format!("warmup={path}: the application answered {status}")),
-        _ => Some(shorten(&format!("warmup={path}: the application failed; see the log"))),
+        _ => Some(format!("warmup={path}: {}", trouble.trim_end())),
     })
 }
 

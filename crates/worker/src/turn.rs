@@ -17,11 +17,12 @@ impl Turn {
     /// An event came: true when the caller owns the connection now and must read it; false when the
     /// owner will.
     pub(crate) fn take(&self) -> bool {
-        let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| match state {
-            IDLE => Some(BUSY),
-            BUSY => Some(PENDING),
-            _ => None,
-        });
+        let before =
+            self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| match state {
+                IDLE => Some(BUSY),
+                BUSY => Some(PENDING),
+                _ => None,
+            });
         before == Ok(IDLE)
     }
 

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use pinion_unix::epoll::Epoll;
 use pinion_unix::shared::SharedWords;
 use pinion_unix::sockets::{self, Wait};
@@ -16,13 +17,12 @@ use pinion_wire::status::{self, StatusPage};
 
 use crate::connection::Connection;
 use crate::scripts::Scripts;
+use crate::text::pieces;
 
 /// The descriptor of the reins.
 const REINS: i32 = 3;
 /// The descriptor of the status page.
 const PAGE: i32 = 4;
-/// The longest text that goes in one message to the manager, in bytes; a datagram must fit the socket's buffer.
-const LONGEST_TEXT: usize = 48 * 1024;
 
 /// Why a worker cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -104,12 +104,19 @@ pub(crate) fn start() -> Result<&'static Worker, StartError> {
         page,
         connections: Mutex::default(),
         stage: AtomicU8::new(Stage::Loading as u8),
-        wake: sockets::pipe()?,
+        wake: wake_pipe()?,
         served: AtomicU64::new(0),
         retired: AtomicBool::new(false),
     };
     WORKER.set(worker).map_err(|_| StartError::Twice)?;
     WORKER.get().ok_or(StartError::NoStart)
+}
+
+/// A pipe whose ends both do not block, as Python wants it of a wake-up descriptor.
+fn wake_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = sockets::pipe()?;
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok((reader, writer))
 }
 
 impl Worker {
@@ -160,9 +167,9 @@ impl Worker {
 
     /// Tells the manager. What it cannot be told any more goes to standard error.
     pub(crate) fn tell(&self, bit: &Bit) {
-        let sent = message::encode(bit).map_err(io::Error::other).and_then(|bytes| {
-            sockets::send_message(self.reins.as_fd(), &bytes, &[], Wait::Yes)
-        });
+        let sent = message::encode(bit)
+            .map_err(io::Error::other)
+            .and_then(|bytes| sockets::send_message(self.reins.as_fd(), &bytes, &[], Wait::Yes));
         if let (Err(_), Bit::Log { text, .. }) = (sent, bit) {
             // Nobody is left to complain to.
             let _ = writeln!(io::stderr(), "{text}");
@@ -237,65 +244,5 @@ impl Worker {
     pub(crate) fn is_expired(&self, queued_ns: u64) -> bool {
         let limit = self.spec.group.timeouts.queue.saturating_mul(1_000_000);
         limit > 0 && clock::monotonic_ns().saturating_sub(queued_ns) > limit
-    }
-}
-
-/// Cuts a text at line ends (or characters) so that each piece fits a message.
-fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let mut end = rest.len().min(LONGEST_TEXT);
-        while !rest.is_char_boundary(end) {
-            end -= 1;
-        }
-        if end < rest.len() {
-            end = rest[..end].rfind('\n').map_or(end, |at| at + 1);
-        }
-        let (piece, after) = rest.split_at(end);
-        rest = after;
-        Some(piece.trim_end_matches('\n'))
-    })
-}
-
-/// The beginning and the end of a text that is too long for one message.
-pub(crate) fn shorten(text: &str) -> String {
-    if text.len() <= LONGEST_TEXT {
-        return text.to_owned();
-    }
-    let (mut head, mut tail) = (LONGEST_TEXT / 2, text.len() - LONGEST_TEXT / 2);
-    while !text.is_char_boundary(head) {
-        head -= 1;
-    }
-    while !text.is_char_boundary(tail) {
-        tail += 1;
-    }
-    format!("{}\n[...]\n{}", &text[..head], &text[tail..])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_texts_are_cut_at_lines_and_nothing_is_lost() {
-        let line = "é".repeat(40);
-        let text = vec![line.as_str(); 2000].join("\n");
-        let cut: Vec<&str> = pieces(&text).collect();
-        assert!(cut.len() > 1 && cut.iter().all(|piece| piece.len() <= LONGEST_TEXT));
-        assert_eq!(cut.join("\n"), text);
-        let endless = "é".repeat(LONGEST_TEXT);
-        assert_eq!(pieces(&endless).collect::<String>(), endless);
-    }
-
-    #[test]
-    fn a_traceback_that_is_too_long_keeps_both_ends() {
-        let text = format!("first{}last", "é".repeat(LONGEST_TEXT));
-        let short = shorten(&text);
-        assert!(short.starts_with("first") && short.ends_with("last"));
-        assert!(short.len() <= LONGEST_TEXT + 16);
-        assert_eq!(shorten("short"), "short");
     }
 }

@@ -1,0 +1,154 @@
+//! What is known of a request's body, and what to ask the front door for.
+
+use std::collections::VecDeque;
+
+use pinion_wire::request::BodyLength;
+
+/// The most that is asked for and has not come.
+const CREDIT: u64 = 64 * 1024;
+/// How much is asked for at once while much is needed, so that the next part is on its way while one is used.
+const PART: u64 = CREDIT / 2;
+
+/// What is known of a body.
+#[derive(Debug)]
+pub(crate) struct Body {
+    bytes: Vec<u8>,
+    start: usize,
+    /// How many bytes will still come; `None` when that shows at the end.
+    pub(crate) coming: Option<u64>,
+    pub(crate) ended: bool,
+    /// How many bytes each unanswered Want asked for.
+    pub(crate) asked: VecDeque<u64>,
+    pub(crate) failed: Option<String>,
+}
+
+impl Body {
+    /// A body whose first bytes are here.
+    pub(crate) fn new(length: BodyLength, inline: &[u8]) -> Self {
+        let coming = match length {
+            BodyLength::Known(length) => Some(length.saturating_sub(inline.len() as u64)),
+            BodyLength::Chunked => None,
+        };
+        Self {
+            bytes: inline.to_vec(),
+            start: 0,
+            coming,
+            ended: coming == Some(0),
+            asked: VecDeque::new(),
+            failed: None,
+        }
+    }
+
+    /// The bytes that are here.
+    pub(crate) fn here(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    /// What to ask for now so that `needed` more bytes come; `None` when enough is asked for.
+    pub(crate) fn want(&mut self, needed: u64) -> Option<u32> {
+        let asked: u64 = self.asked.iter().sum();
+        let part = if needed > PART { PART } else { CREDIT };
+        let left = self.coming.unwrap_or(u64::MAX).saturating_sub(asked);
+        let amount = part.min(left).min(CREDIT - asked.min(CREDIT));
+        if self.ended || asked >= needed || amount == 0 {
+            return None;
+        }
+        self.asked.push_back(amount);
+        u32::try_from(amount).ok()
+    }
+
+    /// Takes a frame of the body.
+    pub(crate) fn feed(&mut self, payload: &[u8], last: bool) {
+        self.asked.pop_front();
+        if self.start == self.bytes.len() {
+            self.bytes.clear();
+            self.start = 0;
+        }
+        let fitting = self.coming.map_or(payload.len(), |coming| {
+            usize::try_from(coming).map_or(payload.len(), |coming| coming.min(payload.len()))
+        });
+        self.bytes.extend_from_slice(&payload[..fitting]);
+        self.coming = self.coming.map(|coming| coming - fitting as u64);
+        self.ended |= last || self.coming == Some(0);
+    }
+
+    /// Takes the first `len` bytes out, fewer when fewer are here; without a copy when none stay.
+    pub(crate) fn take(&mut self, len: usize) -> Vec<u8> {
+        if self.start == 0 && len >= self.bytes.len() {
+            return std::mem::take(&mut self.bytes);
+        }
+        let len = len.min(self.here().len());
+        let taken = self.here()[..len].to_vec();
+        self.start += len;
+        taken
+    }
+}
+
+/// Where the first line ends, if that is known.
+pub(crate) fn line_end(here: &[u8], limit: usize) -> Option<usize> {
+    let seen = &here[..here.len().min(limit)];
+    let end = seen.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+    end.or_else(|| (here.len() >= limit).then_some(limit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn much_is_asked_for_in_two_parts_and_never_beyond_the_length() {
+        let mut body = Body::new(BodyLength::Known(100_000), b"");
+        assert_eq!(body.want(100_000), Some(32_768));
+        assert_eq!(body.want(100_000), Some(32_768));
+        assert_eq!(body.want(100_000), None, "64 KiB are on their way");
+        body.feed(&[0; 32_768], false);
+        assert_eq!(body.want(67_232), Some(32_768));
+        body.feed(&[0; 32_768], false);
+        body.feed(&[0; 32_768], false);
+        assert_eq!(body.want(1_696), Some(1_696));
+        assert_eq!(body.want(1_696), None);
+        assert!(!body.ended);
+        body.feed(&[0; 1_696], false);
+        assert!(body.ended);
+        assert_eq!((body.want(5), body.here().len()), (None, 100_000));
+    }
+
+    #[test]
+    fn a_short_answer_makes_room_for_the_next_question() {
+        let mut body = Body::new(BodyLength::Known(10), b"ab");
+        assert_eq!(body.want(3), Some(8));
+        assert_eq!(body.want(3), None);
+        body.feed(b"c", false);
+        assert_eq!(body.want(2), Some(7));
+        body.feed(b"defghijklm", false);
+        assert!(body.ended);
+        assert_eq!(body.take(3), b"abc");
+        assert_eq!(body.take(20), b"defghij");
+    }
+
+    #[test]
+    fn a_chunked_body_ends_with_its_last_frame() {
+        let mut body = Body::new(BodyLength::Chunked, b"");
+        assert_eq!(body.want(u64::MAX), Some(32_768));
+        body.feed(b"abc", false);
+        assert!(!body.ended);
+        body.feed(b"", true);
+        assert!(body.ended);
+        assert_eq!(body.want(u64::MAX), None);
+    }
+
+    #[test]
+    fn no_body_asks_for_nothing() {
+        let mut body = Body::new(BodyLength::Known(0), b"");
+        assert!(body.ended);
+        assert_eq!(body.want(1), None);
+    }
+
+    #[test]
+    fn lines_end_at_line_feeds_and_limits() {
+        assert_eq!(line_end(b"ab\ncd", usize::MAX), Some(3));
+        assert_eq!(line_end(b"ab\ncd", 2), Some(2));
+        assert_eq!(line_end(b"ab", usize::MAX), None);
+        assert_eq!(line_end(b"", 0), Some(0));
+    }
+}

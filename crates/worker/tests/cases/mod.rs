@@ -1,0 +1,52 @@
+//! The cases; each is run with each Python.
+
+use std::path::Path;
+
+mod answers;
+mod bodies;
+mod life;
+mod output;
+
+/// A case: it is given an interpreter.
+pub(crate) type Case = fn(&Path);
+
+/// All cases, by name.
+pub(crate) const ALL: &[(&str, Case)] = &[
+    ("hello", answers::hello),
+    ("environ", answers::environ),
+    ("process", answers::process),
+    ("start_response_errors", answers::start_response_errors),
+    ("blocks", answers::blocks),
+    ("replaced_and_reraised_heads", answers::heads),
+    ("content_length", answers::content_length),
+    ("files", answers::files),
+    ("exceptions", answers::exceptions),
+    ("closing", answers::closing),
+    ("after_the_request", answers::after_the_request),
+    ("profiler_forks_and_signals", answers::profiler_forks_and_signals),
+    ("inline_bodies", bodies::inline),
+    ("bodies_in_pieces", bodies::pieces),
+    ("long_bodies", bodies::long),
+    ("chunked_bodies", bodies::chunked),
+    ("bodies_that_fail", bodies::failing),
+    ("bodies_that_nobody_reads", bodies::unread),
+    ("frames_cut_and_garbled", bodies::garbled),
+    ("logs", output::logs),
+    ("logs_outside_of_requests", output::outside),
+    ("restricted_streams", output::restricted),
+    ("python_path", life::python_path),
+    ("load_failure", life::load_failure),
+    ("late_load_and_its_failure", life::late_load),
+    ("warmup", life::warmup),
+    ("concurrent_requests_and_the_status_page", life::concurrent),
+    ("one_thread_many_connections", life::one_thread),
+    ("expired_requests", life::expired),
+    ("maximum_requests", life::maximum_requests),
+    ("stop_while_busy", life::stop_while_busy),
+    ("stop_while_loading", life::stop_while_loading),
+    ("death_of_the_manager", life::manager_dies),
+    ("death_of_the_manager_with_a_stubborn_request", life::manager_dies_stubborn),
+    ("stacks", life::stacks),
+    ("signals", life::signals),
+    ("disconnect", life::disconnect),
+];

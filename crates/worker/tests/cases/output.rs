@@ -1,0 +1,46 @@
+use std::path::Path;
+
+use pinion_wire::answer::End;
+
+use crate::suite::Worker;
+
+pub(crate) fn logs(python: &Path) {
+    let mut worker = Worker::ready(python, |_, _| {});
+    let mut front = worker.connect();
+    let answer = front.get("/prints");
+    let expected = ["to stderr \u{20ac} \\udc80", "one", "two more", "to stdout", "bytes", "rest"];
+    assert_eq!(answer.logs, expected);
+    let said = "TypeError: write() argument must be str, not bytes";
+    let no_file = "OSError: wsgi.errors log object has no file descriptor";
+    assert_eq!(answer.text(), format!("{said}{no_file}"));
+    assert_eq!(answer.end, Some(End::Complete));
+}
+
+pub(crate) fn outside(python: &Path) {
+    let mut worker = Worker::ready(python, |_, _| {});
+    let mut front = worker.connect();
+    let answer = front.get("/thread_prints");
+    assert_eq!((answer.text().as_str(), answer.logs.len()), ("done", 0));
+    assert_eq!(worker.log("thread"), "from a thread");
+}
+
+pub(crate) fn restricted(python: &Path) {
+    let mut worker = Worker::ready(python, |folder, spec| {
+        spec.group.restrict_stdout = true;
+        spec.group.restrict_stdin = true;
+        let source = "import sys\n\
+            def attempt(call):\n\
+            \x20   try:\n\
+            \x20       return repr(call())\n\
+            \x20   except OSError as error:\n\
+            \x20       return str(error)\n\
+            def application(environ, start_response):\n\
+            \x20   start_response('200 OK', [])\n\
+            \x20   calls = [lambda: sys.stdout.write('x'), lambda: sys.stdin.read(), lambda: sys.stderr.write('x')]\n\
+            \x20   return ['\\n'.join(map(attempt, calls)).encode()]\n";
+        std::fs::write(folder.join("app.wsgi"), source).unwrap();
+    });
+    let text = worker.connect().get("/").text();
+    let words = "access restricted by mod_wsgi";
+    assert_eq!(text, format!("sys.stdout {words}\nsys.stdin {words}\n1"));
+}

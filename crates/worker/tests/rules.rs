@@ -1,0 +1,21 @@
+//! Runs the tests of what needs no Python. The library itself finds Python's functions only in the process that
+//! imports it, so a program made of it cannot be linked.
+
+#![allow(dead_code, unused_imports, reason = "only the tests in these files are of interest here")]
+
+#[path = "../src/body.rs"]
+mod body;
+#[path = "../src/head.rs"]
+mod head;
+#[path = "../src/inbox.rs"]
+mod inbox;
+#[path = "../src/lines.rs"]
+mod lines;
+#[path = "../src/response.rs"]
+mod response;
+#[path = "../src/retry.rs"]
+mod retry;
+#[path = "../src/text.rs"]
+mod text;
+#[path = "../src/turn.rs"]
+mod turn;
