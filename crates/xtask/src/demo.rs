@@ -48,7 +48,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     visited?;
     describe(&apache, &project);
-    signals.wait().map_err(|error| Failure::wrong(format!("waiting for Ctrl-C: {error}"), ""))?;
+    signals.wait().map_err(|error| {
+        Failure::wrong(format!("cannot wait for Ctrl-C: {error}"), "run it in a terminal")
+    })?;
     stop(&mut apache)
 }
 
