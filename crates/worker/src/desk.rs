@@ -138,9 +138,7 @@ impl Desk {
     fn look(&self, connection: &Arc<Connection>, mut receive: bool) -> Option<Job> {
         loop {
             match take_request(connection) {
-                Ok(Some((seq, bytes, payload))) => {
-                    return Some(Job { connection: connection.clone(), seq, bytes, payload });
-                }
+                Ok(Some(job)) => return Some(job),
                 Ok(None) => {}
                 Err(error) => {
                     let number = connection.number;
@@ -175,9 +173,7 @@ impl Desk {
 }
 
 /// The request at the front of what was received.
-fn take_request(
-    connection: &Connection,
-) -> Result<Option<(u32, Vec<u8>, Range<usize>)>, FrameError> {
+fn take_request(connection: &Arc<Connection>) -> Result<Option<Job>, FrameError> {
     let mut inbox = connection.inbox();
     inbox.skip_body()?;
     let Some((header, mut payload)) = inbox.frame()? else { return Ok(None) };
@@ -185,7 +181,7 @@ fn take_request(
         return Err(FrameError::Unexpected(header.kind));
     }
     let bytes = inbox.take_out(&mut payload);
-    Ok(Some((header.seq, bytes, payload)))
+    Ok(Some(Job { connection: connection.clone(), seq: header.seq, bytes, payload }))
 }
 
 /// The interpreter is being left: a thread that asked for the GIL now would be ended in the middle of Rust.

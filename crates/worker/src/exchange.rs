@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pinion_wire::answer::{End, FilePart};
 use pinion_wire::{Kind, frame};
+use pinion_wsgi::response::OutputError;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
 use crate::connection::Connection;
-use crate::head::Head;
 use crate::lines::Lines;
-use crate::response::{NotStarted, Response, SHORT_DATA, data_frames};
+use crate::response::{Response, SHORT_DATA, data_frames};
 use crate::worker::worker;
 
 /// Apache's level for what applications write.
@@ -44,6 +44,27 @@ pub(crate) enum Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Gone;
 
+/// Why a part of the answer was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotSent {
+    /// There is no front door any more.
+    Gone,
+    /// The application may not send anything now.
+    Refused(OutputError),
+}
+
+impl From<Gone> for NotSent {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<OutputError> for NotSent {
+    fn from(error: OutputError) -> Self {
+        Self::Refused(error)
+    }
+}
+
 /// One request while it runs.
 #[derive(Debug)]
 pub(crate) struct Exchange {
@@ -55,7 +76,7 @@ pub(crate) struct Exchange {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     response: Response,
     lines: [Lines; 3],
@@ -81,7 +102,11 @@ impl Exchange {
             open: AtomicBool::new(true),
             gone: AtomicBool::new(false),
             body_failed: AtomicBool::new(false),
-            state: Mutex::new(State { response, ..State::default() }),
+            state: Mutex::new(State {
+                response,
+                lines: Default::default(),
+                trouble: String::new(),
+            }),
         })
     }
 
@@ -124,21 +149,15 @@ impl Exchange {
         f(&mut self.state(py).response)
     }
 
-    /// Takes the head of the answer.
-    pub(crate) fn start(&self, py: Python<'_>, head: Head) -> Result<(), NotStarted> {
-        self.response(py, |response| response.start(head))
-    }
-
     /// Sends a block of the body, the head before it; waits until the system has taken it.
-    pub(crate) fn send(&self, py: Python<'_>, block: &[u8], flush: bool) -> Result<(), Gone> {
+    pub(crate) fn send(&self, py: Python<'_>, block: &[u8], flush: bool) -> Result<(), NotSent> {
         let mut state = self.state(py);
         let response = &mut state.response;
-        response.let_head_go();
-        let admitted = usize::try_from(response.admit(block.len() as u64)).unwrap_or(usize::MAX);
-        let block = &block[..admitted.min(block.len())];
+        let admitted = response.admit(block.len())?;
+        let block = &block[..admitted];
         if block.len() <= SHORT_DATA {
             response.push_data(block, flush);
-            return self.flush(py, response);
+            return Ok(self.flush(py, response)?);
         }
         let frames = data_frames(block, response.seq, flush).collect::<Vec<_>>();
         let waiting = std::mem::take(&mut response.frames);
@@ -146,37 +165,35 @@ impl Exchange {
         for (header, part) in &frames {
             parts.extend([IoSlice::new(header), IoSlice::new(part)]);
         }
-        self.send_parts(py, &mut parts)
+        Ok(self.send_parts(py, &mut parts)?)
     }
 
     /// Adds a short block of the body, the head before it, to what is sent next.
-    pub(crate) fn queue(&self, py: Python<'_>, block: &[u8]) {
+    pub(crate) fn queue(&self, py: Python<'_>, block: &[u8]) -> Result<(), NotSent> {
         let mut state = self.state(py);
-        let response = &mut state.response;
-        response.let_head_go();
-        let admitted = usize::try_from(response.admit(block.len() as u64)).unwrap_or(usize::MAX);
-        response.push_data(&block[..admitted.min(block.len())], false);
+        let admitted = state.response.admit(block.len())?;
+        state.response.push_data(&block[..admitted], false);
+        Ok(())
     }
 
-    /// Sends part of a file, the head before it.
+    /// Sends a file from `offset` on, of which `left` bytes are left there; the head before it.
     pub(crate) fn send_file(
         &self,
         py: Python<'_>,
         file: BorrowedFd<'_>,
         offset: u64,
-        length: u64,
-    ) -> Result<(), Gone> {
+        left: u64,
+    ) -> Result<(), NotSent> {
         let mut state = self.state(py);
         let response = &mut state.response;
-        response.let_head_go();
-        let length = response.admit(length);
+        let length = response.admit_file(left)?;
         self.flush(py, response)?;
         let Some(peer) = self.peer.as_deref().filter(|_| length > 0) else { return Ok(()) };
         let mut bytes = Vec::new();
         let part = FilePart { offset, length }.encode();
         frame::push(&mut bytes, Kind::File, 0, response.seq, &part);
         let sent = py.detach(|| peer.send_with(&bytes, file));
-        sent.map_err(|_| self.lose())
+        Ok(sent.map_err(|_| self.lose())?)
     }
 
     /// Sends what waits.
@@ -244,9 +261,8 @@ impl Exchange {
                 // Without giving up the GIL, as long as there is room.
                 let sent = peer.send_now(&response.frames).unwrap_or(0);
                 response.frames.drain(..sent);
-                if self.flush(py, response).is_ok() {
-                    return;
-                }
+                // When the front door has gone, so has the log of its virtual host.
+                let _ = self.flush(py, response);
             }
             None => {
                 let frames = std::mem::take(&mut response.frames);
@@ -283,9 +299,6 @@ impl Exchange {
         let State { response, lines, .. } = &mut *state;
         for place in lines {
             place.finish(|line| response.push_log(ERROR, line));
-        }
-        if end == End::Complete {
-            response.let_head_go();
         }
         let logs_only = self.peer.is_none() || self.is_gone();
         if !logs_only {

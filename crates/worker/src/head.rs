@@ -1,44 +1,73 @@
-//! Status and headers as an application gives them: what is refused, and in which words.
-//!
-//! The words are those of mod_wsgi 6.1, which applications and their tests may know.
+//! Status and headers as an application gives them. `pinion-wsgi` says what is refused; the words are those of
+//! mod_wsgi 6.1, which applications and their tests may know.
+
+use std::fmt;
+
+use pinion_wsgi::headers::{self, HeaderError, HeaderKind};
+use pinion_wsgi::status::{Status, StatusError};
 
 /// What is wrong with a status or a header. `ValueError` in Python.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HeadError {
-    /// The status has no code of three digits.
-    #[error("status code must be a 3 digit integer: {}", repr(.0))]
-    Code(Vec<u8>),
-    /// The reason does not follow a space.
-    #[error("no space following status code: {}", repr(.0))]
-    Space(Vec<u8>),
-    /// The status would end its line.
-    #[error("control character in status reason phrase: {}", repr(.0))]
-    Reason(Vec<u8>),
-    /// A header has no name.
-    #[error("header name is empty")]
-    NameEmpty,
-    /// A control character in a header's name.
-    #[error("control character in header name: {}", repr(.0))]
-    NameControl(Vec<u8>),
-    /// A space in a header's name.
-    #[error("space character in header name: {}", repr(.0))]
-    NameSpace(Vec<u8>),
-    /// A header's value would end its line.
-    #[error("carriage return/line feed character in header value: {}", repr(.0))]
-    ValueLine(Vec<u8>),
-    /// A header's value would be cut.
-    #[error("null character in header value: {}", repr(.0))]
-    ValueNull(Vec<u8>),
-    /// The Content-Length is no number.
-    #[error("invalid content length: {}", repr(.0))]
-    Length(Vec<u8>),
+    /// The status.
+    Status(StatusError, Vec<u8>),
+    /// The name of a header.
+    Name(HeaderError, Vec<u8>),
+    /// The value of a header.
+    Value(HeaderError, Vec<u8>),
+}
+
+impl std::error::Error for HeadError {}
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (words, bytes) = match self {
+            Self::Name(HeaderError::NoName, _) => return out.write_str("header name is empty"),
+            Self::Status(error, status) => (status_words(*error, status), status),
+            Self::Name(_, name) => (name_words(name), name),
+            Self::Value(error, value) => (value_words(*error, value), value),
+        };
+        write!(out, "{words}: {}", repr(bytes))
+    }
+}
+
+fn status_words(error: StatusError, status: &[u8]) -> &'static str {
+    let has_code = status.get(..3).is_some_and(|code| code.iter().all(u8::is_ascii_digit));
+    match error {
+        StatusError::Control => "control character in status reason phrase",
+        StatusError::Interim => "status code must not be below 200",
+        StatusError::NoCode if !has_code || status.get(3).is_none_or(u8::is_ascii_digit) => {
+            "status code must be a 3 digit integer"
+        }
+        StatusError::NoCode | StatusError::NoSpace => "no space following status code",
+    }
+}
+
+fn name_words(name: &[u8]) -> &'static str {
+    if name.iter().any(u8::is_ascii_control) {
+        "control character in header name"
+    } else if name.contains(&b' ') {
+        "space character in header name"
+    } else {
+        "invalid character in header name"
+    }
+}
+
+fn value_words(error: HeaderError, value: &[u8]) -> &'static str {
+    match error {
+        HeaderError::BadLength => "invalid content length",
+        HeaderError::TwoLengths => "another content length was given before",
+        _ if value.contains(&b'\r') || value.contains(&b'\n') => {
+            "carriage return/line feed character in header value"
+        }
+        _ => "control character in header value",
+    }
 }
 
 /// Status and headers, checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
-    /// The status code.
-    pub(crate) status: u16,
+    code: u16,
     /// What the headers say of the body's length.
     pub(crate) length: Option<u64>,
     reason: usize,
@@ -52,49 +81,29 @@ impl Head {
     /// # Errors
     /// When it is none.
     pub(crate) fn new(status: &[u8]) -> Result<Self, HeadError> {
-        let wrong = |kind: fn(Vec<u8>) -> HeadError| Err(kind(status.to_vec()));
-        let digits = status.iter().take_while(|byte| !byte.is_ascii_whitespace()).count();
-        let code = status.get(..3).filter(|code| code.iter().all(u8::is_ascii_digit));
-        let Some(code) = code.filter(|_| status.get(3).is_none_or(|byte| !byte.is_ascii_digit()))
-        else {
-            return wrong(HeadError::Code);
-        };
-        if digits > 3 {
-            return wrong(HeadError::Space);
-        }
-        if status.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
-            return wrong(HeadError::Reason);
-        }
-        let code = code.iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0'));
-        let text = status.get(4..).unwrap_or_default().to_vec();
-        Ok(Self { status: code, reason: text.len(), text, ..Self::default() })
+        let parsed =
+            Status::parse(status).map_err(|error| HeadError::Status(error, status.to_vec()))?;
+        let text = parsed.reason.to_vec();
+        Ok(Self { code: parsed.code, reason: text.len(), text, ..Self::default() })
     }
 
-    /// Adds a header.
+    /// Adds a header. One that is the server's business alone is left out.
     ///
     /// # Errors
     /// When its name or value must not be sent.
     pub(crate) fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
-        let of_name = |kind: fn(Vec<u8>) -> HeadError| Err(kind(name.to_vec()));
-        if name.is_empty() {
-            return Err(HeadError::NameEmpty);
-        }
-        for byte in name {
-            match byte {
-                0..0x20 | 0x7f => return of_name(HeadError::NameControl),
-                b' ' => return of_name(HeadError::NameSpace),
-                _ => {}
+        let of_value = |error| HeadError::Value(error, value.to_vec());
+        let kind = headers::classify(name, value).map_err(|error| match error {
+            HeaderError::NoName | HeaderError::BadName => HeadError::Name(error, name.to_vec()),
+            _ => of_value(error),
+        })?;
+        match kind {
+            HeaderKind::Dropped => return Ok(()),
+            HeaderKind::ContentLength => {
+                let length = headers::content_length(value, self.length).map_err(of_value)?;
+                self.length = Some(length);
             }
-        }
-        for byte in value {
-            match byte {
-                b'\r' | b'\n' => return Err(HeadError::ValueLine(value.to_vec())),
-                0 => return Err(HeadError::ValueNull(value.to_vec())),
-                _ => {}
-            }
-        }
-        if name.eq_ignore_ascii_case(b"content-length") {
-            self.length = Some(length(value)?);
+            HeaderKind::Plain | HeaderKind::ContentType | HeaderKind::WithErrors => {}
         }
         self.append(name, value);
         Ok(())
@@ -113,11 +122,6 @@ impl Head {
         self.fields.push((middle, self.text.len()));
     }
 
-    /// The reason phrase.
-    pub(crate) fn reason(&self) -> &[u8] {
-        &self.text[..self.reason]
-    }
-
     /// The headers, in the order in which they were added.
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut start = self.reason;
@@ -128,19 +132,10 @@ impl Head {
         })
     }
 
-    /// Whether answers of this status have no body at all (RFC 9110, 6.4.1).
-    pub(crate) fn is_bodiless(&self) -> bool {
-        matches!(self.status, 100..200 | 204 | 304)
+    /// Code and reason.
+    pub(crate) fn status(&self) -> Status<'_> {
+        Status { code: self.code, reason: &self.text[..self.reason] }
     }
-}
-
-fn length(value: &[u8]) -> Result<u64, HeadError> {
-    let digits = value.trim_ascii();
-    let wrong = || HeadError::Length(value.to_vec());
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(wrong());
-    }
-    str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).ok_or_else(wrong)
 }
 
 /// Bytes as Python shows them.
@@ -172,11 +167,11 @@ mod tests {
     #[test]
     fn a_status_has_three_digits_and_perhaps_a_reason() {
         let head = Head::new(b"404 Not Here").unwrap();
-        assert_eq!((head.status, head.reason()), (404, &b"Not Here"[..]));
+        assert_eq!(head.status(), Status { code: 404, reason: b"Not Here" });
         for status in [&b"200"[..], b"200 "] {
-            assert_eq!(Head::new(status).unwrap().reason(), b"");
+            assert_eq!(Head::new(status).unwrap().status().reason, b"");
         }
-        assert_eq!(Head::new(b"200  caf\xe9").unwrap().reason(), b" caf\xe9");
+        assert_eq!(Head::new(b"200  caf\xe9").unwrap().status().reason, b" caf\xe9");
     }
 
     #[test]
@@ -220,7 +215,8 @@ mod tests {
         let words = "carriage return/line feed character in header value: b'x\\ny'";
         assert_eq!(push(b"A", b"x\ny"), words);
         assert!(push(b"A", b"x\ry").starts_with("carriage"));
-        assert!(push(b"A", b"x\0y").starts_with("null"));
+        assert!(push(b"A", b"x\0y").starts_with("control"));
+        assert_eq!(push(b"A:", b"x"), "invalid character in header name: b'A:'");
     }
 
     #[test]
@@ -236,10 +232,11 @@ mod tests {
     }
 
     #[test]
-    fn some_statuses_have_no_body() {
-        for (status, bodiless) in [(b"204", true), (b"304", true), (b"100", true), (b"200", false)]
-        {
-            assert_eq!(Head::new(status).unwrap().is_bodiless(), bodiless);
+    fn what_is_the_servers_business_is_left_out() {
+        let mut head = Head::new(b"200 OK").unwrap();
+        for name in [&b"Connection"[..], b"transfer-encoding", b"X"] {
+            head.push(name, b"chunked").unwrap();
         }
+        assert_eq!(head.headers().collect::<Vec<_>>(), [(&b"X"[..], &b"chunked"[..])]);
     }
 }

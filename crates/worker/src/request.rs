@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use pinion_wire::answer::End;
 use pinion_wire::request::RequestRef;
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PySystemExit, PyTypeError};
+use pinion_wsgi::response::OutputError;
+use pyo3::exceptions::{PyOSError, PySystemExit, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use crate::environ::Maker;
-use crate::exchange::{DEBUG, ERROR, Exchange};
+use crate::exchange::{DEBUG, ERROR, Exchange, NotSent};
 use crate::files::FileWrapper;
 use crate::response::SHORT_DATA;
 use crate::retry::Failed;
 use crate::scripts::{Found, Script};
-use crate::start_response::{StartResponse, client_gone};
+use crate::start_response::StartResponse;
 use crate::worker::Worker;
 use crate::{control, fork, trouble};
 use pinion_wire::message::{Bit, RetireReason};
@@ -145,9 +146,7 @@ fn check_started(py: Python<'_>, exchange: &Exchange) -> PyResult<()> {
     if exchange.response(py, |response| response.is_started()) {
         return Ok(());
     }
-    Err(PyRuntimeError::new_err(
-        "start_response() must be called before response content is produced",
-    ))
+    Err(NotSent::Refused(OutputError::NotStarted).into())
 }
 
 /// Hands on blocks that are all here: short ones wait, so that one call sends everything.
@@ -158,14 +157,14 @@ fn deliver_all<'py>(
 ) -> PyResult<()> {
     let mut waiting = 0;
     for block in blocks {
-        let bytes = checked(&block, exchange)?;
+        let bytes = checked(&block)?;
         let len = bytes.as_bytes().len();
         waiting += len;
         if len > SHORT_DATA || waiting > 2 * SHORT_DATA {
-            exchange.send(py, bytes.as_bytes(), false).map_err(|_| client_gone())?;
+            exchange.send(py, bytes.as_bytes(), false)?;
             waiting = 0;
         } else if len > 0 {
-            exchange.queue(py, bytes.as_bytes());
+            exchange.queue(py, bytes.as_bytes())?;
         }
     }
     Ok(())
@@ -176,41 +175,30 @@ fn deliver_each(result: &Bound<'_, PyAny>, exchange: &Exchange) -> PyResult<()> 
     let py = result.py();
     for block in result.try_iter()? {
         let block = block?;
-        let bytes = checked(&block, exchange)?.as_bytes();
+        let bytes = checked(&block)?.as_bytes();
         if !bytes.is_empty() {
-            exchange.send(py, bytes, true).map_err(|_| client_gone())?;
+            exchange.send(py, bytes, true)?;
         }
     }
     Ok(())
 }
 
-fn checked<'a, 'py>(
-    block: &'a Bound<'py, PyAny>,
-    exchange: &Exchange,
-) -> PyResult<&'a Bound<'py, PyBytes>> {
-    let Ok(bytes) = block.cast::<PyBytes>() else {
-        let kind = block.get_type().name()?;
-        let text = format!("response iterable must yield bytes, not {kind}");
-        return Err(PyTypeError::new_err(text));
-    };
-    check_started(block.py(), exchange)?;
-    Ok(bytes)
+fn checked<'a, 'py>(block: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyBytes>> {
+    if let Ok(bytes) = block.cast::<PyBytes>() {
+        return Ok(bytes);
+    }
+    let kind = block.get_type().name()?;
+    Err(PyTypeError::new_err(format!("response iterable must yield bytes, not {kind}")))
 }
 
 /// Has the front door send a file; false when it must be iterated.
 fn deliver_file(wrapper: &Bound<'_, FileWrapper>, exchange: &Exchange) -> PyResult<bool> {
     let py = wrapper.py();
     let Some(file) = wrapper.get().sendable(py) else { return Ok(false) };
-    check_started(py, exchange)?;
-    exchange.response(py, |response| {
-        if let Some(head) = response.head().filter(|head| head.length.is_none()) {
-            head.set_length(file.left);
-        }
-    });
     // SAFETY: the wrapper keeps the file-like object, which owns the descriptor, until it is closed after this.
     let descriptor = unsafe { BorrowedFd::borrow_raw(file.descriptor) };
-    let sent = exchange.send_file(py, descriptor, file.offset, file.left);
-    sent.map(|()| true).map_err(|_| client_gone())
+    exchange.send_file(py, descriptor, file.offset, file.left)?;
+    Ok(true)
 }
 
 /// Logs an exception of the application.

@@ -3,6 +3,8 @@
 use pinion_wire::answer::{self, End};
 use pinion_wire::frame::{self, DATA_FLUSH};
 use pinion_wire::{Header, Kind};
+use pinion_wsgi::response::{self as rules, Failure, OutputError, StartError};
+use pinion_wsgi::status::Status;
 
 use crate::head::Head;
 
@@ -12,75 +14,74 @@ pub(crate) const LONGEST_DATA: usize = 1024 * 1024;
 pub(crate) const SHORT_DATA: usize = 32 * 1024;
 
 /// An answer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Response {
     /// The request's number on its connection.
     pub(crate) seq: u32,
-    /// Whether the answer has no body, as the request or the status says.
-    mute: bool,
     /// Frames that are to be sent.
     pub(crate) frames: Vec<u8>,
+    rules: rules::Response,
     head: Option<Head>,
-    head_gone: bool,
-    status: u16,
-    length: Option<u64>,
-    passed: u64,
-}
-
-/// Why an answer cannot be started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NotStarted {
-    /// The head is on its way already.
-    HeadGone,
+    code: u16,
 }
 
 impl Response {
-    /// The answer to request number `seq`; `mute` for a request that is answered without body (HEAD).
+    /// The answer to request number `seq`; `head_request` for a request that is answered without body.
     /// `frames` is an empty vector whose memory is used.
-    pub(crate) fn new(seq: u32, mute: bool, frames: Vec<u8>) -> Self {
-        Self { seq, mute, frames, ..Self::default() }
+    pub(crate) fn new(seq: u32, head_request: bool, frames: Vec<u8>) -> Self {
+        Self { seq, frames, rules: rules::Response::new(head_request), head: None, code: 0 }
     }
 
     /// Takes the head. A head that is not on its way yet is replaced.
-    pub(crate) fn start(&mut self, head: Head) -> Result<(), NotStarted> {
-        if self.head_gone {
-            return Err(NotStarted::HeadGone);
-        }
+    ///
+    /// # Errors
+    /// When it is on its way, or the request is over.
+    pub(crate) fn start(&mut self, head: Head, exc_info: bool) -> Result<(), StartError> {
+        self.rules.start(&head.status(), head.length, exc_info)?;
+        self.code = head.status().code;
         self.head = Some(head);
         Ok(())
     }
 
     /// Whether a head was given.
     pub(crate) fn is_started(&self) -> bool {
-        self.head.is_some() || self.head_gone
+        self.code != 0
     }
 
     /// The status code, 0 when there is none.
-    pub(crate) fn status(&self) -> u16 {
-        self.head.as_ref().map_or(self.status, |head| head.status)
+    pub(crate) fn code(&self) -> u16 {
+        self.code
     }
 
-    /// The head, if it is not on its way yet.
-    pub(crate) fn head(&mut self) -> Option<&mut Head> {
-        self.head.as_mut()
+    /// How many of `len` bytes of the body may be sent: not beyond the Content-Length, none of an answer without
+    /// body. They count as sent; the head is put into the frames before them.
+    ///
+    /// # Errors
+    /// Without a head, or when the request is over.
+    pub(crate) fn admit(&mut self, len: usize) -> Result<usize, OutputError> {
+        let accepted = self.rules.write(len)?;
+        self.let_head_go(accepted.head);
+        Ok(usize::try_from(accepted.take).unwrap_or(len).min(len))
     }
 
-    /// Puts the head into the frames, if that was not done.
-    pub(crate) fn let_head_go(&mut self) {
-        let Some(head) = self.head.take() else { return };
-        answer::push_head(&mut self.frames, self.seq, head.status, head.reason(), head.headers());
-        self.mute |= head.is_bodiless();
-        (self.status, self.length) = (head.status, head.length);
-        self.head_gone = true;
+    /// How many bytes of a file may be sent of which `left` are left. An answer without Content-Length
+    /// gets this one.
+    ///
+    /// # Errors
+    /// As [`Response::admit`].
+    pub(crate) fn admit_file(&mut self, left: u64) -> Result<u64, OutputError> {
+        let accepted = self.rules.file(left)?;
+        if let Some(head) = self.head.as_mut().filter(|head| head.length.is_none()) {
+            head.set_length(left);
+        }
+        self.let_head_go(accepted.head);
+        Ok(accepted.take)
     }
 
-    /// How many of `len` bytes may be sent: not beyond the Content-Length, none of an answer without body.
-    /// They count as sent.
-    pub(crate) fn admit(&mut self, len: u64) -> u64 {
-        let left = self.length.map_or(u64::MAX, |length| length.saturating_sub(self.passed));
-        let admitted = len.min(left);
-        self.passed += admitted;
-        if self.mute { 0 } else { admitted }
+    fn let_head_go(&mut self, now: bool) {
+        let Some(head) = self.head.take_if(|_| now) else { return };
+        let Status { code, reason } = head.status();
+        answer::push_head(&mut self.frames, self.seq, code, reason, head.headers());
     }
 
     /// Appends a Data frame.
@@ -96,11 +97,24 @@ impl Response {
         frame::push(&mut self.frames, Kind::Log, level.into(), self.seq, line);
     }
 
-    /// Appends the End frame. An answer that is said to be complete, but is shorter than its
-    /// Content-Length, is called truncated.
+    /// Appends the End frame: of an answer whose application has returned, if `end` says complete. It is called
+    /// truncated where it is shorter than its Content-Length, and complete where all was sent before the application failed.
     pub(crate) fn end(&mut self, end: End) {
-        let short = !self.mute && self.length.is_some_and(|length| self.passed < length);
-        let end = if end == End::Complete && short { End::Truncated } else { end };
+        let end = match end {
+            End::Complete => match self.rules.finish() {
+                Ok(rules::End::Complete { head }) => {
+                    self.let_head_go(head);
+                    End::Complete
+                }
+                Ok(rules::End::Truncated { head, .. }) => {
+                    self.let_head_go(head);
+                    End::Truncated
+                }
+                Err(_) => End::Failed,
+            },
+            End::Failed if self.rules.fail() == Failure::TooLate => End::Complete,
+            other => other,
+        };
         frame::push(&mut self.frames, Kind::End, end as u16, self.seq, &[]);
     }
 }
@@ -122,8 +136,9 @@ pub(crate) fn data_frames(
 mod tests {
     use super::*;
 
-    fn kinds(mut bytes: &[u8]) -> Vec<(Kind, u16, usize)> {
-        let mut out = Vec::new();
+    fn kinds(response: &mut Response) -> Vec<(Kind, u16, usize)> {
+        let (frames, mut out) = (std::mem::take(&mut response.frames), Vec::new());
+        let mut bytes = &frames[..];
         while let Some((header, payload, used)) = Header::split(bytes).unwrap() {
             out.push((header.kind, header.flags, payload.len()));
             bytes = &bytes[used..];
@@ -132,71 +147,89 @@ mod tests {
         out
     }
 
-    fn started(status: &[u8], length: Option<u64>) -> Response {
+    fn ends(response: &mut Response, end: End) -> u16 {
+        response.end(end);
+        kinds(response).last().unwrap().1
+    }
+
+    fn started(status: &[u8], length: Option<u64>, head_request: bool) -> Response {
         let mut head = Head::new(status).unwrap();
         if let Some(length) = length {
             head.set_length(length);
         }
-        let mut response = Response::new(3, false, Vec::new());
-        response.start(head).unwrap();
+        let mut response = Response::new(3, head_request, Vec::new());
+        response.start(head, false).unwrap();
         response
     }
 
     #[test]
     fn a_head_is_replaced_until_it_has_gone() {
-        let mut response = started(b"200 OK", None);
-        response.start(Head::new(b"503 Replaced").unwrap()).unwrap();
-        response.let_head_go();
-        response.let_head_go();
+        let mut response = started(b"200 OK", None, false);
+        response.start(Head::new(b"503 Replaced").unwrap(), false).unwrap();
+        assert_eq!((response.admit(0), response.admit(0)), (Ok(0), Ok(0)));
         let (_, payload, used) = Header::split(&response.frames).unwrap().unwrap();
         assert_eq!(answer::HeadRef::decode(payload).unwrap().status, 503);
         assert_eq!(used, response.frames.len());
-        let again = response.start(Head::new(b"200 OK").unwrap());
-        assert_eq!(again, Err(NotStarted::HeadGone));
+        assert!(response.start(Head::new(b"200 OK").unwrap(), false).is_err());
     }
 
     #[test]
     fn nothing_goes_beyond_the_length() {
-        let mut response = started(b"200 OK", Some(5));
-        response.let_head_go();
-        assert_eq!([response.admit(3), response.admit(3), response.admit(1)], [3, 2, 0]);
-        response.frames.clear();
-        response.end(End::Complete);
-        assert_eq!(kinds(&response.frames), [(Kind::End, End::Complete as u16, 0)]);
+        let mut response = started(b"200 OK", Some(5), false);
+        let admitted = [response.admit(3), response.admit(3), response.admit(1)];
+        assert_eq!(admitted, [Ok(3), Ok(2), Ok(0)]);
+        assert_eq!(ends(&mut response, End::Complete), End::Complete as u16);
     }
 
     #[test]
-    fn what_is_too_short_is_truncated() {
-        let mut response = started(b"200 OK", Some(5));
-        response.let_head_go();
-        response.admit(4);
-        response.frames.clear();
-        response.end(End::Complete);
-        assert_eq!(kinds(&response.frames), [(Kind::End, End::Truncated as u16, 0)]);
+    fn what_is_too_short_is_truncated_and_a_late_failure_harms_nobody() {
+        for (sent, end, expected) in [
+            (4, End::Complete, End::Truncated),
+            (5, End::Complete, End::Complete),
+            (4, End::Failed, End::Failed),
+            (5, End::Failed, End::Complete),
+        ] {
+            let mut response = started(b"200 OK", Some(5), false);
+            response.admit(sent).unwrap();
+            assert_eq!(ends(&mut response, end), expected as u16, "{sent} {end:?}");
+        }
     }
 
     #[test]
     fn an_answer_without_body_has_none_and_is_complete() {
-        for (status, mute) in [(&b"200 OK"[..], true), (b"204 No Content", false)] {
-            let mut response = started(status, Some(5));
-            response.mute = mute;
-            response.let_head_go();
-            assert_eq!(response.admit(3), 0);
-            response.frames.clear();
-            response.end(End::Complete);
-            assert_eq!(kinds(&response.frames), [(Kind::End, End::Complete as u16, 0)]);
+        for (status, head_request) in [(&b"200 OK"[..], true), (b"204 No Content", false)] {
+            let mut response = started(status, Some(5), head_request);
+            assert_eq!(response.admit(3), Ok(0));
+            assert_eq!(kinds(&mut response)[0].0, Kind::Head);
+            assert_eq!(ends(&mut response, End::Complete), End::Complete as u16);
         }
+    }
+
+    #[test]
+    fn a_file_says_how_long_it_is() {
+        let mut response = started(b"200 OK", None, false);
+        assert_eq!(response.admit_file(7), Ok(7));
+        let (_, payload, _) = Header::split(&response.frames).unwrap().unwrap();
+        let headers: Vec<_> = answer::HeadRef::decode(payload).unwrap().headers().collect();
+        assert_eq!(headers, [(&b"Content-Length"[..], &b"7"[..])]);
+        assert_eq!(started(b"200 OK", Some(3), false).admit_file(7), Ok(3));
+    }
+
+    #[test]
+    fn without_a_head_there_is_no_answer() {
+        let mut response = Response::new(1, false, Vec::new());
+        assert!(response.admit(1).is_err());
+        assert_eq!(ends(&mut response, End::Complete), End::Failed as u16);
     }
 
     #[test]
     fn a_long_block_is_split_and_flushed_at_its_end() {
         let block = vec![7; LONGEST_DATA + 1];
-        let mut response = started(b"200 OK", None);
+        let mut response = started(b"200 OK", None, false);
         response.push_data(&block, true);
         let expected = [(Kind::Data, 0, LONGEST_DATA), (Kind::Data, DATA_FLUSH, 1)];
-        assert_eq!(kinds(&response.frames), expected);
-        response.frames.clear();
+        assert_eq!(kinds(&mut response), expected);
         response.push_data(b"", true);
-        assert_eq!(kinds(&response.frames), []);
+        assert_eq!(kinds(&mut response), []);
     }
 }

@@ -94,7 +94,7 @@ pub(crate) fn warm_up(
     let maker = Maker::new(py, worker, 0)?;
     let exchange = Exchange::new(None, 0, false, Vec::new());
     let end = request::run(py, worker, &maker, &request, &exchange);
-    let status = exchange.response(py, |response| response.status());
+    let status = exchange.response(py, |response| response.code());
     let trouble = exchange.take_trouble(py);
     exchange.finish(py, end);
     Ok(match (end, status) {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use pinion_wsgi::response::{OutputError, StartError};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, NotSent};
 use crate::head::{Head, HeadError};
 
 impl From<HeadError> for PyErr {
@@ -15,9 +16,18 @@ impl From<HeadError> for PyErr {
     }
 }
 
-/// The exception that an application gets when nobody is there any more to answer.
-pub(crate) fn client_gone() -> PyErr {
-    PyOSError::new_err("Apache/mod_wsgi client connection closed.")
+impl From<NotSent> for PyErr {
+    fn from(error: NotSent) -> Self {
+        match error {
+            NotSent::Gone => PyOSError::new_err("Apache/mod_wsgi client connection closed."),
+            NotSent::Refused(OutputError::NotStarted) => PyRuntimeError::new_err(
+                "start_response() must be called before response content is produced",
+            ),
+            NotSent::Refused(OutputError::Closed) => {
+                PyRuntimeError::new_err("write() called after request completed")
+            }
+        }
+    }
 }
 
 /// `start_response` of one request.
@@ -42,13 +52,15 @@ impl StartResponse {
         check_count(arguments.len())?;
         let head = read_head(&arguments.get_item(0)?, &arguments.get_item(1)?)?;
         let exc_info = read_exc_info(arguments)?;
-        if self.0.start(py, head).is_err() {
-            return Err(match exc_info {
-                Some(error) => error,
-                None => PyRuntimeError::new_err(
+        let started = self.0.response(py, |response| response.start(head, exc_info.is_some()));
+        match (started, exc_info) {
+            (Ok(()), _) => {}
+            (Err(StartError::Reraise), Some(error)) => return Err(error),
+            (Err(_), _) => {
+                return Err(PyRuntimeError::new_err(
                     "start_response() called more than once without exc_info",
-                ),
-            });
+                ));
+            }
         }
         Ok(Write(self.0.clone()))
     }
@@ -97,10 +109,10 @@ fn latin1<'py>(text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
         let kind = text.get_type().name()?;
         return Err(PyTypeError::new_err(format!("must be str, not {kind}")));
     }
-    // SAFETY: the argument is a live str; the result is a new reference, or NULL with an exception.
-    let bytes = unsafe {
-        Bound::from_owned_ptr_or_err(text.py(), pyo3::ffi::PyUnicode_AsLatin1String(text.as_ptr()))
-    }?;
+    // SAFETY: the argument is a live str.
+    let bytes = unsafe { pyo3::ffi::PyUnicode_AsLatin1String(text.as_ptr()) };
+    // SAFETY: the result is a new reference, or NULL with an exception set.
+    let bytes = unsafe { Bound::from_owned_ptr_or_err(text.py(), bytes) }?;
     Ok(bytes.cast_into()?)
 }
 
@@ -140,9 +152,6 @@ impl Write {
             let text = format!("write() argument must be bytes, not {}", block.get_type().name()?);
             return Err(PyTypeError::new_err(text));
         };
-        if block.as_bytes().is_empty() {
-            return Ok(());
-        }
-        self.0.send(py, block.as_bytes(), true).map_err(|_| client_gone())
+        Ok(self.0.send(py, block.as_bytes(), true)?)
     }
 }

@@ -1,5 +1,7 @@
 //! A worker process, driven over real sockets with each Python of this machine.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod cases;
 mod suite;
 
