@@ -1,1 +1,9 @@
-//! The process manager: states, transitions, timers.
+//! The process manager: it starts, watches, replaces and stops the workers.
+//!
+//! - [`state`]: what it decides, without I/O.
+//! - [`shell`]: the loop that tells it what happens and does what it decides.
+
+#![forbid(unsafe_code)]
+
+pub mod shell;
+pub mod state;

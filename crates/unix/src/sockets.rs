@@ -323,6 +323,15 @@ pub fn poll_readable<const N: usize>(
     Ok(polled.map(|entry| entry.revents != 0))
 }
 
+/// Whether a write to `fd` would not wait: files always, pipes and sockets with room.
+#[must_use]
+pub fn writable_now(fd: BorrowedFd<'_>) -> bool {
+    let mut polled = [libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLOUT, revents: 0 }];
+    // SAFETY: `polled` has one entry.
+    let count = unsafe { libc::poll(polled.as_mut_ptr(), 1, 0) };
+    count == 1 && polled[0].revents & libc::POLLOUT != 0
+}
+
 fn set_option<T>(fd: BorrowedFd<'_>, name: libc::c_int, value: &T) -> io::Result<()> {
     let length = size_of::<T>() as libc::socklen_t;
     let place = std::ptr::from_ref(value).cast();

@@ -1,0 +1,157 @@
+//! The servers' log files, written in the format of Apache's own lines.
+
+use std::{
+    fs::File,
+    io::Write,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use pinion_config::{Code, Severity};
+use pinion_unix::{clock::LocalTime, sockets};
+use pinion_wire::message::Settings;
+
+use crate::state::LogLine;
+
+/// The longest line that is written whole; a pipe takes as much at once.
+const LONGEST: usize = 3500;
+
+/// The logs that the configuration names. Before there is one, lines go to standard error, which is the main
+/// server's log.
+#[derive(Debug, Default)]
+pub(super) struct Logs {
+    files: Vec<File>,
+    /// For each server, which file.
+    servers: Vec<usize>,
+    /// Lines that could not be written.
+    lost: u64,
+}
+
+impl Logs {
+    /// Takes over the descriptors of a configuration.
+    pub(super) fn replace(&mut self, descriptors: Vec<OwnedFd>, settings: &Settings) {
+        self.files = descriptors.into_iter().map(File::from).collect();
+        self.servers = settings.servers.iter().map(|server| server.log as usize).collect();
+    }
+
+    /// Writes a line of the manager's own, with its code and what to do about it.
+    pub(super) fn line(&mut self, line: &LogLine) {
+        let entry = line.code.entry();
+        let (first, rest) = line.text.split_once('\n').unwrap_or((&line.text, ""));
+        let hint = match entry.severity {
+            Severity::Warning | Severity::Error => format!("; hint: {}", entry.action),
+            Severity::Debug | Severity::Notice => String::new(),
+        };
+        let level = match entry.severity {
+            Severity::Warning => "warn",
+            other => other.as_str(),
+        };
+        self.write(line.server, level, line.pid, &format!("{}: {first}{hint}\n{rest}", line.code));
+    }
+
+    /// Writes each line of `text`.
+    pub(super) fn write(&mut self, server: Option<u32>, level: &str, pid: Option<u32>, text: &str) {
+        let pid = pid.unwrap_or_else(std::process::id);
+        for line in text.lines().filter(|line| !line.trim_end().is_empty()) {
+            let line = escape(line);
+            let whole = format!("[{}] [wsgi:{level}] [pid {pid}] {line}\n", LocalTime::now());
+            self.put(server, &whole);
+        }
+    }
+
+    fn put(&mut self, server: Option<u32>, line: &str) {
+        let written = self.try_put(server, line);
+        if !written {
+            self.lost += 1;
+        } else if self.lost > 0 {
+            let code = Code::LogWriteFailed;
+            let lost = std::mem::take(&mut self.lost);
+            let text = format!("{code}: {lost} lines could not be written to a log");
+            self.write(server, "error", None, &text);
+        }
+    }
+
+    /// Writes without ever waiting: a log that is a pipe to a program that hangs must not hang the manager.
+    fn try_put(&mut self, server: Option<u32>, line: &str) -> bool {
+        let place = server.and_then(|server| self.servers.get(server as usize)).copied();
+        let Some(file) = self.files.get_mut(place.unwrap_or(0)) else {
+            return std::io::stderr().write_all(line.as_bytes()).is_ok();
+        };
+        sockets::writable_now(file.as_fd()) && file.write_all(line.as_bytes()).is_ok()
+    }
+}
+
+/// A line without control characters, cut to what a pipe takes at once.
+fn escape(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    for char in line.chars() {
+        if out.len() >= LONGEST {
+            break;
+        }
+        if char.is_control() && char != '\t' {
+            out.extend(char.escape_default());
+        } else {
+            out.push(char);
+        }
+    }
+    out
+}
+
+/// The name of one of Apache's levels, for a number of its scale.
+pub(super) fn level(number: u8) -> &'static str {
+    const NAMES: [&str; 8] = ["emerg", "alert", "crit", "error", "warn", "notice", "info", "debug"];
+    NAMES.get(usize::from(number)).copied().unwrap_or("debug")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pinion_wire::message::ServerLog;
+    use std::io::Read;
+
+    fn logs() -> (Logs, File) {
+        let (reader, writer) = sockets::pipe().unwrap();
+        let settings = Settings {
+            servers: vec![ServerLog { name: "a".into(), log: 0 }],
+            ..Settings::default()
+        };
+        let mut logs = Logs::default();
+        logs.replace(vec![writer], &settings);
+        (logs, File::from(reader))
+    }
+
+    fn read(mut reader: File) -> String {
+        let mut text = Vec::new();
+        // The pipe does not block: reading ends with an error where it is empty.
+        let _ = reader.read_to_end(&mut text);
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn lines_look_like_apaches() {
+        let (mut logs, reader) = logs();
+        let text = "it died\n  a stack\x1b[m".to_owned();
+        logs.line(&LogLine { server: Some(0), code: Code::WorkerKilled, pid: Some(7), text });
+        let text = read(reader);
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].starts_with('['), "{text}");
+        assert!(lines[0].contains("] [wsgi:error] [pid 7] PIN0201: it died; hint: "), "{text}");
+        assert!(lines[1].ends_with("[pid 7]   a stack\\u{1b}[m"), "{text}");
+        assert_eq!(lines.len(), 2);
+    }
+
+    #[test]
+    fn a_full_log_loses_lines_and_says_so() {
+        let (mut logs, reader) = logs();
+        for _ in 0..1000 {
+            logs.write(None, "error", None, &"x".repeat(1000));
+        }
+        assert!(logs.lost > 0);
+        let lost = format!("PIN0405: {} lines could not", logs.lost);
+        let mut drained = vec![0; 1 << 20];
+        (&reader).read(&mut drained).unwrap();
+        logs.write(None, "error", None, "again");
+        let text = read(reader);
+        assert!(text.contains("again") && text.contains(&lost), "{text}");
+        assert_eq!(logs.lost, 0);
+    }
+}

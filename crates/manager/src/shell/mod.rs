@@ -1,0 +1,413 @@
+//! The loop: what happens outside becomes events, what [`crate::state`] decides is done.
+//!
+//! - [`control`]: the channel to Apache's parent.
+//! - [`process`]: a worker's process, its output and its status page.
+//! - [`logs`]: the servers' log files.
+//! - [`sight`]: what decisions see of the world.
+//! - [`act`]: doing what was decided.
+
+mod act;
+mod control;
+mod logs;
+mod process;
+mod sight;
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::Duration,
+};
+
+use pinion_config::Code;
+use pinion_unix::{
+    clock,
+    epoll::{Epoll, Ready, Trigger},
+    inherited,
+    process::{self as processes, ExitCause},
+    shared::SharedWords,
+    signals::{self, Signal, Signals},
+    sockets::{self, SocketKind},
+};
+use pinion_wire::{
+    board,
+    message::{self, Bit, Control, Door, descriptors},
+};
+
+use crate::state::{ChildId, Core, Event, Exit, LogLine, WaiterId, WorkerId, deaths::Inquiry};
+use control::{Channel, Received};
+use logs::Logs;
+use process::Process;
+use sight::View;
+
+/// Why a manager cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ShellError {
+    /// A descriptor is missing or is something else.
+    #[error("descriptor {number} is not {what}: {source}")]
+    Descriptor {
+        /// Its number.
+        number: i32,
+        /// What it should be.
+        what: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system refuses what the loop needs.
+    #[error("the manager cannot watch its channels: {0}")]
+    System(#[from] io::Error),
+}
+
+/// The descriptors that a manager is started with.
+#[derive(Debug)]
+pub struct Channels {
+    control: OwnedFd,
+    door: OwnedFd,
+    board: SharedWords,
+}
+
+impl Channels {
+    /// Takes over the descriptors that Apache's parent gives at exec.
+    ///
+    /// # Errors
+    /// When they are not there: `pinion manager` was typed by a person.
+    pub fn inherit() -> Result<Self, ShellError> {
+        let socket = |number, kind, what| {
+            let wrong = |source| ShellError::Descriptor { number, what, source };
+            let fd = inherited::take(number).map_err(wrong)?;
+            match sockets::socket_kind(fd.as_fd()) {
+                Ok(found) if found == kind => Ok(fd),
+                Ok(_) => Err(wrong(io::Error::from(io::ErrorKind::InvalidInput))),
+                Err(error) => Err(wrong(error)),
+            }
+        };
+        let (number, what) = (descriptors::BOARD, "the board");
+        let wrong = |source| ShellError::Descriptor { number, what, source };
+        Ok(Self {
+            control: socket(descriptors::CONTROL, SocketKind::Stream, "the control channel")?,
+            door: socket(descriptors::DOOR, SocketKind::SeqPacket, "the door")?,
+            board: inherited::take(number)
+                .and_then(|fd| SharedWords::from_fd(fd, board::WORDS))
+                .map_err(wrong)?,
+        })
+    }
+}
+
+/// What an epoll token stands for. The kind is in the highest byte, the number below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Control,
+    Door,
+    Signals,
+    Lifeline(ChildId),
+    Reins(WorkerId),
+    Output(WorkerId),
+}
+
+impl Source {
+    const NUMBER: u64 = (1 << 56) - 1;
+
+    fn token(self) -> u64 {
+        let (kind, number) = match self {
+            Self::Control => (0, 0),
+            Self::Door => (1, 0),
+            Self::Signals => (2, 0),
+            Self::Lifeline(ChildId(number)) => (3, number),
+            Self::Reins(WorkerId(number)) => (4, number),
+            Self::Output(WorkerId(number)) => (5, number),
+        };
+        kind << 56 | number & Self::NUMBER
+    }
+
+    fn of(token: u64) -> Self {
+        let number = token & Self::NUMBER;
+        match token >> 56 {
+            0 => Self::Control,
+            1 => Self::Door,
+            2 => Self::Signals,
+            3 => Self::Lifeline(ChildId(number)),
+            4 => Self::Reins(WorkerId(number)),
+            _ => Self::Output(WorkerId(number)),
+        }
+    }
+}
+
+/// The manager with its descriptors.
+struct Shell {
+    core: Core,
+    epoll: Epoll,
+    control: Channel,
+    door: OwnedFd,
+    board: SharedWords,
+    signals: Signals,
+    workers: BTreeMap<WorkerId, Process>,
+    lifelines: BTreeMap<ChildId, OwnedFd>,
+    /// Descriptors that came through the door and wait.
+    waiters: HashMap<WaiterId, OwnedFd>,
+    logs: Logs,
+    library: String,
+    events: VecDeque<Event>,
+    last_id: u64,
+    oom_kills: u64,
+    done: bool,
+}
+
+/// Runs until everything is stopped.
+///
+/// # Errors
+/// When the channels cannot be watched.
+pub fn run(channels: Channels) -> Result<(), ShellError> {
+    let mut shell = Shell::new(channels)?;
+    let mut ready = Vec::new();
+    while !shell.done {
+        shell.epoll.wait(&mut ready, shell.timeout())?;
+        for one in &ready {
+            shell.take(*one);
+        }
+        if shell.core.next_tick().is_some_and(|due| due <= now_ms()) {
+            shell.events.push_back(Event::Tick);
+        }
+        shell.handle_events();
+    }
+    Ok(())
+}
+
+/// Milliseconds of the monotonic clock.
+fn now_ms() -> u64 {
+    clock::monotonic_ns() / 1_000_000
+}
+
+impl Shell {
+    fn new(channels: Channels) -> Result<Self, ShellError> {
+        signals::ignore(&[Signal::SIGPIPE, Signal::SIGHUP, Signal::SIGINT, Signal::SIGUSR1])?;
+        let Channels { control, door, board } = channels;
+        let shell = Self {
+            core: Core::default(),
+            epoll: Epoll::new()?,
+            control: Channel::new(control),
+            door,
+            board,
+            signals: Signals::new(&[Signal::SIGCHLD, Signal::SIGTERM])?,
+            workers: BTreeMap::new(),
+            lifelines: BTreeMap::new(),
+            waiters: HashMap::new(),
+            logs: Logs::default(),
+            library: String::new(),
+            events: VecDeque::new(),
+            last_id: 0,
+            oom_kills: sight::oom_kills(),
+            done: false,
+        };
+        shell.watch(shell.control.as_fd(), Source::Control)?;
+        shell.watch(shell.door.as_fd(), Source::Door)?;
+        shell.watch(shell.signals.as_fd(), Source::Signals)?;
+        Ok(shell)
+    }
+
+    fn watch(&self, fd: BorrowedFd<'_>, source: Source) -> io::Result<()> {
+        self.epoll.add(fd, source.token(), Trigger::Level)
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let due = self.core.next_tick()?;
+        Some(Duration::from_millis(due.saturating_sub(now_ms())))
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Reads what is ready into events.
+    fn take(&mut self, ready: Ready) {
+        match Source::of(ready.token) {
+            Source::Control => self.take_control(),
+            Source::Door => self.take_door(),
+            Source::Signals => self.take_signals(),
+            Source::Lifeline(child) => self.take_lifeline(child),
+            Source::Reins(worker) => self.take_reins(worker),
+            Source::Output(worker) => self.take_output(worker),
+        }
+    }
+
+    fn take_control(&mut self) {
+        match self.control.receive() {
+            Ok(Received::Nothing) => {}
+            Ok(Received::Message(Control::Configure(settings), fds)) => {
+                self.logs.replace(fds, &settings);
+                self.library.clone_from(&settings.library);
+                self.events.push_back(Event::Configured(settings));
+            }
+            Ok(Received::Message(Control::Stop, _)) => self.events.push_back(Event::Stop),
+            Ok(Received::End) => {
+                // Apache's parent has gone.
+                let _ = self.epoll.remove(self.control.as_fd());
+                self.events.push_back(Event::Stop);
+            }
+            Err(error) => {
+                self.say(Code::ProtocolVersion, format!("the server's message: {error}"));
+                let _ = self.epoll.remove(self.control.as_fd());
+                self.events.push_back(Event::Stop);
+            }
+        }
+    }
+
+    fn take_door(&mut self) {
+        let mut bytes = Vec::new();
+        let received = sockets::recv_message(self.door.as_fd(), &mut bytes, Some(Duration::ZERO));
+        let Ok(mut fds) = received else { return };
+        if bytes.is_empty() {
+            // All senders have gone: the parent too, which the control channel tells.
+            let _ = self.epoll.remove(self.door.as_fd());
+            return;
+        }
+        let Some(socket) = fds.pop() else { return };
+        let id = self.next_id();
+        let waiter = WaiterId(id);
+        let event = match message::decode::<Door>(&bytes) {
+            Ok(Door::Hello { generation, .. }) => {
+                let child = ChildId(id);
+                if self.watch(socket.as_fd(), Source::Lifeline(child)).is_ok() {
+                    self.lifelines.insert(child, socket);
+                    self.events.push_back(Event::ChildHello { child, generation });
+                }
+                return;
+            }
+            Ok(Door::Acquire { mount, until }) => Event::Acquired { waiter, mount, until },
+            Ok(Door::Open { slot, epoch }) => Event::Opened { waiter, slot, epoch },
+            Ok(Door::Inquire { slot, epoch, connection, seq, ended }) => {
+                Event::Inquired(Inquiry { waiter, slot, epoch, connection, seq, ended })
+            }
+            Err(error) => return self.say(Code::ProtocolVersion, error.to_string()),
+        };
+        self.waiters.insert(waiter, socket);
+        self.events.push_back(event);
+    }
+
+    fn take_signals(&mut self) {
+        while let Ok(Some(signal)) = self.signals.next() {
+            if signal == Signal::SIGTERM {
+                self.events.push_back(Event::Stop);
+            }
+        }
+        while let Ok(Some((pid, cause))) = processes::reap(None) {
+            self.reaped(pid, cause);
+        }
+    }
+
+    fn reaped(&mut self, pid: u32, cause: ExitCause) {
+        let Some(worker) =
+            self.workers.iter().find(|(_, process)| process.pid == pid).map(|(id, _)| *id)
+        else {
+            return;
+        };
+        self.take_output(worker);
+        let Some(mut process) = self.workers.remove(&worker) else { return };
+        if let Some(rest) = process.rest_of_output() {
+            self.log_output(worker, pid, &rest);
+        }
+        let mut words = cause.to_string();
+        if matches!(cause, ExitCause::Signal { number, .. } if number == Signal::SIGKILL as i32) {
+            let kills = sight::oom_kills();
+            if kills > std::mem::replace(&mut self.oom_kills, kills) {
+                words.push_str(" (the kernel's out-of-memory killer ran)");
+            }
+        }
+        let exit = Exit {
+            cause: words,
+            signalled: matches!(cause, ExitCause::Signal { .. }),
+            output: process.last_output(),
+            begun: process.begun(),
+        };
+        self.events.push_back(Event::Exited { worker, exit });
+    }
+
+    fn take_lifeline(&mut self, child: ChildId) {
+        // Children send nothing on it, so whatever makes it readable is its end.
+        self.lifelines.remove(&child);
+        self.events.push_back(Event::ChildGone(child));
+    }
+
+    fn take_reins(&mut self, worker: WorkerId) {
+        let Some(process) = self.workers.get(&worker) else { return };
+        let mut bytes = Vec::new();
+        let received = sockets::recv_message(process.reins(), &mut bytes, Some(Duration::ZERO));
+        let ended = match received {
+            Ok(_) => bytes.is_empty(),
+            Err(error) => {
+                !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+            }
+        };
+        if ended {
+            let _ = self.epoll.remove(process.reins());
+            self.events.push_back(Event::ReinsEnded(worker));
+        } else if !bytes.is_empty() {
+            self.heed(worker, &bytes);
+        }
+    }
+
+    /// Takes what a worker says; it is the application's process, so nothing it says is beyond doubt.
+    fn heed(&mut self, worker: WorkerId, bytes: &[u8]) {
+        match message::decode::<Bit>(bytes) {
+            Ok(Bit::Log { level, text }) => {
+                let pid = self.workers.get(&worker).map(|process| process.pid);
+                self.logs.write(self.core.server_of(worker), logs::level(level), pid, &text);
+            }
+            Ok(bit) => self.events.push_back(Event::Bit { worker, bit }),
+            Err(error) => {
+                self.say(Code::ProtocolVersion, format!("a worker's message: {error}"));
+            }
+        }
+    }
+
+    fn take_output(&mut self, worker: WorkerId) {
+        let Some(process) = self.workers.get_mut(&worker) else { return };
+        let (pid, lines) = (process.pid, process.read_output());
+        if process.output_ended()
+            && let Some(output) = process.close_output()
+        {
+            let _ = self.epoll.remove(output.as_fd());
+        }
+        if !lines.is_empty() {
+            self.log_output(worker, pid, &lines);
+        }
+    }
+
+    fn log_output(&mut self, worker: WorkerId, pid: u32, text: &str) {
+        self.logs.write(self.core.server_of(worker), "error", Some(pid), text);
+    }
+
+    /// Logs something that the loop itself has met.
+    fn say(&mut self, code: Code, text: String) {
+        self.logs.line(&LogLine { server: None, code, pid: None, text });
+    }
+
+    /// Has all events decided upon, and those that doing so brings.
+    fn handle_events(&mut self) {
+        while let Some(event) = self.events.pop_front() {
+            let view = View { board: &self.board, workers: &self.workers };
+            for action in self.core.handle(now_ms(), event, &view) {
+                self.act(action);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_tell_sources_apart() {
+        for source in [
+            Source::Control,
+            Source::Door,
+            Source::Signals,
+            Source::Lifeline(ChildId(7)),
+            Source::Reins(WorkerId(7)),
+            Source::Output(WorkerId(1 << 40)),
+        ] {
+            assert_eq!(Source::of(source.token()), source);
+        }
+    }
+}

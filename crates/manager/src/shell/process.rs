@@ -1,0 +1,203 @@
+//! A worker's process: its reins, its output, its status page.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::Path,
+};
+
+use pinion_unix::{
+    process::{Credentials, Spawn, SpawnError},
+    shared::SharedWords,
+    sockets::{self, Wait},
+};
+use pinion_wire::{
+    message::{self, GroupSpec, Rein, StartSpec},
+    status::{self, Begun, StatusPage},
+};
+
+/// The worker's descriptor of the reins, and of its status page.
+const REINS: i32 = 3;
+const PAGE: i32 = 4;
+/// How much of the output is kept for the report of a death, in bytes.
+const KEPT: usize = 16 * 1024;
+/// How much is read at once, so that a worker that writes without end does not keep the manager from others.
+const READ: usize = 64 * 1024;
+/// The file in the library folder that a worker's Python runs.
+const BOOTSTRAP: &str = "pinion_worker.py";
+
+/// Why a worker's process cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StartError {
+    /// The system refuses a channel or the page.
+    #[error("its channels cannot be made: {0}")]
+    Channels(#[from] io::Error),
+    /// The process did not come up.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// The first message cannot be written.
+    #[error(transparent)]
+    Message(#[from] message::MessageError),
+}
+
+/// A running process.
+pub(super) struct Process {
+    pub(super) pid: u32,
+    reins: OwnedFd,
+    output: Option<File>,
+    ended: bool,
+    page: SharedWords,
+    /// The last of what it wrote.
+    kept: Vec<u8>,
+    /// The beginning of a line whose end has not come.
+    partial: Vec<u8>,
+}
+
+impl Process {
+    /// Starts a process and sends its first message.
+    pub(super) fn start(library: &Path, start: StartSpec) -> Result<Self, StartError> {
+        let (reins, theirs) = sockets::seqpacket_pair()?;
+        let (output, writer) = sockets::pipe()?;
+        let page = SharedWords::create(c"pinion-status", status::WORDS)?;
+        let pid = spawn(library, &start.group, [writer.as_fd(), theirs.as_fd(), page.fd()])?;
+        let process = Self {
+            pid,
+            reins,
+            output: Some(File::from(output)),
+            ended: false,
+            page,
+            kept: Vec::new(),
+            partial: Vec::new(),
+        };
+        // One that died already is reaped like any other.
+        let _ = process.send(&Rein::Start(Box::new(start)), None)?;
+        Ok(process)
+    }
+
+    pub(super) fn reins(&self) -> BorrowedFd<'_> {
+        self.reins.as_fd()
+    }
+
+    pub(super) fn output(&self) -> Option<BorrowedFd<'_>> {
+        self.output.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Sends a rein; whether it could be sent.
+    pub(super) fn send(
+        &self,
+        rein: &Rein,
+        descriptor: Option<BorrowedFd<'_>>,
+    ) -> Result<bool, message::MessageError> {
+        let bytes = message::encode(rein)?;
+        let sent = sockets::send_message(self.reins(), &bytes, descriptor.as_slice(), Wait::No);
+        Ok(sent.is_ok())
+    }
+
+    /// Reads output that is there; returns the whole lines in it.
+    pub(super) fn read_output(&mut self) -> String {
+        let Some(output) = &mut self.output else { return String::new() };
+        let mut piece = vec![0; READ];
+        let count = match output.read(&mut piece) {
+            Ok(0) => {
+                self.ended = true;
+                0
+            }
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(_) => {
+                self.ended = true;
+                0
+            }
+        };
+        let piece = &piece[..count];
+        self.kept.extend_from_slice(piece);
+        let excess = self.kept.len().saturating_sub(KEPT);
+        self.kept.drain(..excess);
+        self.partial.extend_from_slice(piece);
+        let line_end = self.partial.iter().rposition(|byte| *byte == b'\n');
+        let whole = match line_end {
+            Some(end) => end + 1,
+            None if self.partial.len() >= READ => self.partial.len(),
+            None => 0,
+        };
+        let lines: Vec<u8> = self.partial.drain(..whole).collect();
+        String::from_utf8_lossy(&lines).into_owned()
+    }
+
+    /// Reads what a dead process has left, and the line without an end. Nobody waits: a child of the
+    /// application's own may hold the pipe open for ever.
+    pub(super) fn rest_of_output(&mut self) -> Option<String> {
+        let mut rest = String::new();
+        loop {
+            let before = (self.kept.len(), self.partial.len());
+            let lines = self.read_output();
+            let idle = lines.is_empty() && before == (self.kept.len(), self.partial.len());
+            rest.push_str(&lines);
+            if idle || self.ended || rest.len() > 16 * READ {
+                break;
+            }
+        }
+        rest.push_str(&String::from_utf8_lossy(&std::mem::take(&mut self.partial)));
+        (!rest.is_empty()).then_some(rest)
+    }
+
+    /// Whether the output has ended.
+    pub(super) fn output_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Gives the ended output's descriptor up.
+    pub(super) fn close_output(&mut self) -> Option<File> {
+        self.output.take()
+    }
+
+    /// What it wrote last.
+    pub(super) fn last_output(&self) -> String {
+        String::from_utf8_lossy(&self.kept).into_owned()
+    }
+
+    /// The requests that it has begun and not ended.
+    pub(super) fn begun(&self) -> Vec<Begun> {
+        StatusPage::new(self.page.words()).map(|page| page.all()).unwrap_or_default()
+    }
+}
+
+fn spawn(
+    library: &Path,
+    group: &GroupSpec,
+    [writer, reins, page]: [BorrowedFd<'_>; 3],
+) -> Result<u32, SpawnError> {
+    let mut spawn = Spawn::new(&group.python);
+    spawn
+        .arg(library.join(BOOTSTRAP))
+        .folder(group.home.as_deref().unwrap_or("/"))
+        .descriptor(1, writer)
+        .descriptor(2, writer)
+        .descriptor(REINS, reins)
+        .descriptor(PAGE, page)
+        // Apache's signals to its process group are not meant for applications.
+        .new_session();
+    for name in ["PATH", "TZ", "LANG"] {
+        if let Some(value) = std::env::var_os(name) {
+            spawn.env(name, value);
+        }
+    }
+    if let Some(eggs) = &group.python_eggs {
+        spawn.env("PYTHON_EGG_CACHE", eggs);
+    }
+    for (name, value) in &group.env {
+        spawn.env(name, value);
+    }
+    if let Some(mask) = group.umask {
+        spawn.umask(mask);
+    }
+    if let Some(identity) = &group.identity {
+        spawn.credentials(Credentials {
+            uid: identity.uid,
+            gid: identity.gid,
+            groups: identity.groups.clone(),
+        });
+    }
+    spawn.spawn()
+}
