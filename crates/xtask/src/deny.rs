@@ -5,13 +5,16 @@ use clap::Args;
 use crate::failure::{Failure, Result};
 use crate::{run, say};
 
-/// What to check, and with what.
+/// What may be used.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Use no network: skip the advisories, whose database has to be fetched
+    /// Use no network: leave out the advisories, and rely on `cargo fetch` having run
     #[arg(long)]
     offline: bool,
 }
+
+/// What needs no database from elsewhere.
+const LOCAL: [&str; 3] = ["licenses", "bans", "sources"];
 
 /// Runs cargo-deny with the workspace's `deny.toml`.
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -22,16 +25,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         ));
     }
     if options.offline {
-        run::shown(&mut run::cargo(["deny", "--offline", "check", "licenses", "bans", "sources"]))
+        run::shown(run::cargo(["deny", "--offline", "check"]).args(LOCAL))
     } else {
         run::shown(&mut run::cargo(["deny", "check"]))
     }
 }
 
-/// The offline checks where cargo-deny is there; otherwise says that they were left out.
+/// The checks without advisories, where cargo-deny is there; otherwise says that they were left out.
 pub(crate) fn run_if_installed() -> Result<()> {
     if installed() {
-        return run(&Options { offline: true });
+        return run::shown(run::cargo(["deny", "check"]).args(LOCAL));
     }
     say::line("skipped: cargo-deny is not installed");
     Ok(())
