@@ -1,0 +1,245 @@
+//! What becomes due.
+
+use std::fmt::Write as _;
+
+use pinion_config::Code;
+use pinion_wire::message::Rein;
+use pinion_wire::status::Begun;
+
+use super::replace::{graceful_time, seconds, shutdown_time};
+use super::worker::{Retiring, Worker, WorkerState};
+use super::{Action, Core, EndSignal, Millis, PairId, Sight, WorkerId};
+
+/// How often the count of a closing worker's slot is looked at, in milliseconds.
+const CLOSING: Millis = 10;
+/// How often workers' status pages are looked at for requests that take too long.
+const WATCH: Millis = 100;
+/// How often scripts that failed to load are looked at.
+const LOOK: Millis = 250;
+/// How long a worker that shall be killed has for writing its stacks.
+const DUMP: Millis = 500;
+/// How soon a worker that needs a slot is tried again.
+const NO_SLOT: Millis = 50;
+
+impl Core {
+    pub(super) fn tick(&mut self, sight: &dyn Sight) {
+        let workers: Vec<_> = self.workers.keys().copied().collect();
+        for worker in &workers {
+            self.tick_worker(*worker, sight);
+        }
+        if self.now >= self.watched_at + WATCH {
+            self.watched_at = self.now;
+            for worker in workers {
+                self.watch_requests(worker, sight);
+            }
+        }
+        let pairs: Vec<_> = self.pairs.keys().copied().collect();
+        for pair in pairs {
+            self.look_at_script(pair, sight);
+            self.note_use(pair, sight);
+            self.reconcile(pair, sight);
+        }
+        self.answer_patient(sight);
+    }
+
+    /// When [`super::Event::Tick`] is due next; `None` when nothing is to be waited for.
+    #[must_use]
+    pub fn next_tick(&self) -> Option<Millis> {
+        let workers = self.workers.values().filter_map(|worker| self.worker_due(worker));
+        let pairs = self.pairs.keys().filter_map(|id| self.pair_due(*id));
+        let stop = self.stopping.map(|_| self.now + WATCH);
+        workers.chain(pairs).chain(self.deaths.next_deadline()).chain(stop).min()
+    }
+
+    fn worker_due(&self, worker: &Worker) -> Option<Millis> {
+        let since = worker.since();
+        let shutdown = shutdown_time(&worker.spec);
+        let watch = (worker.spec.timeouts.request > 0).then(|| self.watched_at + WATCH);
+        let by_state = match worker.state() {
+            WorkerState::Starting | WorkerState::Killing => None,
+            WorkerState::Loading => {
+                let limit = worker.spec.timeouts.startup;
+                (limit > 0 && !worker.late).then(|| since + limit)
+            }
+            WorkerState::Ready => {
+                let until = match worker.retiring {
+                    Some(Retiring::Until(by)) => Some(by),
+                    _ => None,
+                };
+                [until, worker.restart_at, watch].into_iter().flatten().min()
+            }
+            WorkerState::Closing => Some(self.now + CLOSING),
+            WorkerState::Stopping => Some(since + shutdown / 2),
+            WorkerState::Terminating => Some(since + shutdown - shutdown / 2),
+        };
+        let kill_at = worker.kill_at.filter(|_| worker.state() != WorkerState::Killing);
+        [by_state, kill_at].into_iter().flatten().min()
+    }
+
+    fn pair_due(&self, id: PairId) -> Option<Millis> {
+        let pair = self.pairs.get(&id)?;
+        if self.stopping.is_some() {
+            return None;
+        }
+        if let Some(leaving) = pair.leaving {
+            return match leaving {
+                super::pair::Leaving::Removed { by, .. } if by > self.now => Some(by),
+                _ => Some(self.now + NO_SLOT),
+            };
+        }
+        let live = self
+            .workers_of(id)
+            .filter(|(_, worker)| worker.is_current(pair.set) && worker.state().is_live())
+            .count();
+        match &pair.failure {
+            Some(failure) if self.now < failure.retry_at => {
+                Some(failure.retry_at.min(failure.look_at))
+            }
+            None if live < pair.processes() && !pair.mounts.is_empty() => Some(self.now + NO_SLOT),
+            Some(_) if live == 0 => Some(self.now + NO_SLOT),
+            _ => None,
+        }
+    }
+
+    fn tick_worker(&mut self, id: WorkerId, sight: &dyn Sight) {
+        let Some(worker) = self.workers.get(&id) else { return };
+        let (now, since) = (self.now, worker.since());
+        if worker.kill_at.is_some_and(|at| now >= at) {
+            return self.signal(id, EndSignal::Kill);
+        }
+        let shutdown = shutdown_time(&worker.spec);
+        match worker.state() {
+            WorkerState::Starting | WorkerState::Killing => {}
+            WorkerState::Loading => self.limit_loading(id),
+            WorkerState::Ready => self.limit_age(id, sight),
+            WorkerState::Closing => self.finish_closing(id, sight),
+            WorkerState::Stopping if now >= since + shutdown / 2 => {
+                self.signal(id, EndSignal::Term)
+            }
+            WorkerState::Terminating if now >= since + shutdown - shutdown / 2 => {
+                self.kill_late(id);
+            }
+            WorkerState::Stopping | WorkerState::Terminating => {}
+        }
+    }
+
+    fn limit_loading(&mut self, id: WorkerId) {
+        let now = self.now;
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let limit = worker.spec.timeouts.startup;
+        if limit == 0 || worker.late || now < worker.since() + limit {
+            return;
+        }
+        worker.late = true;
+        worker.kill_at = Some(now + DUMP);
+        worker.doom = Some(format!("not loaded within startup-timeout={}", seconds(limit)));
+        self.actions.push(Action::Rein(id, Rein::DumpStacks));
+    }
+
+    fn limit_age(&mut self, id: WorkerId, sight: &dyn Sight) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        match worker.retiring {
+            Some(Retiring::Until(by)) if self.now >= by => self.close(id),
+            None if worker.restart_at.is_some_and(|at| self.now >= at) => {
+                let limit = seconds(worker.spec.timeouts.restart_interval);
+                let said = format!("has run for restart-interval={limit}");
+                self.retire(id, Retiring::WhenReplaced, &said, sight);
+            }
+            _ => {}
+        }
+    }
+
+    fn finish_closing(&mut self, id: WorkerId, sight: &dyn Sight) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        if sight.in_flight(worker.slot) == 0 {
+            return self.ask_to_stop(id);
+        }
+        let limit = graceful_time(&worker.spec);
+        if self.now < worker.since() + limit {
+            return;
+        }
+        let said = format!("graceful-timeout={}", seconds(limit));
+        worker.blame.get_or_insert_with(|| format!("killed after {said}"));
+        let mut text = format!("{} has not finished its requests within {said}", worker.describe());
+        let (pair, pid) = (worker.pair, worker.pid);
+        for begun in sight.begun(id) {
+            let _ = write!(text, "; {}", self.running(&begun));
+        }
+        text.push_str(
+            "; its Python stacks follow\nhint: find what blocks there, or raise graceful-timeout",
+        );
+        self.log_pair(pair, Code::DrainTimeout, pid, text);
+        self.actions.push(Action::Rein(id, Rein::DumpStacks));
+        self.ask_to_stop(id);
+    }
+
+    fn kill_late(&mut self, id: WorkerId) {
+        let stopping = self.stopping.is_some();
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let limit = format!("shutdown-timeout={}", seconds(shutdown_time(&worker.spec)));
+        let blame = worker.blame.take().unwrap_or_else(|| format!("killed after {limit}"));
+        worker.doom = Some(blame);
+        let text = format!("{} has not stopped within {limit} and is killed", worker.describe());
+        let (pair, pid) = (worker.pair, worker.pid);
+        let code = if stopping { Code::StoppedHard } else { Code::DrainTimeout };
+        self.log_pair(pair, code, pid, text);
+        self.signal(id, EndSignal::Kill);
+    }
+
+    fn running(&self, begun: &Begun) -> String {
+        let millis = (self.now * 1_000_000).saturating_sub(begun.since_ns) / 1_000_000;
+        format!("{} has run for {} s", begun.line, seconds(millis))
+    }
+
+    /// Looks for requests that run longer than request-timeout.
+    fn watch_requests(&mut self, id: WorkerId, sight: &dyn Sight) {
+        let Some(worker) = self.workers.get(&id) else { return };
+        let limit = worker.spec.timeouts.request;
+        let serves = matches!(worker.state(), WorkerState::Ready | WorkerState::Closing);
+        if limit == 0 || !serves || worker.blame.is_some() {
+            return;
+        }
+        let over = |begun: &Begun| {
+            self.now * 1_000_000 >= begun.since_ns.saturating_add(limit * 1_000_000)
+        };
+        let Some(begun) = sight.begun(id).into_iter().find(over) else { return };
+        let said = format!("request-timeout={}", seconds(limit));
+        let text = format!(
+            "{}: {}, over {said}; its Python stacks follow, another worker takes its place\nhint: find what blocks there, or raise request-timeout",
+            worker.describe(),
+            self.running(&begun)
+        );
+        let (pair, pid, by) = (worker.pair, worker.pid, self.now + graceful_time(&worker.spec));
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.blame = Some(format!("killed after {said}"));
+        }
+        self.log_pair(pair, Code::RequestTimeout, pid, text);
+        self.actions.push(Action::Rein(id, Rein::DumpStacks));
+        self.retire(id, Retiring::Until(by), "has a request that takes too long", sight);
+    }
+
+    /// Tries again at once when the script that failed to load has changed.
+    fn look_at_script(&mut self, id: PairId, sight: &dyn Sight) {
+        let now = self.now;
+        let Some(pair) = self.pairs.get_mut(&id) else { return };
+        let Some(failure) = &mut pair.failure else { return };
+        if now >= failure.retry_at || now < failure.look_at {
+            return;
+        }
+        failure.look_at = now + LOOK;
+        if sight.mtime(&failure.script) != failure.mtime {
+            failure.retry_at = now;
+            pair.failures = 0;
+        }
+    }
+
+    /// Notes when a pair was used, to know which one to let go for another.
+    fn note_use(&mut self, id: PairId, sight: &dyn Sight) {
+        let now = self.now;
+        let Some(pair) = self.pairs.get_mut(&id) else { return };
+        let served = pair.slots.clone().map(|slot| sight.served(slot)).sum();
+        if pair.used.1 != served {
+            pair.used = (now, served);
+        }
+    }
+}
