@@ -24,7 +24,7 @@ def main():
     core.listen()
     clean(library)
     set_locale(core, settings)
-    add_paths(settings["python_path"])
+    add_paths(settings["python_path"], settings["home"])
     replace_streams(settings)
     take_signals(core, settings)
     add_module(core, settings)
@@ -68,6 +68,8 @@ def clean(library):
     sys.path[:] = [entry for entry in sys.path if entry != library]
     sys.path_importer_cache.pop(library, None)
     sys.argv = ["mod_wsgi"]
+    # As under mod_wsgi: nothing is left in the application's folders by Apache's users.
+    sys.dont_write_bytecode = True
 
 
 def set_locale(core, settings):
@@ -80,19 +82,17 @@ def set_locale(core, settings):
             core.log(4, "cannot set locale=%s: %s" % (settings["locale"], error))
 
 
-def add_paths(folders):
-    """Adds folders as site packages, `.pth` files included, and moves what is new to the front."""
+def add_paths(folders, home):
+    """Adds folders as site packages, `.pth` files included, and moves what is new to the front; the working folder that
+    was configured comes before all."""
     import site
     import sys
 
-    if not folders:
-        return
     before = list(sys.path)
     for folder in folders:
         site.addsitedir(folder)
     new = [entry for entry in sys.path if entry not in before]
-    named = [folder for folder in folders if folder not in new]
-    sys.path[:] = named + new + [entry for entry in before if entry not in named]
+    sys.path[:] = ([home] if home else []) + new + [entry for entry in sys.path if entry in before]
 
 
 def replace_streams(settings):
@@ -139,6 +139,7 @@ def add_module(core, settings):
     """Makes `import mod_wsgi` work as it does under mod_wsgi."""
     import sys
     import types
+    from importlib.machinery import PathFinder
 
     module = types.ModuleType("mod_wsgi")
     module.version = settings["version"]
@@ -147,6 +148,10 @@ def add_module(core, settings):
     module.maximum_processes = settings["processes"]
     module.threads_per_process = settings["threads"]
     module.FileWrapper = core.FileWrapper
+    installed = PathFinder.find_spec("mod_wsgi")
+    if installed is not None and installed.submodule_search_locations:
+        # The package from PyPI is there too: its submodules stay importable.
+        module.__path__ = list(installed.submodule_search_locations)
     sys.modules["mod_wsgi"] = module
 
 
@@ -155,7 +160,22 @@ def start_threads(core, count):
 
     for number in range(count):
         name = "mod_wsgi-%d" % (number + 1)
-        threading.Thread(target=core.serve, args=(number,), name=name, daemon=True).start()
+        threading.Thread(target=serve, args=(core, number), name=name, daemon=True).start()
+
+
+def serve(core, number):
+    """The life of a serving thread. One that ends would take its request with it, unseen: then the process ends too,
+    which the manager sees."""
+    try:
+        core.serve(number)
+    except BaseException:
+        import faulthandler
+        import os
+        import traceback
+
+        os.write(2, traceback.format_exc().encode("utf-8", "backslashreplace"))
+        faulthandler.dump_traceback(file=2, all_threads=True)
+        os._exit(70)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ use pinion_wire::request::BodyLength;
 
 /// The most that is asked for and has not come.
 const CREDIT: u64 = 64 * 1024;
+/// The most memory that is taken before bytes are here.
+const LARGEST_ROOM: u64 = 4 * 1024 * 1024;
 /// How much is asked for at once while much is needed, so that the next part is on its way while one is used.
 const PART: u64 = CREDIT / 2;
 
@@ -57,13 +59,17 @@ impl Body {
         u32::try_from(amount).ok()
     }
 
+    /// Makes room for bytes that are needed, but not for more than a client could make us.
+    pub(crate) fn reserve(&mut self, needed: u64) {
+        let room = needed.min(self.coming.unwrap_or(0)).min(LARGEST_ROOM);
+        self.bytes.reserve(usize::try_from(room).unwrap_or(0));
+    }
+
     /// Takes a frame of the body.
     pub(crate) fn feed(&mut self, payload: &[u8], last: bool) {
         self.asked.pop_front();
-        if self.start == self.bytes.len() {
-            self.bytes.clear();
-            self.start = 0;
-        }
+        self.bytes.drain(..self.start);
+        self.start = 0;
         let fitting = self.coming.map_or(payload.len(), |coming| {
             usize::try_from(coming).map_or(payload.len(), |coming| coming.min(payload.len()))
         });
@@ -84,11 +90,11 @@ impl Body {
     }
 }
 
-/// Where the first line ends, if that is known.
-pub(crate) fn line_end(here: &[u8], limit: usize) -> Option<usize> {
-    let seen = &here[..here.len().min(limit)];
-    let end = seen.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
-    end.or_else(|| (here.len() >= limit).then_some(limit))
+/// Where the first line ends, if that is known; the first `seen` bytes hold no end.
+pub(crate) fn line_end(here: &[u8], seen: usize, limit: usize) -> Option<usize> {
+    let seen = seen.min(here.len());
+    let end = here[seen..].iter().position(|byte| *byte == b'\n').map(|at| seen + at + 1);
+    end.filter(|end| *end <= limit).or_else(|| (here.len() >= limit).then_some(limit))
 }
 
 #[cfg(test)]
@@ -146,9 +152,10 @@ mod tests {
 
     #[test]
     fn lines_end_at_line_feeds_and_limits() {
-        assert_eq!(line_end(b"ab\ncd", usize::MAX), Some(3));
-        assert_eq!(line_end(b"ab\ncd", 2), Some(2));
-        assert_eq!(line_end(b"ab", usize::MAX), None);
-        assert_eq!(line_end(b"", 0), Some(0));
+        assert_eq!(line_end(b"ab\ncd", 0, usize::MAX), Some(3));
+        assert_eq!(line_end(b"ab\ncd", 2, usize::MAX), Some(3));
+        assert_eq!(line_end(b"ab\ncd", 0, 2), Some(2));
+        assert_eq!(line_end(b"ab", 1, usize::MAX), None);
+        assert_eq!(line_end(b"", 0, 0), Some(0));
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ pub(crate) struct Connection {
     socket: OwnedFd,
     /// Whose turn it is to read.
     pub(crate) turn: Turn,
+    watched: AtomicBool,
     inbox: Mutex<Inbox>,
 }
 
@@ -36,12 +38,23 @@ pub(crate) enum Received {
 impl Connection {
     /// Takes over `socket`.
     pub(crate) fn new(number: u32, socket: OwnedFd) -> Self {
-        Self { number, socket, turn: Turn::default(), inbox: Mutex::default() }
+        Self {
+            number,
+            socket,
+            turn: Turn::default(),
+            watched: AtomicBool::new(true),
+            inbox: Mutex::default(),
+        }
     }
 
     /// The bytes received. Only the thread whose turn it is asks, so nobody waits.
     pub(crate) fn inbox(&self) -> MutexGuard<'_, Inbox> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes whether the epoll watches this connection, as it does but while a body is read; true when that is new.
+    pub(crate) fn set_watched(&self, watched: bool) -> bool {
+        self.watched.swap(watched, Ordering::AcqRel) != watched
     }
 
     /// Receives once.

@@ -3,10 +3,12 @@
 
 use std::io::IoSlice;
 use std::ops::Range;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pinion_unix::clock;
+use pinion_unix::epoll::Trigger;
 use pinion_unix::sockets::Wait;
 use pinion_wire::Kind;
 use pinion_wire::frame::FrameError;
@@ -87,13 +89,14 @@ impl Desk {
                 // Nothing is left to be served by a worker whose epoll fails.
                 Ok(None) | Err(_) => return Next::Nothing,
             };
-            if self.worker.stage() == Stage::Ended {
-                park_for_ever();
-            }
             let number = u32::try_from(ready.token).unwrap_or(u32::MAX);
             let Some(connection) = self.worker.connection(number) else { continue };
             if !connection.turn.take() {
                 continue;
+            }
+            if self.worker.stage() == Stage::Ended {
+                connection.turn.release();
+                park_for_ever();
             }
             if let Some(job) = self.look(&connection, true) {
                 return Next::Job(job);
@@ -126,6 +129,11 @@ impl Desk {
         }
         if let Some(status) = self.worker.status() {
             status.end(self.thread);
+        }
+        if connection.set_watched(true) {
+            // An error means that the connection has ended: the look below finds that.
+            let _ =
+                self.worker.epoll.add(connection.as_fd(), connection.number.into(), Trigger::Edge);
         }
         let job = self.look(&connection, false);
         if self.worker.stage() == Stage::Stopping {

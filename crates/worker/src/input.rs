@@ -1,5 +1,7 @@
 //! `wsgi.input`: the request's body, read as the application asks for it.
 
+use std::cell::Cell;
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pinion_unix::sockets::Wait;
@@ -14,6 +16,7 @@ use crate::body::{Body, line_end};
 use crate::connection::Received;
 use crate::exchange::{Exchange, Gone};
 use crate::inbox::Inbox;
+use crate::worker::worker;
 
 /// `wsgi.input` of one request.
 #[pyclass(module = "mod_wsgi", frozen)]
@@ -71,6 +74,7 @@ impl Input {
     ) -> Result<(), Failure> {
         loop {
             let Some(needed) = enough(body.here()).filter(|_| !body.ended) else { return Ok(()) };
+            body.reserve(needed);
             if let Some(reason) = &body.failed {
                 return Err(Failure::Broken(reason.clone()));
             }
@@ -91,6 +95,10 @@ impl Input {
         let Some(peer) = self.exchange.peer() else {
             return Err(Failure::Broken("the request has no connection".to_owned()));
         };
+        if let (true, Some(worker)) = (peer.set_watched(false), worker()) {
+            // Or each frame of the body would wake another thread, which would find nothing to do.
+            let _ = worker.epoll.remove(peer.as_fd());
+        }
         let mut inbox = peer.inbox();
         loop {
             match inbox.frame() {
@@ -141,9 +149,15 @@ impl Input {
     fn read_line(&self, py: Python<'_>, limit: Option<usize>) -> PyResult<Py<PyBytes>> {
         let mut body = self.body.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
         let limit = limit.unwrap_or(usize::MAX);
-        self.fill(py, &mut body, |here| (line_end(here, limit).is_none()).then_some(1))?;
-        let end = line_end(body.here(), limit).unwrap_or(usize::MAX);
-        let taken = body.take(end);
+        // Each byte is looked at once, however long the line is.
+        let seen = Cell::new(0);
+        let end = Cell::new(usize::MAX);
+        self.fill(py, &mut body, |here| {
+            let found = line_end(here, seen.replace(here.len()), limit);
+            end.set(found.unwrap_or(usize::MAX));
+            found.is_none().then_some(1)
+        })?;
+        let taken = body.take(end.get());
         drop(body);
         Ok(to_bytes(py, taken))
     }

@@ -37,6 +37,7 @@ mod _pinion {
         }
         let settings = PyDict::new(py);
         settings.set_item("python_path", &group.python_path)?;
+        settings.set_item("home", &group.home)?;
         settings.set_item("locale", &group.locale)?;
         settings.set_item("process_group", &group.name)?;
         settings.set_item("application_group", &worker.spec.application_group)?;
@@ -116,5 +117,9 @@ fn wait(py: Python<'_>, worker: &Worker) -> PyResult<()> {
         py.check_signals()?;
     }
     worker.advance(Stage::Ended);
+    // A thread may have begun just before; those that come later see the end and let go.
+    while !worker.is_idle() {
+        py.detach(|| worker.sleep(Some(Duration::from_millis(20))));
+    }
     Ok(())
 }

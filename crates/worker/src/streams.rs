@@ -45,6 +45,10 @@ impl Log {
 
     fn put(&self, py: Python<'_>, text: &[u8]) -> PyResult<()> {
         self.check()?;
+        if fork::is_child() {
+            self.put_outside(py, |lines, out| lines.write(text, out));
+            return Ok(());
+        }
         if let Some(owner) = &self.owner {
             if !owner.write(py, self.place, text) {
                 return Err(PyRuntimeError::new_err(
@@ -103,7 +107,7 @@ impl Log {
             let kind = if text.is_none() { "None".to_owned() } else { kind.to_string() };
             return Err(PyTypeError::new_err(format!("write() argument must be str, not {kind}")));
         };
-        let bytes = text.call_method1("encode", ("utf-8", "backslashreplace"))?;
+        let bytes = text.call_method1("encode", ("utf-8", "replace"))?;
         self.put(text.py(), bytes.cast::<PyBytes>()?.as_bytes())?;
         text.len()
     }
@@ -167,7 +171,7 @@ impl Log {
 
     #[getter]
     fn errors(&self) -> &'static str {
-        "backslashreplace"
+        "replace"
     }
 
     #[getter]

@@ -9,7 +9,8 @@ const PENDING: u8 = 2;
 /// Idle, busy (one thread owns the connection), or pending (busy, and something arrived meanwhile).
 ///
 /// Edge-triggered events come while a request runs: body frames, the end of the connection. They are
-/// neither lost (the owner looks again before it lets go) nor doubled (one thread owns the connection).
+/// neither lost (the owner looks again before it lets go) nor doubled (one thread owns the connection). Sequentially
+/// consistent, for a worker that ends compares turns with its stage.
 #[derive(Debug, Default)]
 pub(crate) struct Turn(AtomicU8);
 
@@ -17,28 +18,27 @@ impl Turn {
     /// An event came: true when the caller owns the connection now and must read it; false when the
     /// owner will.
     pub(crate) fn take(&self) -> bool {
-        let before =
-            self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| match state {
-                IDLE => Some(BUSY),
-                BUSY => Some(PENDING),
-                _ => None,
-            });
+        let before = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| match state {
+            IDLE => Some(BUSY),
+            BUSY => Some(PENDING),
+            _ => None,
+        });
         before == Ok(IDLE)
     }
 
     /// The owner has used up what it read: true when it no longer owns the connection; false when
     /// something arrived and it must read again.
     pub(crate) fn release(&self) -> bool {
-        let idle = self.0.compare_exchange(BUSY, IDLE, Ordering::AcqRel, Ordering::Acquire);
+        let idle = self.0.compare_exchange(BUSY, IDLE, Ordering::SeqCst, Ordering::SeqCst);
         if idle.is_err() {
-            self.0.store(BUSY, Ordering::Release);
+            self.0.store(BUSY, Ordering::SeqCst);
         }
         idle.is_ok()
     }
 
     /// Whether nobody owns the connection.
     pub(crate) fn is_idle(&self) -> bool {
-        self.0.load(Ordering::Acquire) == IDLE
+        self.0.load(Ordering::SeqCst) == IDLE
     }
 }
 

@@ -151,7 +151,7 @@ impl Worker {
 
     /// Where the worker stands.
     pub(crate) fn stage(&self) -> Stage {
-        match self.stage.load(Ordering::Acquire) {
+        match self.stage.load(Ordering::SeqCst) {
             0 => Stage::Loading,
             1 => Stage::Serving,
             2 => Stage::Stopping,
@@ -161,7 +161,7 @@ impl Worker {
 
     /// Goes on to `stage`, never back.
     pub(crate) fn advance(&self, stage: Stage) {
-        self.stage.fetch_max(stage as u8, Ordering::AcqRel);
+        self.stage.fetch_max(stage as u8, Ordering::SeqCst);
         self.wake();
     }
 
@@ -229,6 +229,11 @@ impl Worker {
         if let Ok(connections) = self.connections.try_lock() {
             connections.values().for_each(|one| each(one));
         }
+    }
+
+    /// Whether nothing is begun.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.connections().values().all(|one| one.turn.is_idle())
     }
 
     /// How long requests may go on once the manager has gone, at most.

@@ -231,6 +231,7 @@ def fork(environ, start_response):
 def fork_exit(environ, start_response):
     child = os.fork()
     if child == 0:
+        print("the child prints")
         sys.exit(7)
     return answer(start_response, "status %d" % (os.waitpid(child, 0)[1] >> 8))
 

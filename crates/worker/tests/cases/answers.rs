@@ -193,7 +193,9 @@ pub(crate) fn profiler_forks_and_signals(python: &Path) {
     let mut front = worker.connect();
     assert_eq!(front.get("/profile").text(), "6");
     assert_eq!(front.get("/fork").text(), "status 0");
-    assert_eq!(front.get("/fork_exit").text(), "status 7");
+    let answer = front.get("/fork_exit");
+    assert_eq!((answer.text().as_str(), answer.logs.len()), ("status 7", 0));
+    assert_eq!(worker.output_with("prints"), "the child prints\n");
     assert_eq!(front.get("/signals").text(), "None");
     assert!(worker.log("Callback registration").contains("app.wsgi"));
     let text = front.get("/per_thread").text();
