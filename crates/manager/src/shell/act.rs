@@ -74,8 +74,8 @@ impl Shell {
         self.events.push_front(event);
     }
 
-    fn rein(&self, worker: WorkerId, rein: &Rein) {
-        if let Some(process) = self.workers.get(&worker) {
+    fn rein(&mut self, worker: WorkerId, rein: &Rein) {
+        if let Some(process) = self.workers.get_mut(&worker) {
             // A worker that does not take it will be ended by its deadlines.
             let _ = process.send(rein, None);
         }
@@ -93,15 +93,13 @@ impl Shell {
     }
 
     fn connect(&mut self, worker: WorkerId, connection: u32, waiter: WaiterId) {
-        let passed = self.workers.get(&worker).zip(self.waiters.get(&waiter)).is_some_and(
-            |(process, socket)| {
-                let sent = process.send(&Rein::Connection { connection }, Some(socket.as_fd()));
-                sent.unwrap_or(false)
-            },
-        );
-        if passed {
-            self.waiters.remove(&waiter);
-        } else {
+        let Some(socket) = self.waiters.remove(&waiter) else { return };
+        // The front door is told on its own descriptor of the same socket if the worker takes none.
+        let Ok(kept) = socket.try_clone() else { return };
+        let process = self.workers.get_mut(&worker);
+        let rein = Rein::Connection { connection };
+        if process.is_none_or(|process| process.send(&rein, Some(socket)).is_err()) {
+            self.waiters.insert(waiter, kept);
             self.refuse(waiter, "the worker takes no connection");
         }
     }

@@ -36,16 +36,16 @@ impl Logs {
     /// Writes a line of the manager's own, with its code and what to do about it.
     pub(super) fn line(&mut self, line: &LogLine) {
         let entry = line.code.entry();
-        let (first, rest) = line.text.split_once('\n').unwrap_or((&line.text, ""));
         let hint = match entry.severity {
-            Severity::Warning | Severity::Error => format!("; hint: {}", entry.action),
+            Severity::Warning | Severity::Error => format!("\nhint: {}", entry.action),
             Severity::Debug | Severity::Notice => String::new(),
         };
         let level = match entry.severity {
             Severity::Warning => "warn",
             other => other.as_str(),
         };
-        self.write(line.server, level, line.pid, &format!("{}: {first}{hint}\n{rest}", line.code));
+        let text = line.text.trim_end();
+        self.write(line.server, level, line.pid, &format!("{}: {text}{hint}", line.code));
     }
 
     /// Writes each line of `text`.
@@ -134,9 +134,10 @@ mod tests {
         let text = read(reader);
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[0].starts_with('['), "{text}");
-        assert!(lines[0].contains("] [wsgi:error] [pid 7] PIN0201: it died; hint: "), "{text}");
+        assert!(lines[0].ends_with("] [wsgi:error] [pid 7] PIN0201: it died"), "{text}");
         assert!(lines[1].ends_with("[pid 7]   a stack\\u{1b}[m"), "{text}");
-        assert_eq!(lines.len(), 2);
+        assert!(lines[2].contains("[pid 7] hint: Look at the signal"), "{text}");
+        assert_eq!(lines.len(), 3);
     }
 
     #[test]
@@ -147,8 +148,7 @@ mod tests {
         }
         assert!(logs.lost > 0);
         let lost = format!("PIN0405: {} lines could not", logs.lost);
-        let mut drained = vec![0; 1 << 20];
-        (&reader).read(&mut drained).unwrap();
+        (&reader).read_exact(&mut [0; 32 * 1024]).unwrap();
         logs.write(None, "error", None, "again");
         let text = read(reader);
         assert!(text.contains("again") && text.contains(&lost), "{text}");

@@ -30,7 +30,7 @@ use pinion_unix::{
     sockets::{self, SocketKind},
 };
 use pinion_wire::{
-    board,
+    board::{self, Board},
     message::{self, Bit, Control, Door, descriptors},
 };
 
@@ -168,9 +168,13 @@ pub fn run(channels: Channels) -> Result<(), ShellError> {
             shell.events.push_back(Event::Tick);
         }
         shell.handle_events();
+        shell.send_waiting();
     }
     Ok(())
 }
+
+/// How soon to try again what a worker has no room for, in milliseconds.
+const SEND_AGAIN: u64 = 2;
 
 /// Milliseconds of the monotonic clock.
 fn now_ms() -> u64 {
@@ -182,7 +186,7 @@ impl Shell {
         signals::ignore(&[Signal::SIGPIPE, Signal::SIGHUP, Signal::SIGINT, Signal::SIGUSR1])?;
         let Channels { control, door, board } = channels;
         let shell = Self {
-            core: Core::default(),
+            core: Core::taking_over(&epochs(&board)),
             epoll: Epoll::new()?,
             control: Channel::new(control),
             door,
@@ -209,8 +213,17 @@ impl Shell {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        let due = self.core.next_tick()?;
-        Some(Duration::from_millis(due.saturating_sub(now_ms())))
+        let tick = self.core.next_tick().map(|due| due.saturating_sub(now_ms()));
+        let send = self.workers.values().any(Process::is_waiting).then_some(SEND_AGAIN);
+        tick.into_iter().chain(send).min().map(Duration::from_millis)
+    }
+
+    /// Sends what workers had no room for.
+    fn send_waiting(&mut self) {
+        for process in self.workers.values_mut().filter(|process| process.is_waiting()) {
+            // One that has gone is reaped.
+            let _ = process.send_waiting();
+        }
     }
 
     fn next_id(&mut self) -> u64 {
@@ -225,7 +238,9 @@ impl Shell {
             Source::Door => self.take_door(),
             Source::Signals => self.take_signals(),
             Source::Lifeline(child) => self.take_lifeline(child),
-            Source::Reins(worker) => self.take_reins(worker),
+            Source::Reins(worker) => {
+                self.take_reins(worker);
+            }
             Source::Output(worker) => self.take_output(worker),
         }
     }
@@ -301,7 +316,8 @@ impl Shell {
         else {
             return;
         };
-        self.take_output(worker);
+        // What it has said comes before its death: it may have said why.
+        while self.take_reins(worker) {}
         let Some(mut process) = self.workers.remove(&worker) else { return };
         if let Some(rest) = process.rest_of_output() {
             self.log_output(worker, pid, &rest);
@@ -328,8 +344,9 @@ impl Shell {
         self.events.push_back(Event::ChildGone(child));
     }
 
-    fn take_reins(&mut self, worker: WorkerId) {
-        let Some(process) = self.workers.get(&worker) else { return };
+    /// Takes one message; whether there was one.
+    fn take_reins(&mut self, worker: WorkerId) -> bool {
+        let Some(process) = self.workers.get(&worker) else { return false };
         let mut bytes = Vec::new();
         let received = sockets::recv_message(process.reins(), &mut bytes, Some(Duration::ZERO));
         let ended = match received {
@@ -343,7 +360,9 @@ impl Shell {
             self.events.push_back(Event::ReinsEnded(worker));
         } else if !bytes.is_empty() {
             self.heed(worker, &bytes);
+            return true;
         }
+        false
     }
 
     /// Takes what a worker says; it is the application's process, so nothing it says is beyond doubt.
@@ -391,6 +410,13 @@ impl Shell {
             }
         }
     }
+}
+
+/// The epochs that an earlier manager has left on the board.
+fn epochs(board: &SharedWords) -> Vec<u32> {
+    let board = Board::new(board.words());
+    let slots = (0..board::SLOTS).filter_map(|slot| board?.slot(slot));
+    slots.map(|slot| slot.view().epoch).collect()
 }
 
 #[cfg(test)]

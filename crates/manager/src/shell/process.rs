@@ -1,6 +1,7 @@
 //! A worker's process: its reins, its output, its status page.
 
 use std::{
+    collections::VecDeque,
     fs::File,
     io::{self, Read},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -24,6 +25,8 @@ const PAGE: i32 = 4;
 const KEPT: usize = 16 * 1024;
 /// How much is read at once, so that a worker that writes without end does not keep the manager from others.
 const READ: usize = 64 * 1024;
+/// How many reins may wait for a worker to take them.
+const WAITING: usize = 1024;
 /// The file in the library folder that a worker's Python runs.
 const BOOTSTRAP: &str = "pinion_worker.py";
 
@@ -39,12 +42,17 @@ pub(super) enum StartError {
     /// The first message cannot be written.
     #[error(transparent)]
     Message(#[from] message::MessageError),
+    /// The first message is longer than a socket takes.
+    #[error("its configuration cannot be sent, is env-file too long? {0}")]
+    Send(#[source] io::Error),
 }
 
 /// A running process.
 pub(super) struct Process {
     pub(super) pid: u32,
     reins: OwnedFd,
+    /// Reins that the socket has no room for: Linux lets ten messages wait.
+    waiting: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
     output: Option<File>,
     ended: bool,
     page: SharedWords,
@@ -60,19 +68,20 @@ impl Process {
         let (reins, theirs) = sockets::seqpacket_pair()?;
         let (output, writer) = sockets::pipe()?;
         let page = SharedWords::create(c"pinion-status", status::WORDS)?;
-        let pid = spawn(library, &start.group, [writer.as_fd(), theirs.as_fd(), page.fd()])?;
-        let process = Self {
+        let group = start.group.clone();
+        let bytes = message::encode(&Rein::Start(Box::new(start)))?;
+        sockets::send_message(reins.as_fd(), &bytes, &[], Wait::No).map_err(StartError::Send)?;
+        let pid = spawn(library, &group, [writer.as_fd(), theirs.as_fd(), page.fd()])?;
+        Ok(Self {
             pid,
             reins,
+            waiting: VecDeque::new(),
             output: Some(File::from(output)),
             ended: false,
             page,
             kept: Vec::new(),
             partial: Vec::new(),
-        };
-        // One that died already is reaped like any other.
-        let _ = process.send(&Rein::Start(Box::new(start)), None)?;
-        Ok(process)
+        })
     }
 
     pub(super) fn reins(&self) -> BorrowedFd<'_> {
@@ -83,15 +92,38 @@ impl Process {
         self.output.as_ref().map(AsFd::as_fd)
     }
 
-    /// Sends a rein; whether it could be sent.
-    pub(super) fn send(
-        &self,
-        rein: &Rein,
-        descriptor: Option<BorrowedFd<'_>>,
-    ) -> Result<bool, message::MessageError> {
-        let bytes = message::encode(rein)?;
-        let sent = sockets::send_message(self.reins(), &bytes, descriptor.as_slice(), Wait::No);
-        Ok(sent.is_ok())
+    /// Sends a rein with a descriptor, or keeps it until the worker has room for it.
+    ///
+    /// # Errors
+    /// When the worker has gone, or takes nothing for too long.
+    pub(super) fn send(&mut self, rein: &Rein, descriptor: Option<OwnedFd>) -> io::Result<()> {
+        if self.waiting.len() >= WAITING {
+            return Err(io::Error::from(io::ErrorKind::WouldBlock));
+        }
+        let bytes = message::encode(rein).map_err(io::Error::other)?;
+        self.waiting.push_back((bytes, descriptor));
+        self.send_waiting()
+    }
+
+    /// Sends what waits, as far as there is room.
+    pub(super) fn send_waiting(&mut self) -> io::Result<()> {
+        while let Some((bytes, descriptor)) = self.waiting.front() {
+            let descriptor = descriptor.as_ref().map(AsFd::as_fd);
+            match sockets::send_message(self.reins(), bytes, descriptor.as_slice(), Wait::No) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                // One that cannot be sent must not keep the next ones waiting.
+                other => {
+                    self.waiting.pop_front();
+                    other?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether reins wait.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// Reads output that is there; returns the whole lines in it.

@@ -171,7 +171,7 @@ impl Core {
         pair.discard(given_up);
         (pair.set, pair.spec) = (fallback.set, fallback.spec);
         let text = format!(
-            "{} failed to load anew, the workers of before go on: {}\nhint: mend what the traceback shows; the next change is tried again",
+            "{} failed to load anew, the workers of before go on: {}",
             pair.describe(),
             failed.reason.trim_end()
         );

@@ -194,7 +194,7 @@ impl Pair {
     /// (when `nobody_serves`) those that are waited for.
     #[must_use]
     pub fn start_mounts(&self, nobody_serves: bool, sight: &dyn Sight) -> Vec<StartMount> {
-        let single = self.mounts.len() == 1;
+        let single = self.mounts.iter().all(|mount| mount.script == self.mounts[0].script);
         let awaited = |place| self.waiting.iter().any(|waiting| waiting.mount == place);
         let has_changed =
             |script: &[u8]| self.changed.as_ref().is_some_and(|(changed, _)| changed == script);
@@ -205,10 +205,12 @@ impl Pair {
             .map(|(place, mount)| StartMount {
                 script: mount.script.clone(),
                 callable: mount.callable.clone(),
-                required: single
-                    || mount.loaded != 0
-                    || has_changed(&mount.script)
-                    || (nobody_serves && awaited(place)),
+                // What is only imported never was what kept an application from being served.
+                required: !mount.callable.is_empty()
+                    && (single
+                        || mount.loaded != 0
+                        || has_changed(&mount.script)
+                        || (nobody_serves && awaited(place))),
             })
             .collect()
     }

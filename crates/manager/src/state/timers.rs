@@ -165,9 +165,7 @@ impl Core {
         for begun in sight.begun(id) {
             let _ = write!(text, "; {}", self.running(&begun));
         }
-        text.push_str(
-            "; its Python stacks follow\nhint: find what blocks there, or raise graceful-timeout",
-        );
+        text.push_str("; its Python stacks follow");
         self.log_pair(pair, Code::DrainTimeout, pid, text);
         self.actions.push(Action::Rein(id, Rein::DumpStacks));
         self.ask_to_stop(id);
@@ -205,7 +203,7 @@ impl Core {
         let Some(begun) = sight.begun(id).into_iter().find(over) else { return };
         let said = format!("request-timeout={}", seconds(limit));
         let text = format!(
-            "{}: {}, over {said}; its Python stacks follow, another worker takes its place\nhint: find what blocks there, or raise request-timeout",
+            "{}: {}, over {said}; its Python stacks follow, another worker takes its place",
             worker.describe(),
             self.running(&begun)
         );
