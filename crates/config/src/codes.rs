@@ -236,7 +236,7 @@ registry! {
         "`home=` names a folder that does not exist or that the group's user may not enter.",
         "Apache is not started: the workers could not either.",
         "Correct the path, or make the folder.";
-    EmbeddedRestricted = "WSGI0143", Error,
+    EmbeddedRestricted = "WSGI0143", Warning,
         "embedded mode switched off",
         "`WSGIRestrictEmbedded` is On, and an application has no process group.",
         "A configuration test fails for an alias that can only be embedded; a request is answered 500.",

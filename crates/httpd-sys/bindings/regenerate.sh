@@ -17,7 +17,7 @@ ap_add_(common_vars|cgi_vars)
 ap_(get_brigade|pass_brigade)
 ap_(setup_client_block|discard_request_body|map_http_request_error)
 ap_set_(content_type|content_length)
-ap_get_(server_name|server_port|limit_req_body|conn_socket)
+ap_get_(server_name|server_revision|server_port|limit_req_body|conn_socket)
 ap_run_http_scheme
 ap_(meets_conditions|internal_redirect|is_initial_req|allow_options)
 ap_(regcomp|regfree|regexec|regerror|pregsub)
@@ -51,7 +51,7 @@ request_rec|server_rec|conn_rec|process_rec|server_addr_rec|ap_conf_vector_t
 apr_bucket|apr_bucket_brigade|apr_bucket_type_t|apr_table_t|apr_table_entry_t|apr_array_header_t
 ap_filter_t|ap_filter_rec_t|ap_input_mode_t|apr_read_type_e|ap_filter_type
 apr_finfo_t|apr_filetype_e|apr_exit_why_e|apr_wait_t|apr_proc_t|apr_os_file_t
-ap_regex_t|ap_regmatch_t|unixd_config_rec|apr_pool_t|apr_status_t'
+ap_regex_t|ap_regmatch_t|ap_version_t|unixd_config_rec|apr_pool_t|apr_status_t'
 
 join() { printf '%s' "$1" | tr '\n' '|'; }
 

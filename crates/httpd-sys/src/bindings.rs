@@ -45,6 +45,14 @@ pub type apr_exit_why_e = ::core::ffi::c_uint;
 pub type _bindgen_ty_21 = ::core::ffi::c_uint;
 pub type _bindgen_ty_22 = ::core::ffi::c_uint;
 pub type ap_request_bnotes_t = apr_uint64_t;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct ap_version_t {
+    pub major: ::core::ffi::c_int,
+    pub minor: ::core::ffi::c_int,
+    pub patch: ::core::ffi::c_int,
+    pub add_string: *const ::core::ffi::c_char,
+}
 pub type ap_conn_keepalive_e = ::core::ffi::c_uint;
 pub type conn_state_e = ::core::ffi::c_uint;
 pub type conn_sense_e = ::core::ffi::c_uint;
@@ -1947,6 +1955,7 @@ unsafe extern "C" {
         bucket: *mut apr_bucket_brigade,
     ) -> apr_status_t;
     pub fn ap_allow_options(r: *mut request_rec) -> ::core::ffi::c_int;
+    pub fn ap_get_server_revision(version: *mut ap_version_t);
     pub fn ap_get_server_name(r: *mut request_rec) -> *const ::core::ffi::c_char;
     pub fn ap_get_server_port(r: *const request_rec) -> apr_port_t;
     pub fn ap_get_limit_req_body(r: *const request_rec) -> apr_off_t;

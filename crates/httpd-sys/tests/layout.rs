@@ -86,6 +86,7 @@ fn structures(into: &mut Expectations) {
         ap_filter_t { frec, ctx, next, r, c }
         ap_filter_rec_t { name, filter_func, filter_init_func, next, ftype }
         ap_regex_t { re_pcre, re_nsub, re_erroffset }
+        ap_version_t { major, minor, patch, add_string }
         ap_regmatch_t { rm_so, rm_eo }
         unixd_config_rec { user_name, user_id, group_id, suexec_enabled, chroot_dir }
     }

@@ -40,7 +40,7 @@ pub use pool::Pool;
 pub use process::{MpmLimits, Phase, RunMode, ServerIdentity};
 pub use process::{
     config_generation, define_exists, identity, is_stopping, library_at, main_server, mpm_limits,
-    phase, run_mode, server_root_relative,
+    phase, run_mode, server_root_relative, version,
 };
 pub use regex::{Captures, Regex, RegexError};
 pub use request::{FileKind, PathInfo, Request};

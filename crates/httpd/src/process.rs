@@ -99,7 +99,7 @@ fn mapped_file(line: &[u8], address: usize) -> Option<PathBuf> {
 /// How many children and threads the MPM may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MpmLimits {
-    /// The most child processes that may ever be there at once.
+    /// The most child processes that may be there at once: what `MaxRequestWorkers` comes to.
     pub children: usize,
     /// The threads of each that serve requests; 1 for prefork.
     pub threads: usize,
@@ -108,10 +108,7 @@ pub struct MpmLimits {
 /// The limits of the MPM that is loaded, once the configuration is read.
 #[must_use]
 pub fn mpm_limits() -> MpmLimits {
-    MpmLimits {
-        children: mpm(sys::AP_MPMQ_HARD_LIMIT_DAEMONS),
-        threads: mpm(sys::AP_MPMQ_MAX_THREADS),
-    }
+    MpmLimits { children: mpm(sys::AP_MPMQ_MAX_DAEMONS), threads: mpm(sys::AP_MPMQ_MAX_THREADS) }
 }
 
 /// The MPM's answer, at least 1.
@@ -168,6 +165,16 @@ pub fn server_root_relative<'p>(pool: Pool<'p>, path: &CStr) -> Option<&'p CStr>
     let absolute = unsafe { sys::ap_server_root_relative(pool.as_ptr(), path.as_ptr()) };
     // SAFETY: as above.
     unsafe { c_str(absolute) }
+}
+
+/// httpd's version, such as `2.4.71`.
+#[must_use]
+pub fn version() -> String {
+    let mut version =
+        sys::ap_version_t { major: 0, minor: 0, patch: 0, add_string: core::ptr::null() };
+    // SAFETY: httpd fills the structure in.
+    unsafe { sys::ap_get_server_revision(&raw mut version) };
+    format!("{}.{}.{}", version.major, version.minor, version.patch)
 }
 
 /// Whether httpd was started with `-D name`, or `Define name` was read.

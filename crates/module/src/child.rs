@@ -19,6 +19,8 @@ pub(crate) struct Child {
     pub(crate) homes: Homes,
     /// Its process id, written out.
     pub(crate) pid: String,
+    /// The version of httpd, as numbers with dots.
+    pub(crate) apache_version: String,
 }
 
 static CHILD: OnceLock<Child> = OnceLock::new();
@@ -37,6 +39,7 @@ pub(crate) fn init(main: Server<'_>) {
         front: Front::new(Door::new(inheritance.door), inheritance.board, pid, generation),
         homes: Homes::of(&server::collect(main)),
         pid: pid.to_string(),
+        apache_version: pinion_httpd::version(),
     });
 }
 

@@ -93,10 +93,6 @@ fn serve(request: Request<'_>, body: BodyLength) -> Answer {
     let Some(child) = child::get() else {
         return refuse(request, 503, Code::Unreachable, "this process has no manager to ask");
     };
-    let mut inline = Vec::new();
-    if let Err(answer) = body::read_short(request, body, &mut inline) {
-        return answer;
-    }
     let settings = settings(request);
     let uri = request.uri().map_or(&b""[..], CStr::to_bytes);
     let split = Split::of(uri, request.path_info().map_or(b"", CStr::to_bytes));
@@ -104,6 +100,13 @@ fn serve(request: Request<'_>, body: BodyLength) -> Answer {
     if let Err(denied) = child.homes.check(request, &names.process_group) {
         log::request(request, Level::Error, &denied.to_string());
         return Answer::Http(500);
+    }
+    let mut inline = Vec::new();
+    if let Err(answer) = body::read_short(request, body, &mut inline) {
+        // In embedded mode the application itself is told, when it reads on (as by mod_wsgi).
+        if !names.process_group.is_empty() {
+            return answer;
+        }
     }
     let target = Target {
         script: request.filename().map_or(b"", CStr::to_bytes),
@@ -117,6 +120,8 @@ fn serve(request: Request<'_>, body: BodyLength) -> Answer {
         split: &split,
         request_id: &format!("{}-{number}", child.pid),
         server_pid: &child.pid,
+        callable: settings.callable(&names.callable),
+        apache_version: &child.apache_version,
     };
     // Taken, not borrowed: an output filter may run another request for a script within this one.
     let mut frame = FRAME.take();
@@ -124,6 +129,8 @@ fn serve(request: Request<'_>, body: BodyLength) -> Answer {
     let mut writer = RequestWriter::new(&mut frame, target, body);
     environ::write(request, &parts, &mut writer);
     writer.finish(&inline);
+    // Applications answer ranges themselves, if they want to: httpd's filter would do it once more.
+    request.headers_in().unset(c"Range");
     let asked = FrontRequest {
         target,
         frame: &mut frame,
@@ -131,7 +138,13 @@ fn serve(request: Request<'_>, body: BodyLength) -> Answer {
         script_mtime: changed_at(request, settings),
         patience: PATIENCE,
     };
-    let mut relay = Relay::new(request, Rules { error_override: settings.error_override() });
+    let mut relay = Relay::new(
+        request,
+        Rules {
+            error_override: settings.error_override(),
+            daemon: !names.process_group.is_empty(),
+        },
+    );
     let outcome = child.front.serve(asked, &mut relay);
     FRAME.set(frame);
     conclude(request, &mut relay, outcome)

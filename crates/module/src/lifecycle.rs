@@ -9,8 +9,8 @@ use std::time::Duration;
 use pinion_config::{Code, Config, Severity, checks, files::SystemFiles};
 use pinion_httpd::log::{self, Level};
 use pinion_httpd::{
-    ChildEvent, Exported, Failed, Phase, RunMode, Server, config_generation, is_stopping,
-    library_at, main_server, phase, run_mode, watch_child,
+    ChildEvent, Exported, Failed, MpmLimits, Phase, RunMode, Server, config_generation,
+    is_stopping, library_at, main_server, mpm_limits, phase, run_mode, watch_child,
 };
 use pinion_wire::message::{ServerLog, Settings};
 
@@ -194,13 +194,13 @@ fn settings(
     let search_path: Vec<PathBuf> = std::env::var_os("PATH")
         .map(|path| std::env::split_paths(&path).collect())
         .unwrap_or_default();
-    let processors = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
+    let embedded = embedded_size(mpm_limits());
     let around = Surroundings {
         files: &SystemFiles,
         accounts: &SystemAccounts::new(),
         timeout: Duration::from_micros(u64::try_from(main.timeout_micros()).unwrap_or(0)),
         search_path: &search_path,
-        embedded: (processors as u32, EMBEDDED_THREADS),
+        embedded,
     };
     let names = config.vhosts.values().map(pinion_config::VirtualServer::host_port);
     Settings {
@@ -214,6 +214,14 @@ fn settings(
         preload: resolve::preload(config, &SystemFiles),
         library: installation.library.to_string_lossy().into_owned(),
     }
+}
+
+/// How many processes and threads the implicit group has. Applications see in `wsgi.multiprocess` and
+/// `wsgi.multithread` what they would see inside of httpd's own processes.
+fn embedded_size(mpm: MpmLimits) -> (u32, u32) {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let processes = mpm.children.min(processors.clamp(2, 8)) as u32;
+    if mpm.threads > 1 { (processes, EMBEDDED_THREADS) } else { (mpm.children.min(8) as u32, 1) }
 }
 
 /// The servers' logs, each descriptor once.

@@ -17,6 +17,10 @@ pub(crate) fn conclude(request: Request<'_>, relay: &mut Relay<'_>, outcome: Out
             if let Some(status) = relay.overridden() {
                 return Answer::Http(status);
             }
+            if let Some(path) = relay.elsewhere() {
+                request.redirect_within(path);
+                return Answer::Ok;
+            }
             relay.complete();
             return Answer::Ok;
         }

@@ -22,6 +22,9 @@ const SHORT: usize = 8 * 1024;
 pub(crate) struct Rules {
     /// `WSGIErrorOverride`: an error status gets httpd's error page, not the application's body.
     pub(crate) error_override: bool,
+    /// The application has a process group. mod_wsgi takes what its daemons send as a CGI program's answer:
+    /// a `Status` header is the status, and a local `Location` with 200 is followed inside the server.
+    pub(crate) daemon: bool,
 }
 
 /// One request, as its answer comes in.
@@ -31,6 +34,10 @@ pub(crate) struct Relay<'r> {
     output: Brigade<'r>,
     input: Brigade<'r>,
     state: State,
+    /// Where [`State::Elsewhere`] is.
+    elsewhere: Vec<u8>,
+    /// What each line of the application's output begins with.
+    prefix: Vec<u8>,
 }
 
 /// How far the answer has come.
@@ -42,6 +49,8 @@ enum State {
     Open,
     /// The head has come with an error status, and httpd shall make the page: the body is dropped.
     Overridden(u16),
+    /// The head has come and says which page of this server to send instead: the body is dropped.
+    Elsewhere,
     /// The head was not fit to be sent.
     Unfit,
     /// The end of the answer was passed on.
@@ -51,7 +60,15 @@ enum State {
 impl<'r> Relay<'r> {
     pub(crate) fn new(request: Request<'r>, rules: Rules) -> Self {
         let (output, input) = (Brigade::new(request), Brigade::new(request));
-        Self { request, rules, output, input, state: State::Waiting }
+        let script = request.filename().map_or(&b""[..], std::ffi::CStr::to_bytes);
+        let prefix = [b"[script ", script, b"] "].concat();
+        let (state, elsewhere) = (State::Waiting, Vec::new());
+        Self { request, rules, output, input, state, elsewhere, prefix }
+    }
+
+    /// The path of this server whose page is to be sent instead.
+    pub(crate) fn elsewhere(&self) -> Option<&[u8]> {
+        (self.state == State::Elsewhere).then_some(&self.elsewhere)
     }
 
     /// The error status whose page httpd shall make.
@@ -91,6 +108,34 @@ impl<'r> Relay<'r> {
         if passed.is_err() || self.request.connection().is_aborted() { Err(Gone) } else { Ok(()) }
     }
 
+    /// Sets status and status line; without a reason, httpd writes its own.
+    fn status(&self, status: u16, reason: &[u8]) {
+        let mut line = Vec::with_capacity(4 + reason.len());
+        line.extend_from_slice(status.to_string().as_bytes());
+        line.push(b' ');
+        line.extend_from_slice(reason);
+        self.request.set_status(status, (!reason.is_empty()).then_some(&line));
+    }
+
+    /// What mod_wsgi does with its daemons' answers ([`Rules::daemon`]).
+    fn as_from_cgi(&mut self, head: &HeadRef<'_>) {
+        for (name, value) in head.headers() {
+            if name.eq_ignore_ascii_case(b"Status")
+                && let Ok(status) = pinion_wsgi::status::Status::parse(value)
+            {
+                self.request.headers_out().unset(c"Status");
+                self.status(status.code, status.reason);
+            }
+            if name.eq_ignore_ascii_case(b"Location")
+                && head.status == 200
+                && value.starts_with(b"/")
+            {
+                self.elsewhere = value.to_vec();
+                self.state = State::Elsewhere;
+            }
+        }
+    }
+
     /// Takes a header over; false for one that must not be sent.
     fn header(&self, name: &[u8], value: &[u8], length: &mut Option<u64>) -> bool {
         let request = self.request;
@@ -122,16 +167,15 @@ impl Client for Relay<'_> {
             self.state = State::Unfit;
             return Err(Gone);
         }
-        if self.rules.error_override && head.status >= 400 {
+        if self.rules.error_override && (400..600).contains(&head.status) {
             self.state = State::Overridden(head.status);
             return Ok(());
         }
-        let mut line = Vec::with_capacity(4 + head.reason.len());
-        line.extend_from_slice(head.status.to_string().as_bytes());
-        line.push(b' ');
-        line.extend_from_slice(head.reason);
-        self.request.set_status(head.status, Some(&line));
         self.state = State::Open;
+        self.status(head.status, head.reason);
+        if self.rules.daemon {
+            self.as_from_cgi(head);
+        }
         Ok(())
     }
 
@@ -164,7 +208,7 @@ impl Client for Relay<'_> {
         for line in text.split(|byte| *byte == b'\n') {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if !line.is_empty() || text.len() == 1 {
-                log::request_bytes(self.request, level, line);
+                log::request_bytes(self.request, level, &[&self.prefix, line].concat());
             }
         }
     }

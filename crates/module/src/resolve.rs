@@ -125,14 +125,18 @@ fn identity(
     }
     let gid = match &group.group {
         Some(name) => around.accounts.group(name)?,
-        None => user.gid,
+        // Not the user's own group (mod_wsgi's documentation of WSGIDaemonProcess, `group`).
+        None => around.accounts.server_user().gid,
     };
-    let groups = if group.supplementary_groups.is_empty() {
+    let mut groups = if group.supplementary_groups.is_empty() {
         user.groups.clone()
     } else {
         let named = group.supplementary_groups.iter();
-        named.map(|name| around.accounts.group(name)).collect::<Option<_>>()?
+        named.map(|name| around.accounts.group(name)).collect::<Option<Vec<_>>>()?
     };
+    if !groups.contains(&gid) {
+        groups.push(gid);
+    }
     Some(Some(Identity { uid: user.uid, gid, groups }))
 }
 

@@ -137,7 +137,12 @@ pub(crate) fn collect(main: Server<'_>) -> Config {
     for (number, server) in (0..).zip(main.and_following()) {
         let vhost = VhostId(number);
         config.vhosts.insert(vhost, virtual_server(server));
-        for said in &server.config::<Pinion>().said {
+        let host = server.config::<Pinion>();
+        // httpd gives the main server's configuration to virtual hosts without directives of the module.
+        if vhost != VhostId::MAIN && std::ptr::eq(host, main.config::<Pinion>()) {
+            continue;
+        }
+        for said in &host.said {
             let met = Met { vhost, place: said.place.clone(), in_section: said.in_section };
             config.record(said.directive, &said.value, &met);
         }
