@@ -28,6 +28,7 @@ fn common(suite: Suite) -> Suite {
         .case("read_with_size", read_with_size)
         .case("read_zero_and_negative", read_zero_and_negative)
         .case("read_takes_no_none", read_takes_no_none)
+        .only_original("Pinion takes None for no limit, as Python's own files do")
         .case("readline", readline)
         .case("readline_with_size", readline_with_size)
         .case("readlines", readlines)

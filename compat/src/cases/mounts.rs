@@ -14,7 +14,6 @@ pub(super) fn suites() -> Vec<Suite> {
         .case("double_slashes_are_collapsed", double_slashes_are_collapsed)
         .case("slashes_before_the_mount", slashes_before_the_mount)
         .case("encoded_slash_is_404", encoded_slash_is_404)
-        .case("trailing_slash_on_both_sides", trailing_slash_on_both_sides)
         .case("first_of_nested_mounts_wins", first_of_nested_mounts_wins)
         .case("directory_alias", directory_alias)
         .case("directory_alias_without_script", directory_alias_without_script)
@@ -39,8 +38,14 @@ pub(super) fn suites() -> Vec<Suite> {
     let refused = Suite::alone("mounts_refused")
         .solo("script_alias_needs_two_arguments", script_alias_needs_two_arguments)
         .solo("unknown_mount_option", unknown_mount_option)
+        .solo("missing_script_is_404", missing_from_the_start)
+        .only_original("Pinion's configuration test names it")
         .solo("alias_match_with_bad_pattern", alias_match_with_bad_pattern);
-    vec![mounts, refused]
+    let slashes = Suite::new("mounts_slashes", slashes)
+        .case("slash_on_both_sides", slash_on_both_sides)
+        .case("slash_on_the_mount_alone", slash_on_the_mount_alone)
+        .case("slash_on_the_script_alone", slash_on_the_script_alone);
+    vec![mounts, slashes, refused]
 }
 
 fn site(site: &mut Site) -> Outcome {
@@ -49,6 +54,7 @@ fn site(site: &mut Site) -> Outcome {
     let (env, named) = (env.display().to_string(), named.display().to_string());
     let root = site.root().display().to_string();
     let copy = std::fs::read(&env)?;
+    site.write("gone.wsgi", &copy)?;
     site.write("dir/env.wsgi", &copy)?;
     std::os::unix::fs::symlink(&env, site.root().join("dir/link.wsgi"))?;
     let secret = site.write("dir/secret.wsgi", &copy)?;
@@ -63,7 +69,7 @@ fn site(site: &mut Site) -> Outcome {
     site.write("static/file.txt", "static")?;
     site.config(format!(
         "WSGIDaemonProcess mounts threads=2\n\
-         WSGIScriptAlias /sub {env}\nWSGIScriptAlias /slash/ {env}/\n\
+         WSGIScriptAlias /sub {env}\n\
          WSGIScriptAlias /nest/inner {env} application-group=inner\n\
          WSGIScriptAlias /nest {env} application-group=outer\n\
          WSGIScriptAlias /dir {root}/dir\nWSGIScriptAlias /gone {root}/gone.wsgi\n\
@@ -85,6 +91,37 @@ fn site(site: &mut Site) -> Outcome {
         "root.test",
         format!("Alias /static {root}/static\nWSGIScriptAlias / {env} process-group=mounts"),
     );
+    Ok(())
+}
+
+fn slashes(site: &mut Site) -> Outcome {
+    let env = super::app(site, "environ.wsgi")?;
+    let env = env.display();
+    site.config(format!(
+        "WSGIScriptAlias /both/ {env}/\nWSGIScriptAlias /mount/ {env}\n\
+         WSGIScriptAlias /script {env}/"
+    ));
+    Ok(())
+}
+
+fn slash_on_both_sides(context: &Context) -> Outcome {
+    assert_eq!(context.status("/both")?, 404);
+    assert_eq!(split(context, "/both/")?, pair("/both", "/"));
+    assert_eq!(split(context, "/both/a/b")?, pair("/both", "/a/b"));
+    Ok(())
+}
+
+fn slash_on_the_mount_alone(context: &Context) -> Outcome {
+    assert_eq!(context.status("/mount")?, 404);
+    assert_eq!(split(context, "/mount/")?, pair("/mount/", ""));
+    assert_eq!(context.status("/mount/a")?, 404);
+    Ok(())
+}
+
+fn slash_on_the_script_alone(context: &Context) -> Outcome {
+    assert_eq!(split(context, "/script")?, pair("/script", "/"));
+    assert_eq!(split(context, "/script/")?, pair("/script", "/"));
+    assert_eq!(split(context, "/script/a")?, pair("/script", "/a"));
     Ok(())
 }
 
@@ -137,11 +174,6 @@ fn encoded_slash_is_404(context: &Context) -> Outcome {
     Ok(())
 }
 
-fn trailing_slash_on_both_sides(context: &Context) -> Outcome {
-    assert_eq!(context.status("/slash")?, 404);
-    Ok(())
-}
-
 fn first_of_nested_mounts_wins(context: &Context) -> Outcome {
     let inner = context.json("/nest/inner/x")?;
     assert_eq!(names(&inner), pair("/nest/inner", "/x"));
@@ -185,6 +217,8 @@ fn script_with_any_ending(context: &Context) -> Outcome {
 }
 
 fn missing_script_is_404(context: &Context) -> Outcome {
+    assert_eq!(context.status("/gone/x")?, 200);
+    std::fs::remove_file(context.path("gone.wsgi"))?;
     assert_eq!(context.status("/gone")?, 404);
     assert_eq!(context.status("/gone/x")?, 404);
     Ok(())
@@ -283,6 +317,15 @@ fn script_alias_needs_two_arguments(server: &Server) -> Outcome {
 
 fn unknown_mount_option(server: &Server) -> Outcome {
     super::refused(server, "WSGIScriptAlias /x /tmp/x.wsgi colour=blue", "WSGIScriptAlias")
+}
+
+fn missing_from_the_start(server: &Server) -> Outcome {
+    let mut site = Site::new(server)?;
+    site.config("WSGIScriptAlias /gone /srv/compat/none.wsgi");
+    let apache = site.start()?;
+    let context = Context { apache: &apache, server };
+    assert_eq!(context.status("/gone/x")?, 404);
+    Ok(())
 }
 
 fn alias_match_with_bad_pattern(server: &Server) -> Outcome {

@@ -50,11 +50,16 @@ pub(crate) fn open_to_all(path: &Path) -> bool {
     })
 }
 
-/// Copies a tree once into the testbed, so that Apache's user can read it; `key` tells versions apart.
+/// Copies a tree once into the testbed, so that Apache's user can read it; `name` tells versions
+/// apart, and `finish` changes the copy before anybody uses it.
 ///
 /// # Errors
-/// The copy failed.
-pub(crate) fn copy_once(from: &Path, name: &str) -> Result<PathBuf, Error> {
+/// The copy or `finish` failed.
+pub(crate) fn copy_once(
+    from: &Path,
+    name: &str,
+    finish: impl FnOnce(&Path) -> Result<(), Error>,
+) -> Result<PathBuf, Error> {
     let copies = testbed_dir()?.join("copies");
     std::fs::create_dir_all(&copies).map_err(Error::io(format!("making {}", copies.display())))?;
     let _lock = Lock::take(&copies.join(format!("{name}.lock")))?;
@@ -63,6 +68,7 @@ pub(crate) fn copy_once(from: &Path, name: &str) -> Result<PathBuf, Error> {
         let part = copies.join(format!("{name}.part"));
         command::run(Command::new("rm").arg("-rf").arg(&part))?;
         command::run(Command::new("cp").args(["-a", "--"]).arg(from).arg(&part))?;
+        finish(&part)?;
         std::fs::rename(&part, &to).map_err(Error::io(format!("renaming {}", part.display())))?;
     }
     Ok(to)

@@ -1,6 +1,6 @@
 //! The Python interpreters of this machine.
 
-use crate::{Error, command, place};
+use crate::{Error, command, packages, place};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -69,11 +69,23 @@ pub fn find(version: Version) -> Result<Interpreter, Error> {
         pyenv_home(version).ok_or_else(|| Error::NoPython { version: version.to_string() })?;
     let home = if place::is_root() && !place::open_to_all(&home) {
         let name = home.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-        place::copy_once(&home, &format!("python-{name}"))?
+        place::copy_once(&home, &format!("relocated-{name}"), |copy| relocate(copy, version))?
     } else {
         home
     };
     Ok(Interpreter { path: home.join(format!("bin/python{version}")), version })
+}
+
+/// Lets a copied interpreter find the libpython beside it, if it needs one: the path in it names the
+/// home that it was copied from.
+fn relocate(copy: &Path, version: Version) -> Result<(), Error> {
+    if !copy.join(format!("lib/libpython{version}.so.1.0")).exists() {
+        return Ok(());
+    }
+    packages::ensure(&["patchelf"])?;
+    let program = copy.join(format!("bin/python{version}"));
+    let mut patchelf = Command::new("patchelf");
+    command::run(patchelf.args(["--set-rpath", "$ORIGIN/../lib"]).arg(program)).map(drop)
 }
 
 /// Looks for each supported version.

@@ -63,7 +63,7 @@ impl Server {
         }
         let changed = meta.modified().map_err(Error::io(format!("{}", module.display())))?;
         let since = changed.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let copy = copy_once(&dist, &format!("dist-{}", since.as_nanos()))?;
+        let copy = copy_once(&dist, &format!("dist-{}", since.as_nanos()), |_copy| Ok(()))?;
         Ok(Self { name: "pinion", module: copy.join("modules/mod_pinion.so") })
     }
 
