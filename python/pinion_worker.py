@@ -24,7 +24,7 @@ def main():
     core.listen()
     clean(library)
     set_locale(core, settings)
-    add_paths(settings["python_path"], settings["home"])
+    add_paths(settings["python_path"])
     replace_streams(settings)
     take_signals(core, settings)
     add_module(core, settings)
@@ -82,9 +82,8 @@ def set_locale(core, settings):
             core.log(4, "cannot set locale=%s: %s" % (settings["locale"], error))
 
 
-def add_paths(folders, home):
-    """Adds folders as site packages, `.pth` files included, and moves what is new to the front; the working folder that
-    was configured comes before all."""
+def add_paths(folders):
+    """Adds folders as site packages, `.pth` files included, and moves what is new to the front."""
     import site
     import sys
 
@@ -92,7 +91,7 @@ def add_paths(folders, home):
     for folder in folders:
         site.addsitedir(folder)
     new = [entry for entry in sys.path if entry not in before]
-    sys.path[:] = ([home] if home else []) + new + [entry for entry in sys.path if entry in before]
+    sys.path[:] = new + [entry for entry in sys.path if entry in before]
 
 
 def replace_streams(settings):

@@ -93,7 +93,8 @@ fn resolve(
         threads,
         multiprocess: if embedded { processes > 1 } else { group.is_multiprocess() },
         python: lossy(&python.interpreter),
-        python_path: group.python_path.iter().map(|path| lossy(path)).collect(),
+        // A `home=` that is given comes first in sys.path.
+        python_path: group.home.iter().chain(&group.python_path).map(|path| lossy(path)).collect(),
         python_eggs: group.python_eggs.as_deref().map(lossy),
         identity: identity(group, &user, around)?,
         home: home.filter(|home| around.files.stat(home).is_ok()).map(|home| lossy(&home)),

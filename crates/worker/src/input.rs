@@ -167,30 +167,30 @@ fn to_bytes(py: Python<'_>, bytes: Vec<u8>) -> Py<PyBytes> {
     PyBytes::new(py, &bytes).unbind()
 }
 
-/// A size as Python's files take it: nothing, None and negative numbers mean all.
-fn limit(size: Option<isize>) -> Option<usize> {
-    size.and_then(|size| usize::try_from(size).ok())
+/// A size as Python's files take it: negative numbers mean all. None is refused, as mod_wsgi does.
+fn limit(size: isize) -> Option<usize> {
+    usize::try_from(size).ok()
 }
 
 #[pymethods]
 impl Input {
     /// Reads `size` bytes, fewer at the end of the body; everything without a size.
-    #[pyo3(signature = (size=None, /))]
-    fn read(&self, py: Python<'_>, size: Option<isize>) -> PyResult<Py<PyBytes>> {
+    #[pyo3(signature = (size=-1, /))]
+    fn read(&self, py: Python<'_>, size: isize) -> PyResult<Py<PyBytes>> {
         self.check("read")?;
         self.read_up_to(py, limit(size))
     }
 
     /// Reads a line with its end, at most `size` bytes of it.
-    #[pyo3(signature = (size=None, /))]
-    fn readline(&self, py: Python<'_>, size: Option<isize>) -> PyResult<Py<PyBytes>> {
+    #[pyo3(signature = (size=-1, /))]
+    fn readline(&self, py: Python<'_>, size: isize) -> PyResult<Py<PyBytes>> {
         self.check("readline")?;
         self.read_line(py, limit(size))
     }
 
     /// Reads lines until they are `hint` bytes or more together; all without a hint.
-    #[pyo3(signature = (hint=None, /))]
-    fn readlines<'py>(&self, py: Python<'py>, hint: Option<isize>) -> PyResult<Bound<'py, PyList>> {
+    #[pyo3(signature = (hint=-1, /))]
+    fn readlines<'py>(&self, py: Python<'py>, hint: isize) -> PyResult<Bound<'py, PyList>> {
         self.check("readlines")?;
         let enough = limit(hint).filter(|hint| *hint > 0).unwrap_or(usize::MAX);
         let (lines, mut total) = (PyList::empty(py), 0);

@@ -37,7 +37,6 @@ mod _pinion {
         }
         let settings = PyDict::new(py);
         settings.set_item("python_path", &group.python_path)?;
-        settings.set_item("home", &group.home)?;
         settings.set_item("locale", &group.locale)?;
         settings.set_item("process_group", &group.name)?;
         settings.set_item("application_group", &worker.spec.application_group)?;
