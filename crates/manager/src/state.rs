@@ -286,6 +286,9 @@ impl Core {
         for (slot, epoch) in epochs.iter().enumerate() {
             if *epoch > 0 {
                 core.slot_numbers.reserve(slot);
+                // The workers of before have noticed their manager's death and take nothing new.
+                let state = SlotState::Empty;
+                core.actions.push(Action::SetSlot { slot, state, epoch: *epoch });
             }
         }
         core

@@ -49,25 +49,33 @@ impl Channel {
         Self { socket, buffer: Vec::new(), descriptors: Vec::new() }
     }
 
-    /// Receives once, and takes out at most one message; another one that came with it stays readable only if
-    /// the caller asks again, so no more than one message's length is ever received.
+    /// Receives what is there of one message; never more than that, so that the next one's descriptors
+    /// do not come with it.
     pub(super) fn receive(&mut self) -> Result<Received, ControlError> {
-        let missing = self.missing()?;
-        let room = missing.min(PIECE);
-        match sockets::recv_append_fds(self.socket.as_fd(), &mut self.buffer, room, Wait::No) {
-            Ok((0, _)) => return Ok(Received::End),
-            Ok((_, descriptors)) => self.descriptors.extend(descriptors),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Ok(Received::Nothing);
+        loop {
+            match self.receive_piece()? {
+                Some(received) => return Ok(received),
+                None if self.missing()? > 0 || self.buffer.len() <= size_of::<u32>() => {}
+                None => break,
             }
-            Err(error) => return Err(error.into()),
-        }
-        if self.missing()? > 0 || self.buffer.len() <= size_of::<u32>() {
-            return Ok(Received::Nothing);
         }
         let message = message::decode(&self.buffer[size_of::<u32>()..])?;
         self.buffer.clear();
         Ok(Received::Message(message, std::mem::take(&mut self.descriptors)))
+    }
+
+    /// Receives once; tells what ends the attempt.
+    fn receive_piece(&mut self) -> Result<Option<Received>, ControlError> {
+        let room = self.missing()?.min(PIECE);
+        match sockets::recv_append_fds(self.socket.as_fd(), &mut self.buffer, room, Wait::No) {
+            Ok((0, _)) => Ok(Some(Received::End)),
+            Ok((_, descriptors)) => {
+                self.descriptors.extend(descriptors);
+                Ok(None)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Some(Received::Nothing)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// How many bytes are missing: of the length, or of the message behind it.
@@ -93,12 +101,10 @@ mod tests {
     use std::io::IoSlice;
 
     fn until_message(channel: &mut Channel) -> (Control, usize) {
-        for _ in 0..1000 {
-            if let Received::Message(message, descriptors) = channel.receive().unwrap() {
-                return (message, descriptors.len());
-            }
+        match channel.receive().unwrap() {
+            Received::Message(message, descriptors) => (message, descriptors.len()),
+            _ => panic!("no message"),
         }
-        panic!("no message");
     }
 
     #[test]

@@ -149,7 +149,19 @@ struct Shell {
     events: VecDeque<Event>,
     last_id: u64,
     oom_kills: u64,
+    parent: Parent,
     done: bool,
+}
+
+/// What has come from Apache's parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parent {
+    /// Nothing yet: the door stays shut, for nothing is known of what is asked there.
+    Silent,
+    /// A configuration.
+    Configured,
+    /// Its end, or something that cannot be understood.
+    Gone,
 }
 
 /// Runs until everything is stopped.
@@ -200,10 +212,10 @@ impl Shell {
             events: VecDeque::new(),
             last_id: 0,
             oom_kills: sight::oom_kills(),
+            parent: Parent::Silent,
             done: false,
         };
         shell.watch(shell.control.as_fd(), Source::Control)?;
-        shell.watch(shell.door.as_fd(), Source::Door)?;
         shell.watch(shell.signals.as_fd(), Source::Signals)?;
         Ok(shell)
     }
@@ -246,28 +258,44 @@ impl Shell {
     }
 
     fn take_control(&mut self) {
+        while self.parent != Parent::Gone && self.take_one_control() {}
+    }
+
+    /// Takes one message from Apache's parent; whether there may be another.
+    fn take_one_control(&mut self) -> bool {
         match self.control.receive() {
             Ok(Received::Nothing) => {}
             Ok(Received::Message(Control::Configure(settings), fds)) => {
                 self.logs.replace(fds, &settings);
                 self.library.clone_from(&settings.library);
                 self.events.push_back(Event::Configured(settings));
+                if self.parent == Parent::Silent {
+                    self.parent = Parent::Configured;
+                    if let Err(error) = self.watch(self.door.as_fd(), Source::Door) {
+                        self.say(Code::Internal, format!("the door cannot be watched: {error}"));
+                    }
+                }
+                return true;
             }
             Ok(Received::Message(Control::Stop, _)) => self.events.push_back(Event::Stop),
-            Ok(Received::End) => {
-                // Apache's parent has gone.
-                let _ = self.epoll.remove(self.control.as_fd());
-                self.events.push_back(Event::Stop);
-            }
+            Ok(Received::End) => self.parent_gone(),
             Err(error) => {
                 self.say(Code::ProtocolVersion, format!("the server's message: {error}"));
-                let _ = self.epoll.remove(self.control.as_fd());
-                self.events.push_back(Event::Stop);
+                self.parent_gone();
             }
         }
+        false
+    }
+
+    fn parent_gone(&mut self) {
+        self.parent = Parent::Gone;
+        let _ = self.epoll.remove(self.control.as_fd());
+        self.events.push_back(Event::Stop);
     }
 
     fn take_door(&mut self) {
+        // A child may ask for what the configuration names that its parent has sent before it made the child.
+        self.take_control();
         let mut bytes = Vec::new();
         let received = sockets::recv_message(self.door.as_fd(), &mut bytes, Some(Duration::ZERO));
         let Ok(mut fds) = received else { return };

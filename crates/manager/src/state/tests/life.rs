@@ -487,4 +487,5 @@ fn a_manager_that_takes_over_a_board_leaves_the_slots_of_before_alone() {
     sim.make_ready(sim.in_state(LOADING)[0]);
     let AcquireReply::Mounted(mounted) = sim.replies[&waiter] else { panic!("not mounted") };
     assert_eq!(mounted.first_slot, 6);
+    assert_eq!(sim.board[&0], (SlotState::Empty, 5), "those of before serve no more");
 }
