@@ -25,12 +25,21 @@ pub(crate) enum NoSlot {
     NoneReady,
     /// As many requests run and wait as the group allows.
     Full,
+    /// All threads of the ready workers are busy, and more workers are on their way: whoever is given to
+    /// a worker now would wait for it even when another has come up.
+    Soon,
 }
 
 impl Route {
-    /// Counts a request at the ready slot with the fewest, when the backlog has room for it.
-    pub(crate) fn claim(&self, board: Board<'_>, row: Option<Row<'_>>) -> Result<Claim, NoSlot> {
-        let Mounted { first_slot, slots, threads, backlog, .. } = self.mounted;
+    /// Counts a request at the ready slot with the fewest, when the backlog has room for it. `patient`: rather wait
+    /// for a worker that is on its way than behind another request.
+    pub(crate) fn claim(
+        &self,
+        board: Board<'_>,
+        row: Option<Row<'_>>,
+        patient: bool,
+    ) -> Result<Claim, NoSlot> {
+        let Mounted { first_slot, slots, processes, threads, backlog, .. } = self.mounted;
         // A slot may close between looking and claiming; then look again. Each round of that needs the
         // manager to have closed a slot, so a few rounds suffice.
         for _ in 0..8 {
@@ -47,9 +56,12 @@ impl Route {
                     best = Some((count, index));
                 }
             }
-            let Some((_, index)) = best else { return Err(NoSlot::NoneReady) };
+            let Some((least, index)) = best else { return Err(NoSlot::NoneReady) };
             if total >= ready * u64::from(threads) + u64::from(backlog) {
                 return Err(NoSlot::Full);
+            }
+            if patient && least >= u64::from(threads) && ready < u64::from(processes) {
+                return Err(NoSlot::Soon);
             }
             if let Some(claim) = Claim::take(board, row, index) {
                 return Ok(claim);
@@ -143,17 +155,32 @@ mod tests {
         let words: Vec<_> = (0..board::WORDS).map(|_| AtomicU64::new(0)).collect();
         let board = Board::new(&words).unwrap();
         let route = route(1);
-        assert_eq!(route.claim(board, None).unwrap_err(), NoSlot::NoneReady);
+        assert_eq!(route.claim(board, None, false).unwrap_err(), NoSlot::NoneReady);
         for index in [1, 3, 4] {
             board.slot(index).unwrap().set(SlotView { state: SlotState::Ready, epoch: 1 });
         }
-        let first = route.claim(board, None).unwrap();
-        let second = route.claim(board, None).unwrap();
+        let first = route.claim(board, None, false).unwrap();
+        let second = route.claim(board, None, false).unwrap();
         assert_eq!((first.slot(), second.slot()), (3, 4), "slot 1 belongs to another pair");
-        let third = route.claim(board, None).unwrap();
-        assert_eq!(route.claim(board, None).unwrap_err(), NoSlot::Full);
+        let third = route.claim(board, None, false).unwrap();
+        assert_eq!(route.claim(board, None, false).unwrap_err(), NoSlot::Full);
         third.release(board, None);
-        assert!(route.claim(board, None).is_ok());
+        assert!(route.claim(board, None, false).is_ok());
+    }
+
+    #[test]
+    fn a_patient_request_waits_for_a_worker_that_comes_up() {
+        let words: Vec<_> = (0..board::WORDS).map(|_| AtomicU64::new(0)).collect();
+        let board = Board::new(&words).unwrap();
+        let route = route(5);
+        let ready = SlotView { state: SlotState::Ready, epoch: 1 };
+        board.slot(2).unwrap().set(ready);
+        let _first = route.claim(board, None, true).unwrap();
+        assert_eq!(route.claim(board, None, true).unwrap_err(), NoSlot::Soon);
+        let _queued = route.claim(board, None, false).unwrap();
+        board.slot(3).unwrap().set(ready);
+        assert_eq!(route.claim(board, None, true).unwrap().slot(), 3);
+        assert_eq!(route.claim(board, None, true).unwrap().slot(), 3, "all are up: queue");
     }
 
     #[test]

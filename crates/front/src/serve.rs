@@ -25,8 +25,10 @@ use crate::{
 
 /// How often a request that no worker had begun is given to another one.
 const FRESH_TRIES: u32 = 5;
-/// How often a full backlog is looked at again.
-const BACKLOG_LOOK: Duration = Duration::from_millis(5);
+/// How often a full backlog, and workers that come up, are looked at again.
+const LOOK: Duration = Duration::from_millis(5);
+/// How long a request waits for a worker that is on its way before it queues behind others.
+const SOON: Duration = Duration::from_secs(1);
 
 /// A request to be served.
 #[derive(Debug)]
@@ -172,10 +174,15 @@ impl Front {
         if let Some(mtime) = request.script_mtime {
             self.notice_change(board, &route, mtime, client, deadline)?;
         }
-        let mut connect_by = None;
+        let (mut connect_by, mut soon_by) = (None, None::<Instant>);
         let claim = loop {
-            match route.claim(board, self.row.and_then(|row| board.row(row as usize))) {
+            let patient = soon_by.is_none_or(|by| Instant::now() < by);
+            match route.claim(board, self.row.and_then(|row| board.row(row as usize)), patient) {
                 Ok(claim) => break claim,
+                Err(NoSlot::Soon) => {
+                    soon_by.get_or_insert_with(|| Instant::now() + SOON);
+                    std::thread::sleep(LOOK);
+                }
                 Err(NoSlot::NoneReady) => {
                     self.routes.forget(name);
                     route = self.route(name, &request.target, client, deadline)?;
@@ -186,7 +193,7 @@ impl Front {
                     if Instant::now() >= by || client.cancelled() {
                         return Err(Trouble::Backlog);
                     }
-                    std::thread::sleep(BACKLOG_LOOK);
+                    std::thread::sleep(LOOK);
                 }
             }
         };

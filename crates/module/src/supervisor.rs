@@ -63,6 +63,8 @@ pub(crate) struct Supervisor {
     manager: Option<Manager>,
     /// When the last one was started.
     started: Option<Instant>,
+    /// Whether the last one that died did so soon after its start.
+    died_soon: bool,
     /// How long the manager may take to stop: the longest shutdown-timeout and a little more.
     stop_within: Duration,
 }
@@ -84,7 +86,15 @@ impl Supervisor {
         let make = || -> io::Result<Self> {
             let (near, far) = sockets::seqpacket_pair()?;
             let board = SharedWords::create(c"pinion-board", board::WORDS)?;
-            Ok(Self { near, far, board, manager: None, started: None, stop_within: MARGIN })
+            Ok(Self {
+                near,
+                far,
+                board,
+                manager: None,
+                started: None,
+                died_soon: false,
+                stop_within: MARGIN,
+            })
         };
         make().map_err(SupervisorError::Channels)
     }
@@ -144,13 +154,15 @@ impl Supervisor {
     }
 
     /// The manager with this process id has died. Returns whether another may be started at once:
-    /// not if it has died so soon that the next one would as well.
+    /// not if this and the one before have died so soon that the next one would as well.
     pub(crate) fn died(&mut self, pid: u32) -> bool {
         if self.manager.as_ref().is_none_or(|manager| manager.pid != pid) {
             return false;
         }
         self.manager = None;
-        self.started.is_none_or(|started| started.elapsed() > TOO_SOON)
+        let soon = self.started.is_some_and(|started| started.elapsed() < TOO_SOON);
+        let again = std::mem::replace(&mut self.died_soon, soon);
+        !(soon && again)
     }
 
     /// Kills a manager that does not listen; its death is noticed like any other.
