@@ -83,6 +83,7 @@ fn ended(end: End) -> Failure {
             "the request waited longer than queue-timeout for a thread",
         ),
         End::BodyFailed => Failure::silent(400),
+        End::NoCallable => Failure::silent(404),
         End::Complete | End::Failed | End::Truncated | End::NotLoaded => Failure::silent(500),
     }
 }

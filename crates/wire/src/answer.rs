@@ -156,6 +156,8 @@ pub enum End {
     NotLoaded = 4,
     /// The request's body could not be read, and the application gave up: the client has gone or was at fault.
     BodyFailed = 5,
+    /// The script has no such callable (which was logged): 404, as from mod_wsgi.
+    NoCallable = 6,
 }
 
 impl End {
@@ -171,6 +173,7 @@ impl End {
             Self::Expired,
             Self::NotLoaded,
             Self::BodyFailed,
+            Self::NoCallable,
         ]
         .into_iter()
         .find(|end| *end as u16 == flags)

@@ -6,6 +6,7 @@ use crate::frame::FrameError;
 pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Fields<'a> {
+    #[inline]
     pub(crate) fn bytes(&mut self, len: usize, what: &'static str) -> Result<&'a [u8], FrameError> {
         let (head, rest) = self.0.split_at_checked(len).ok_or(FrameError::Short(what))?;
         self.0 = rest;
@@ -31,12 +32,14 @@ impl<'a> Fields<'a> {
     }
 
     /// Bytes behind their length as u16.
+    #[inline]
     pub(crate) fn short(&mut self, what: &'static str) -> Result<&'a [u8], FrameError> {
         let len = self.u16(what)?;
         self.bytes(len.into(), what)
     }
 
     /// Bytes behind their length as u32.
+    #[inline]
     pub(crate) fn long(&mut self, what: &'static str) -> Result<&'a [u8], FrameError> {
         let len = self.u32(what)?;
         self.bytes(len as usize, what)

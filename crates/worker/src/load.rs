@@ -50,13 +50,8 @@ fn load_one(py: Python<'_>, worker: &Worker, mount: &StartMount) -> PyResult<Opt
         return Ok(None);
     }
     let missing = script.callable(py, mount.callable.as_bytes())?.is_none();
-    // A script that is only imported (WSGIImportScript) has no callable.
-    if missing && !mount.callable.is_empty() {
-        let (path, name) = (mount.script.escape_ascii(), &mount.callable);
-        let text =
-            format!("Target WSGI script '{path}' does not contain WSGI application '{name}'.");
-        return Ok(Some(fail(script.mtime, &text, false)));
-    }
+    // A script that is only imported (WSGIImportScript) has no callable; where another
+    // lacks it, requests are told (404).
     for path in &worker.spec.group.warmup {
         if missing {
             break;

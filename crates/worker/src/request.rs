@@ -42,7 +42,7 @@ pub(crate) fn run(
             let text =
                 format!("Target WSGI script '{path}' does not contain WSGI application '{name}'.");
             exchange.log(py, ERROR, &lead(&text));
-            return End::NotLoaded;
+            return End::NoCallable;
         }
         Err(error) => return report(py, request.target.script, exchange, &error),
     };

@@ -56,7 +56,6 @@ pub(crate) fn load_failure(python: &Path) {
         ("raise RuntimeError('no database')\n", "RuntimeError: no database"),
         ("import sys; sys.exit(2)\n", "SystemExit: 2"),
         ("x = (\n", "SyntaxError"),
-        ("x = 1\n", "does not contain WSGI application 'application'."),
     ] {
         let mut worker = Worker::start(python, |folder, _| {
             fs::write(folder.join("app.wsgi"), source).unwrap();
@@ -69,6 +68,16 @@ pub(crate) fn load_failure(python: &Path) {
         assert!(mtime > 0 && script.ends_with(b"app.wsgi"));
         assert_eq!(worker.wait(), ExitCause::Status(1));
     }
+}
+
+pub(crate) fn missing_callable(python: &Path) {
+    let worker = Worker::ready(python, |folder, _| {
+        fs::write(folder.join("app.wsgi"), "x = 1\n").unwrap();
+    });
+    let answer = worker.connect().get("/");
+    assert_eq!((answer.status, answer.end), (None, Some(End::NoCallable)));
+    let log = answer.log();
+    assert!(log.contains("does not contain WSGI application 'application'."), "{log}");
 }
 
 pub(crate) fn late_load(python: &Path) {

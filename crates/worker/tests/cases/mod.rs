@@ -36,6 +36,7 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("restricted_streams", output::restricted),
     ("python_path", life::python_path),
     ("load_failure", life::load_failure),
+    ("missing_callable", life::missing_callable),
     ("late_load_and_its_failure", life::late_load),
     ("warmup", life::warmup),
     ("concurrent_requests_and_the_status_page", life::concurrent),
