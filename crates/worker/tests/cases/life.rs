@@ -71,7 +71,7 @@ pub(crate) fn load_failure(python: &Path) {
 }
 
 pub(crate) fn missing_callable(python: &Path) {
-    let worker = Worker::ready(python, |folder, _| {
+    let mut worker = Worker::ready(python, |folder, _| {
         fs::write(folder.join("app.wsgi"), "x = 1\n").unwrap();
     });
     let answer = worker.connect().get("/");
