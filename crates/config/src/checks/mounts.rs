@@ -103,12 +103,14 @@ impl Checker<'_> {
     }
 
     /// The script itself, which may have further path behind it, as in
-    /// `WSGIScriptAlias /api /srv/app.wsgi/api`.
+    /// `WSGIScriptAlias /api /srv/app.wsgi/api` or `WSGIScriptAlias /api/ /srv/app.wsgi/`.
     fn existing<'p>(&self, target: &'p Path) -> Option<&'p Path> {
         if self.files.stat(target).is_ok() {
             return Some(target);
         }
-        let found = target.ancestors().skip(1).find(|path| self.files.stat(path).is_ok())?;
+        let slashless = target.to_str().map(|text| Path::new(text.trim_end_matches('/')));
+        let mut candidates = slashless.into_iter().chain(target.ancestors().skip(1));
+        let found = candidates.find(|path| self.files.stat(path).is_ok())?;
         self.files.stat(found).is_ok_and(|stat| stat.kind == FileKind::File).then_some(found)
     }
 
