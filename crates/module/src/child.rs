@@ -27,6 +27,9 @@ static CHILD: OnceLock<Child> = OnceLock::new();
 
 /// Sets up the way to the workers in a new child.
 pub(crate) fn init(main: Server<'_>) {
+    // The parent's handler is of no use here, and other modules' waits expect none. What cannot fail
+    // in the parent cannot here either.
+    let _ = pinion_unix::signals::sleep_when_children_end();
     let Some(inheritance) = lifecycle::inherit() else {
         let code = Code::Unreachable;
         let line = format!("{code}: this process has no way to the manager");

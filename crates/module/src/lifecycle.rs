@@ -12,6 +12,7 @@ use pinion_httpd::{
     ChildEvent, Exported, Failed, MpmLimits, Phase, RunMode, Server, config_generation,
     is_stopping, library_at, main_server, mpm_limits, phase, run_mode, watch_child,
 };
+use pinion_unix::signals;
 use pinion_wire::message::{ServerLog, Settings};
 
 use crate::{
@@ -126,6 +127,7 @@ fn supervise(main: Server<'_>) -> Result<(), LifecycleError> {
     let mut state = state();
     if state.is_none() {
         *state = Some((std::process::id(), Supervisor::new()?));
+        replace_children_at_once(main);
         main.process_pool().own(AtEnd);
     }
     let Some((_, supervisor)) = state.as_mut() else { return Ok(()) };
@@ -138,6 +140,15 @@ fn supervise(main: Server<'_>) -> Result<(), LifecycleError> {
         log::server(Some(main), Level::Error, &LifecycleError::from(error).to_string());
         Ok(())
     })
+}
+
+/// After a graceful restart, httpd's parent starts new children when old ones have ended, and looks
+/// for that between naps of a second (`ap_wait_or_timeout`). Until then nobody accepts connections,
+/// unless the end of a child interrupts the nap.
+fn replace_children_at_once(main: Server<'_>) {
+    if let Err(error) = signals::wake_when_children_end() {
+        log::server(Some(main), Level::Warning, &format!("restarts will be slow: {error}"));
+    }
 }
 
 /// Dropped with the process's pool: when httpd ends.

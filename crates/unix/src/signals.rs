@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 pub use nix::sys::signal::Signal;
-use nix::sys::signal::{SigHandler, SigSet, signal};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, sigaction, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 fn set_of(signals: &[Signal]) -> SigSet {
@@ -36,6 +36,29 @@ pub fn ignore(signals: &[Signal]) -> io::Result<()> {
         // SAFETY: ignoring a signal installs no handler, so none can run at a bad moment.
         unsafe { signal(*each, SigHandler::SigIgn) }?;
     }
+    Ok(())
+}
+
+/// Lets the end of a child process interrupt this process's sleep, as no signal does whose
+/// disposition is the default one. Reads and writes go on.
+///
+/// # Errors
+/// What the system refuses.
+pub fn wake_when_children_end() -> io::Result<()> {
+    extern "C" fn nothing(_: std::ffi::c_int) {}
+    let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the handler does nothing, so it may run at any moment.
+    unsafe { sigaction(Signal::SIGCHLD, &action) }?;
+    Ok(())
+}
+
+/// Undoes [`wake_when_children_end`], such as in a forked process.
+///
+/// # Errors
+/// What the system refuses.
+pub fn sleep_when_children_end() -> io::Result<()> {
+    // SAFETY: the default disposition installs no handler.
+    unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
     Ok(())
 }
 
@@ -84,6 +107,23 @@ mod tests {
         assert_eq!(signals.next().unwrap(), Some(Signal::SIGUSR2));
         assert_eq!(signals.next().unwrap(), None);
         unblock(&[Signal::SIGUSR2, Signal::SIGWINCH]).unwrap();
+    }
+
+    /// Whether this process has a handler for SIGCHLD, as `/proc` tells.
+    fn catches_the_end_of_children() -> bool {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
+        caught & (1 << (Signal::SIGCHLD as u64 - 1)) != 0
+    }
+
+    #[test]
+    fn the_end_of_children_is_heard_until_that_is_undone() {
+        assert!(!catches_the_end_of_children());
+        wake_when_children_end().unwrap();
+        assert!(catches_the_end_of_children());
+        sleep_when_children_end().unwrap();
+        assert!(!catches_the_end_of_children());
     }
 
     #[test]
