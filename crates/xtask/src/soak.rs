@@ -93,7 +93,7 @@ fn disturb(slow: &Slow, duration: Duration, mut random: Random) -> Result<String
 /// Says what came of one kind of request; returns how many were lost.
 fn account((method, path, _): (&str, &str, usize), report: &Report, log: &str) -> u64 {
     let killed = report.statuses.get(&502).copied().unwrap_or(0);
-    let request = format!("{method} {path}");
+    let request = format!("while serving {method} {path}");
     let logged = log.lines().filter(|line| line.contains(&request)).count() as u64;
     let lost = report.failed + report.other_than(200) - killed + killed.saturating_sub(logged);
     say::line(format_args!(
