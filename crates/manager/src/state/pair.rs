@@ -167,6 +167,17 @@ impl Pair {
         format!("process group '{process_group}', application group '{application_group}'")
     }
 
+    /// How many workers of its set it shall have now, when so many are ready.
+    #[must_use]
+    pub fn wanted(&self, ready: usize, now: Millis) -> usize {
+        match &self.failure {
+            Some(failure) if now < failure.retry_at => ready,
+            // What has just failed is tried by one worker, not by all at once.
+            Some(_) => self.processes().min(ready + 1),
+            None => self.processes(),
+        }
+    }
+
     /// Where a mount of it is.
     #[must_use]
     pub fn find(&self, script: &[u8], callable: &str) -> Option<usize> {

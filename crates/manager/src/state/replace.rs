@@ -6,7 +6,7 @@ use pinion_config::Code;
 use pinion_wire::board::SlotState;
 use pinion_wire::message::{GroupSpec, Rein, StartSpec};
 
-use super::pair::{Fallback, Leaving, slots_for};
+use super::pair::{Fallback, Leaving, Pair, slots_for};
 use super::worker::{Retiring, Worker, WorkerState};
 use super::{Action, Core, EndSignal, Millis, Order, PairId, Sight, WorkerId};
 
@@ -58,21 +58,19 @@ impl Core {
         }
     }
 
+    /// How many workers of its set a pair has or starts, and how many it shall have now.
+    pub(super) fn live_and_wanted(&self, id: PairId, pair: &Pair) -> (usize, usize) {
+        let (mut live, mut ready) = (0, 0);
+        for (_, worker) in self.workers_of(id).filter(|(_, worker)| worker.is_current(pair.set)) {
+            live += usize::from(worker.state().is_live());
+            ready += usize::from(worker.state() == WorkerState::Ready);
+        }
+        (live, pair.wanted(ready, self.now))
+    }
+
     fn start_missing(&mut self, id: PairId, sight: &dyn Sight) {
         while let Some(pair) = self.pairs.get(&id) {
-            let current =
-                |worker: &&Worker| worker.is_current(pair.set) && worker.state().is_live();
-            let (mut live, mut ready) = (0, 0);
-            for worker in self.workers_of(id).map(|(_, worker)| worker).filter(current) {
-                live += 1;
-                ready += usize::from(worker.state() == WorkerState::Ready);
-            }
-            let wanted = match &pair.failure {
-                Some(failure) if self.now < failure.retry_at => ready,
-                // What has just failed is tried by one worker, not by all at once.
-                Some(_) => pair.processes().min(ready + 1),
-                None => pair.processes(),
-            };
+            let (live, wanted) = self.live_and_wanted(id, pair);
             let slot = self.slots.free_in(&pair.slots, self.now, sight);
             match slot {
                 Some(slot) if live < wanted && !pair.mounts.is_empty() => {

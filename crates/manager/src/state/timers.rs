@@ -87,17 +87,13 @@ impl Core {
                 _ => Some(self.now + NO_SLOT),
             };
         }
-        let live = self
-            .workers_of(id)
-            .filter(|(_, worker)| worker.is_current(pair.set) && worker.state().is_live())
-            .count();
+        let (live, wanted) = self.live_and_wanted(id, pair);
+        let missing = live < wanted && !pair.mounts.is_empty();
         match &pair.failure {
             Some(failure) if self.now < failure.retry_at => {
                 Some(failure.retry_at.min(failure.look_at))
             }
-            None if live < pair.processes() && !pair.mounts.is_empty() => Some(self.now + NO_SLOT),
-            Some(_) if live == 0 => Some(self.now + NO_SLOT),
-            _ => None,
+            _ => missing.then(|| self.now + NO_SLOT),
         }
     }
 
