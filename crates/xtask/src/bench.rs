@@ -25,6 +25,7 @@ use lifespan::Lifespan;
 use stats::Spread;
 use subject::{Mode, Subject};
 use table::{Measure, Sample, Table};
+use usage::Machine;
 use workload::{CONNECTIONS, WORKLOADS, Workload};
 
 /// What to measure, and how long.
@@ -199,9 +200,10 @@ impl Contest {
 }
 
 fn sample(apache: &Apache, workload: &Workload, connections: u32, seconds: u32) -> Result<Sample> {
-    let before = usage::cpu(apache);
+    let (machine, before) = (Machine::now(), usage::cpu(apache));
     let seen = wrk::load(apache, workload, connections, seconds)?;
-    Ok(Sample { seen, cpu: usage::cpu(apache).saturating_sub(before) })
+    let cpu = usage::cpu(apache).saturating_sub(before);
+    Ok(Sample { seen, cpu, others: machine.used_by_others(cpu) })
 }
 
 /// One line a subject, while the reader waits for the rest.

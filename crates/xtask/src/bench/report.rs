@@ -23,12 +23,25 @@ const PAIRS: [(Mode, Mode); 5] = [
 /// All tables.
 pub(super) fn markdown(measured: &Measured) -> String {
     [
+        quiet(&measured.table),
         targets_table(&measured.table),
-        ratios(&measured.table),
+        ratios(&measured.table, "Throughput", Measure::Throughput),
+        ratios(&measured.table, "CPU per request", Measure::Cpu),
         numbers(&measured.table),
         lifespans(&measured.lifespans),
     ]
     .concat()
+}
+
+/// How far the figures can be trusted: what else ran on the machine meanwhile.
+fn quiet(table: &Table) -> String {
+    let Some(others) = table.others() else { return String::new() };
+    let warning = if others.median > 0.1 {
+        " **The machine was not idle: throughput and p99 say little, CPU per request more.**"
+    } else {
+        ""
+    };
+    format!("Processors that other programs kept busy meanwhile: {others:.2}.{warning}\n\n")
 }
 
 fn targets_table(table: &Table) -> String {
@@ -46,7 +59,7 @@ fn targets_table(table: &Table) -> String {
     text + "\n"
 }
 
-fn ratios(table: &Table) -> String {
+fn ratios(table: &Table, title: &str, measure: Measure) -> String {
     let mut rows = String::new();
     for (workload, connections) in loads(table) {
         let cells: Vec<String> = PAIRS
@@ -54,7 +67,7 @@ fn ratios(table: &Table) -> String {
             .map(|(ours, theirs)| {
                 let ours = Subject { which: Which::Pinion, mode: *ours };
                 let theirs = Subject { which: Which::ModWsgi, mode: *theirs };
-                let ratio = table.ratio((workload, connections), Measure::Throughput, ours, theirs);
+                let ratio = table.ratio((workload, connections), measure, ours, theirs);
                 ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"))
             })
             .collect();
@@ -69,7 +82,7 @@ fn ratios(table: &Table) -> String {
     let heads: Vec<String> =
         PAIRS.iter().map(|(ours, theirs)| format!("{ours} : {theirs}")).collect();
     format!(
-        "### Throughput, Pinion : mod_wsgi\n\n| load | connections | {} |\n|---|---|{}\n{rows}\n",
+        "### {title}, Pinion : mod_wsgi\n\n| load | connections | {} |\n|---|---|{}\n{rows}\n",
         heads.join(" | "),
         "---|".repeat(PAIRS.len()),
     )

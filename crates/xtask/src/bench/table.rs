@@ -14,6 +14,8 @@ pub(super) struct Sample {
     pub(super) seen: Seen,
     /// CPU time of Apache and all its processes meanwhile.
     pub(super) cpu: Duration,
+    /// CPU time of everything but Apache and wrk meanwhile.
+    pub(super) others: Duration,
 }
 
 /// A number to be taken from a measurement.
@@ -88,6 +90,15 @@ impl Table {
         } else {
             self.0.push(Cell { workload, connections, subject, samples: vec![sample] });
         }
+    }
+
+    /// Processors that other programs kept busy, as a spread over all measurements.
+    pub(super) fn others(&self) -> Option<Spread> {
+        let samples = self.0.iter().flat_map(|cell| &cell.samples);
+        let shares: Vec<f64> = samples
+            .map(|sample| sample.others.as_secs_f64() / sample.seen.elapsed.as_secs_f64().max(1e-6))
+            .collect();
+        Spread::of(&shares)
     }
 
     /// All cells, in the order in which they were measured first.

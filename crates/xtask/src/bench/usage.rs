@@ -28,6 +28,40 @@ fn ticks_of(stat: &str) -> Option<u32> {
     fields.split_whitespace().skip(11).take(4).map(|field| field.parse::<u32>().ok()).sum()
 }
 
+/// CPU time used so far by everything on the machine, and by this process's ended children (wrk).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Machine {
+    busy: Duration,
+    client: Duration,
+}
+
+impl Machine {
+    /// As it is now.
+    pub(super) fn now() -> Self {
+        let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+        let own = i32::try_from(std::process::id()).ok().and_then(ticks);
+        Self { busy: TICK * busy(&stat).unwrap_or(0), client: TICK * own.unwrap_or(0) }
+    }
+
+    /// What neither the client nor the servers measured, which took `servers`, have used since.
+    pub(super) fn used_by_others(self, servers: Duration) -> Duration {
+        let now = Self::now();
+        (now.busy - self.busy).saturating_sub(now.client - self.client).saturating_sub(servers)
+    }
+}
+
+/// user, nice, system, irq and softirq of all processors together.
+fn busy(stat: &str) -> Option<u32> {
+    let fields: Vec<u32> = stat
+        .lines()
+        .next()?
+        .split_whitespace()
+        .skip(1)
+        .map_while(|field| field.parse().ok())
+        .collect();
+    [0, 1, 2, 5, 6].iter().map(|field| fields.get(*field).copied()).sum()
+}
+
 /// Memory, in bytes; shared pages count in parts (PSS).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Memory {
@@ -82,6 +116,11 @@ mod tests {
     fn ticks_are_found_behind_a_name_with_blanks_and_parentheses() {
         let stat = "7 (a (b) c) S 1 7 7 0 -1 4194560 100 0 0 0 10 20 3 4 20 0 1 0 900 0 0";
         assert_eq!(ticks_of(stat), Some(37));
+    }
+
+    #[test]
+    fn idle_time_is_not_busy() {
+        assert_eq!(busy("cpu  1 2 3 1000 500 4 5 600 0 0\ncpu0 1 1 1 1\n"), Some(15));
     }
 
     #[test]
