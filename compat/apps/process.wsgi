@@ -66,6 +66,10 @@ def application(environ, start_response):
     action = environ["PATH_INFO"].strip("/")
     if action == "exit":
         os._exit(3)
+    elif action == "exit_once":
+        if not os.path.exists(query["mark"]):
+            open(query["mark"], "w").close()
+            os._exit(3)
     elif action == "segfault":
         os.kill(os.getpid(), signal.SIGSEGV)
         time.sleep(10)

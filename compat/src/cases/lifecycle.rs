@@ -18,6 +18,9 @@ pub(super) fn suites() -> Vec<Suite> {
         .case("killed_while_idle_is_replaced", killed_while_idle)
         .case("killed_while_it_serves_is_502", killed_while_it_serves)
         .case("one_of_two_dies_the_other_serves", one_of_two_dies)
+        .case("get_whose_worker_dies_goes_to_another_once", get_goes_to_another)
+        .only_pinion("mod_wsgi answers 502")
+        .case("post_whose_worker_dies_is_never_repeated", post_is_not_repeated)
         .case("death_is_named_in_the_hosts_log", death_is_named)
         .only_pinion("mod_wsgi says only that the response could not be read")
         .case("segmentation_fault_shows_the_python_stack", python_stack)
@@ -63,6 +66,8 @@ fn dying(site: &mut Site) -> Outcome {
         ("busy", ""),
         ("named", ""),
         ("stack", ""),
+        ("again", "processes=2 threads=1"),
+        ("post", ""),
         ("pair", "processes=2 threads=1"),
     ] {
         site.config(format!("WSGIDaemonProcess {name} {options}"));
@@ -158,6 +163,28 @@ fn one_of_two_dies(context: &Context) -> Outcome {
     for _ in 0..10 {
         assert_eq!(status(context, "/pair/")?, 200);
     }
+    Ok(())
+}
+
+/// Path of a request that ends its process the first time, and answers the second time.
+fn exit_once(context: &Context, group: &str) -> String {
+    let mark = context.path("go").join(format!("{group}-once"));
+    format!("/{group}/exit_once?mark={}", mark.display())
+}
+
+fn get_goes_to_another(context: &Context) -> Outcome {
+    assert_eq!(status(context, "/again/")?, 200);
+    assert_eq!(status(context, &exit_once(context, "again"))?, 200);
+    // Once only: a request that kills each process it meets ends with 502.
+    assert_eq!(status(context, "/again/exit")?, 502);
+    Ok(())
+}
+
+fn post_is_not_repeated(context: &Context) -> Outcome {
+    assert_eq!(status(context, "/post/")?, 200);
+    let headers = [HOST, "Content-Length: 0"];
+    let answer = context.ask("POST", &exit_once(context, "post"), &headers, b"")?;
+    assert_eq!(answer.status, 502);
     Ok(())
 }
 

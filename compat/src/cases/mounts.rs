@@ -44,6 +44,9 @@ pub(super) fn suites() -> Vec<Suite> {
     let slashes = Suite::new("mounts_slashes", slashes)
         .case("slash_on_both_sides", slash_on_both_sides)
         .case("slash_on_the_mount_alone", slash_on_the_mount_alone)
+        .only_original("only the mount's own URL works there")
+        .case("slash_on_the_mount_alone_serves_all_below", slash_on_the_mount_serves)
+        .only_pinion("the original serves nothing below the mount")
         .case("slash_on_the_script_alone", slash_on_the_script_alone);
     vec![mounts, slashes, refused]
 }
@@ -115,6 +118,12 @@ fn slash_on_the_mount_alone(context: &Context) -> Outcome {
     assert_eq!(context.status("/mount")?, 404);
     assert_eq!(split(context, "/mount/")?, pair("/mount/", ""));
     assert_eq!(context.status("/mount/a")?, 404);
+    Ok(())
+}
+
+fn slash_on_the_mount_serves(context: &Context) -> Outcome {
+    assert_eq!(split(context, "/mount/")?, pair("/mount", "/"));
+    assert_eq!(split(context, "/mount/a")?, pair("/mount", "/a"));
     Ok(())
 }
 
