@@ -2,6 +2,7 @@
 //!
 //! - [`control`]: the channel to Apache's parent.
 //! - [`process`]: a worker's process, its output and its status page.
+//! - [`stacks`]: what of its output is worth keeping.
 //! - [`logs`]: the servers' log files.
 //! - [`sight`]: what decisions see of the world.
 //! - [`act`]: doing what was decided.
@@ -11,6 +12,7 @@ mod control;
 mod logs;
 mod process;
 mod sight;
+mod stacks;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -347,9 +349,8 @@ impl Shell {
         // What it has said comes before its death: it may have said why.
         while self.take_reins(worker) {}
         let Some(mut process) = self.workers.remove(&worker) else { return };
-        if let Some(rest) = process.rest_of_output() {
-            self.log_output(worker, pid, &rest);
-        }
+        let rest = process.rest_of_output();
+        self.log_output(worker, pid, &rest);
         let mut words = cause.to_string();
         if matches!(cause, ExitCause::Signal { number, .. } if number == Signal::SIGKILL as i32) {
             let kills = sight::oom_kills();

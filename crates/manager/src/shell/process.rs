@@ -18,6 +18,8 @@ use pinion_wire::{
     status::{self, Begun, StatusPage},
 };
 
+use super::stacks::Stacks;
+
 /// The worker's descriptor of the reins, and of its status page.
 const REINS: i32 = 3;
 const PAGE: i32 = 4;
@@ -25,6 +27,8 @@ const PAGE: i32 = 4;
 const KEPT: usize = 16 * 1024;
 /// How much is read at once, so that a worker that writes without end does not keep the manager from others.
 const READ: usize = 64 * 1024;
+/// How often as much is read when the worker has died.
+const REST: usize = 16;
 /// How many reins may wait for a worker to take them.
 const WAITING: usize = 1024;
 /// The file in the library folder that a worker's Python runs.
@@ -56,6 +60,7 @@ pub(super) struct Process {
     output: Option<File>,
     ended: bool,
     page: SharedWords,
+    stacks: Stacks,
     /// The last of what it wrote.
     kept: Vec<u8>,
     /// The beginning of a line whose end has not come.
@@ -79,6 +84,7 @@ impl Process {
             output: Some(File::from(output)),
             ended: false,
             page,
+            stacks: Stacks::default(),
             kept: Vec::new(),
             partial: Vec::new(),
         })
@@ -126,27 +132,9 @@ impl Process {
         !self.waiting.is_empty()
     }
 
-    /// Reads output that is there; returns the whole lines in it.
+    /// Reads output that is there; returns the whole lines in it that are worth keeping.
     pub(super) fn read_output(&mut self) -> String {
-        let Some(output) = &mut self.output else { return String::new() };
-        let mut piece = vec![0; READ];
-        let count = match output.read(&mut piece) {
-            Ok(0) => {
-                self.ended = true;
-                0
-            }
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(_) => {
-                self.ended = true;
-                0
-            }
-        };
-        let piece = &piece[..count];
-        self.kept.extend_from_slice(piece);
-        let excess = self.kept.len().saturating_sub(KEPT);
-        self.kept.drain(..excess);
-        self.partial.extend_from_slice(piece);
+        self.read_piece();
         let line_end = self.partial.iter().rposition(|byte| *byte == b'\n');
         let whole = match line_end {
             Some(end) => end + 1,
@@ -154,24 +142,47 @@ impl Process {
             None => 0,
         };
         let lines: Vec<u8> = self.partial.drain(..whole).collect();
-        String::from_utf8_lossy(&lines).into_owned()
+        let lines = self.stacks.filter(&String::from_utf8_lossy(&lines));
+        self.keep(&lines);
+        lines
+    }
+
+    /// Reads once; whether there was something.
+    fn read_piece(&mut self) -> bool {
+        let Some(output) = &mut self.output else { return false };
+        let mut piece = vec![0; READ];
+        match output.read(&mut piece) {
+            Ok(count) if count > 0 => {
+                self.partial.extend_from_slice(&piece[..count]);
+                true
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            Ok(_) | Err(_) => {
+                self.ended = true;
+                false
+            }
+        }
+    }
+
+    fn keep(&mut self, lines: &str) {
+        self.kept.extend_from_slice(lines.as_bytes());
+        let excess = self.kept.len().saturating_sub(KEPT);
+        self.kept.drain(..excess);
     }
 
     /// Reads what a dead process has left, and the line without an end. Nobody waits: a child of the
     /// application's own may hold the pipe open for ever.
-    pub(super) fn rest_of_output(&mut self) -> Option<String> {
-        let mut rest = String::new();
-        loop {
-            let before = (self.kept.len(), self.partial.len());
-            let lines = self.read_output();
-            let idle = lines.is_empty() && before == (self.kept.len(), self.partial.len());
-            rest.push_str(&lines);
-            if idle || self.ended || rest.len() > 16 * READ {
+    pub(super) fn rest_of_output(&mut self) -> String {
+        for _ in 0..REST {
+            if !self.read_piece() {
                 break;
             }
         }
-        rest.push_str(&String::from_utf8_lossy(&std::mem::take(&mut self.partial)));
-        (!rest.is_empty()).then_some(rest)
+        let rest = std::mem::take(&mut self.partial);
+        let mut rest = self.stacks.filter(&String::from_utf8_lossy(&rest));
+        rest.push_str(&self.stacks.rest());
+        self.keep(&rest);
+        rest
     }
 
     /// Whether the output has ended.

@@ -223,7 +223,8 @@ impl Core {
         if worker.state() != WorkerState::Ready || worker.retiring == Some(how) {
             return;
         }
-        let first = worker.retiring.is_none();
+        // That a request takes too long was said already.
+        let first = worker.retiring.is_none() && how == Retiring::WhenReplaced;
         worker.retiring = Some(how);
         let (pair, pid) = (worker.pair, worker.pid);
         if first {
