@@ -6,10 +6,11 @@ end
 
 function done(summary, latency, requests)
     local errors = summary.errors
-    io.write(string.format("RESULT %d %d %d %d %d\n",
+    io.write(string.format("RESULT %d %d %d %d %d %d\n",
         summary.requests,
         summary.duration,
         latency:percentile(50),
         latency:percentile(99),
-        errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+        errors.connect + errors.status + errors.timeout,
+        errors.read + errors.write))
 end

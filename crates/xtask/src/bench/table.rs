@@ -69,6 +69,11 @@ impl Cell {
     pub(super) fn errors(&self) -> u64 {
         self.samples.iter().map(|sample| sample.seen.errors).sum()
     }
+
+    /// Connections that were closed in all rounds.
+    pub(super) fn closed(&self) -> u64 {
+        self.samples.iter().map(|sample| sample.seen.closed).sum()
+    }
 }
 
 /// All measurements.

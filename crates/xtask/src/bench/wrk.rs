@@ -20,8 +20,11 @@ pub(super) struct Seen {
     pub(super) p50: Duration,
     /// 99 of 100 answers took at most this.
     pub(super) p99: Duration,
-    /// Statuses of 400 and above, broken connections, and answers that did not come in time.
+    /// Statuses of 400 and above, refused connections, and answers that did not come in time.
     pub(super) errors: u64,
+    /// Connections that were closed: the event MPM does that to kept ones when all threads of a
+    /// child are busy.
+    pub(super) closed: u64,
 }
 
 /// Asks for `workload` on `connections` for `seconds`.
@@ -54,9 +57,16 @@ fn script() -> PathBuf {
 fn parse(line: &str) -> Option<Seen> {
     let numbers: Option<Vec<u64>> =
         line.strip_prefix("RESULT ")?.split(' ').map(|word| word.parse().ok()).collect();
-    let [requests, elapsed, p50, p99, errors] = numbers?[..] else { return None };
+    let [requests, elapsed, p50, p99, errors, closed] = numbers?[..] else { return None };
     let micros = Duration::from_micros;
-    Some(Seen { requests, elapsed: micros(elapsed), p50: micros(p50), p99: micros(p99), errors })
+    Some(Seen {
+        requests,
+        elapsed: micros(elapsed),
+        p50: micros(p50),
+        p99: micros(p99),
+        errors,
+        closed,
+    })
 }
 
 #[cfg(test)]
@@ -65,8 +75,8 @@ mod tests {
 
     #[test]
     fn the_result_line_is_read() {
-        let seen = parse("RESULT 1000 2000000 150 900 3").unwrap();
-        assert_eq!((seen.requests, seen.errors), (1000, 3));
+        let seen = parse("RESULT 1000 2000000 150 900 3 4").unwrap();
+        assert_eq!((seen.requests, seen.errors, seen.closed), (1000, 3, 4));
         assert_eq!((seen.elapsed, seen.p99), (Duration::from_secs(2), Duration::from_micros(900)));
         assert_eq!(parse("Requests/sec: 100"), None);
         assert_eq!(parse("RESULT 1 2 3"), None);
