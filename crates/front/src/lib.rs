@@ -9,6 +9,7 @@
 mod client;
 mod door;
 mod pool;
+mod queue;
 mod relay;
 mod route;
 mod serve;

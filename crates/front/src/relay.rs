@@ -220,6 +220,11 @@ impl<C: Client> Exchange<'_, C> {
         progress: &mut Progress,
     ) -> Result<Step, FrameError> {
         match header.kind {
+            // The first frame of a connection, which comes with its first answer, or the only one. Later, they are
+            // nothing that a manager or a worker says: an application writes to its own socket.
+            Kind::Welcome | Kind::Refused if progress.heard => {
+                return Err(FrameError::Unexpected(header.kind));
+            }
             Kind::Welcome => {
                 self.connection.number = Welcome::decode(payload)?.connection;
                 return Ok(Step::Next);

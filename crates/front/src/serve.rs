@@ -19,14 +19,13 @@ use crate::{
     client::Client,
     door::{Door, DoorError},
     pool::{self, Connection, Pool},
+    queue::{Counted, Queue},
     relay::{Exchange, Overdue, Relayed, Word},
     route::{NoSlot, Route, Routes, mount_key, write_name},
 };
 
 /// How often a request that no worker had begun is given to another one.
 const FRESH_TRIES: u32 = 5;
-/// How often a full backlog, and workers that come up, are looked at again.
-const LOOK: Duration = Duration::from_millis(5);
 /// How long a request waits for a worker that is on its way before it queues behind others.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -109,21 +108,7 @@ pub struct Front {
     _lifeline: Option<OwnedFd>,
     routes: Routes,
     pool: Pool,
-}
-
-/// A claim that is released when it goes out of scope.
-struct Counted<'a> {
-    claim: Option<Claim>,
-    board: Board<'a>,
-    row: Option<Row<'a>>,
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        if let Some(claim) = self.claim.take() {
-            claim.release(self.board, self.row);
-        }
-    }
+    queue: Queue,
 }
 
 impl Front {
@@ -135,8 +120,15 @@ impl Front {
             Ok((row, lifeline)) => (row, Some(lifeline)),
             Err(_) => (None, None),
         };
-        let (routes, pool) = (Routes::default(), Pool::new());
-        Self { door, board, row, _lifeline: lifeline, routes, pool }
+        Self {
+            door,
+            board,
+            row,
+            _lifeline: lifeline,
+            routes: Routes::default(),
+            pool: Pool::new(),
+            queue: Queue::default(),
+        }
     }
 
     /// Serves one request.
@@ -170,36 +162,14 @@ impl Front {
         client: &mut C,
         deadline: Instant,
     ) -> Result<Tried, Trouble> {
-        let mut route = self.route(name, &request.target, client, deadline)?;
+        let route = self.route(name, &request.target, client, deadline)?;
         if let Some(mtime) = request.script_mtime {
             self.notice_change(board, &route, mtime, client, deadline)?;
         }
-        let (mut connect_by, mut soon_by) = (None, None::<Instant>);
-        let claim = loop {
-            let patient = soon_by.is_none_or(|by| Instant::now() < by);
-            match route.claim(board, self.row.and_then(|row| board.row(row as usize)), patient) {
-                Ok(claim) => break claim,
-                Err(NoSlot::Soon) => {
-                    soon_by.get_or_insert_with(|| Instant::now() + SOON);
-                    std::thread::sleep(LOOK);
-                }
-                Err(NoSlot::NoneReady) => {
-                    self.routes.forget(name);
-                    route = self.route(name, &request.target, client, deadline)?;
-                }
-                Err(NoSlot::Full) => {
-                    let limit = Duration::from_millis(route.mounted.timeouts.connect);
-                    let by = *connect_by.get_or_insert_with(|| Instant::now() + limit);
-                    if Instant::now() >= by || client.cancelled() {
-                        return Err(Trouble::Backlog);
-                    }
-                    std::thread::sleep(LOOK);
-                }
-            }
-        };
+        let (route, claim) = self.claim(board, name, route, request, client, deadline)?;
         let (slot, epoch) = (claim.slot(), claim.epoch);
-        let row = self.row.and_then(|row| board.row(row as usize));
-        let _counted = Counted { claim: Some(claim), board, row };
+        let row = self.row(board);
+        let _counted = Counted { claim: Some(claim), board, row, queue: &self.queue };
         let mut connection = match self.pool.take(slot, epoch) {
             Some(connection) => connection,
             None => pool::connect(&self.door, slot, epoch).map_err(Trouble::Manager)?,
@@ -214,6 +184,45 @@ impl Front {
         }
         .run(request.frame);
         Ok(self.judge(relayed, slot, connection, client))
+    }
+
+    /// Counts the request at a worker's slot, waiting for one as long as the group's settings allow.
+    fn claim<C: Client>(
+        &self,
+        board: Board<'_>,
+        name: &[u8],
+        mut route: Arc<Route>,
+        request: &Request<'_>,
+        client: &C,
+        deadline: Instant,
+    ) -> Result<(Arc<Route>, Claim), Trouble> {
+        let (mut connect_by, mut soon_by) = (None, None::<Instant>);
+        loop {
+            let patient = soon_by.is_none_or(|by| Instant::now() < by);
+            match route.claim(board, self.row(board), patient) {
+                Ok(claim) => return Ok((route, claim)),
+                Err(NoSlot::NoneReady) => {
+                    self.routes.forget(name);
+                    route = self.route(name, &request.target, client, deadline)?;
+                }
+                Err(NoSlot::Soon) => {
+                    soon_by.get_or_insert_with(|| Instant::now() + SOON);
+                    self.queue.wait();
+                }
+                Err(NoSlot::Full) => {
+                    let limit = Duration::from_millis(route.mounted.timeouts.connect);
+                    let by = *connect_by.get_or_insert_with(|| Instant::now() + limit);
+                    if Instant::now() >= by || client.cancelled() {
+                        return Err(Trouble::Backlog);
+                    }
+                    self.queue.wait();
+                }
+            }
+        }
+    }
+
+    fn row<'b>(&self, board: Board<'b>) -> Option<Row<'b>> {
+        self.row.and_then(|row| board.row(row as usize))
     }
 
     /// Where the mount is served; asks the manager, and so starts the workers, when that is not known.
