@@ -103,7 +103,7 @@ impl<'a> Board<'a> {
         for (index, share) in row.counts.iter().enumerate() {
             let left = share.swap(0, SeqCst);
             if let (true, Some(slot)) = (left > 0, self.slot(index)) {
-                slot.in_flight().fetch_sub(left, SeqCst);
+                take_off(slot.in_flight(), left);
             }
         }
     }
@@ -194,13 +194,19 @@ impl Claim {
     /// Takes the request off the slot's count.
     pub fn release(self, board: Board<'_>, row: Option<Row<'_>>) {
         if let Some(row) = row {
-            row.counts[self.slot].fetch_sub(1, SeqCst);
+            take_off(&row.counts[self.slot], 1);
         }
         if let Some(place) = board.slot(self.slot) {
-            // Never below zero: the manager may have cleared the count of a slot whose worker died.
-            let _ = place.in_flight().fetch_update(SeqCst, SeqCst, |n| n.checked_sub(1));
+            take_off(place.in_flight(), 1);
         }
     }
+}
+
+/// Lowers a count, never below zero: the manager may have cleared that of a slot whose worker died, and
+/// a row may have been forgotten, while requests were still counted there.
+fn take_off(count: &AtomicU64, amount: u64) {
+    // Always stored, so the closure always gives a value.
+    let _ = count.fetch_update(SeqCst, SeqCst, |n| Some(n.saturating_sub(amount)));
 }
 
 /// A mount's entry.
@@ -278,6 +284,21 @@ mod tests {
         assert_eq!(board.slot(0).unwrap().count(), 1);
         kept.release(board, alive);
         assert_eq!(board.slot(0).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn counts_that_were_cleared_meanwhile_do_not_fall_below_zero() {
+        let page = page();
+        let board = Board::new(&page).unwrap();
+        let (slot, row) = (board.slot(0).unwrap(), board.row(0));
+        slot.set(SlotView { state: SlotState::Ready, epoch: 1 });
+        let claims = [Claim::take(board, row, 0).unwrap(), Claim::take(board, row, 0).unwrap()];
+        slot.clear_count();
+        board.forget_row(0);
+        assert_eq!(slot.count(), 0);
+        claims.into_iter().for_each(|claim| claim.release(board, row));
+        board.forget_row(0);
+        assert_eq!(slot.count(), 0);
     }
 
     #[test]
