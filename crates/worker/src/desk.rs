@@ -95,7 +95,8 @@ impl Desk {
                 continue;
             }
             if self.worker.stage() == Stage::Ended {
-                connection.turn.release();
+                // Who waits for all turns to be idle must not wait for this one, whatever arrives meanwhile.
+                while !connection.turn.release() {}
                 park_for_ever();
             }
             if let Some(job) = self.look(&connection, true) {

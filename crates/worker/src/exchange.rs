@@ -221,9 +221,13 @@ impl Exchange {
         self.flush(py, &mut state.response)
     }
 
-    /// Notes that the front door has gone.
+    /// Notes that the front door has gone. The connection is ended on this side too: epoll may have told of its end
+    /// together with the request, and tells no second time.
     pub(crate) fn lose(&self) -> Gone {
         self.gone.store(true, Ordering::Release);
+        if let Some(peer) = self.peer() {
+            peer.close();
+        }
         Gone
     }
 

@@ -290,3 +290,20 @@ pub(crate) fn disconnect(python: &Path) {
     assert!(text.contains("the client has closed the connection"), "{text}");
     assert_eq!(worker.connect().get("/hello").end, Some(End::Complete));
 }
+
+pub(crate) fn abandoned_in_the_queue(python: &Path) {
+    let mut worker = Worker::ready(python, |_, spec| spec.group.threads = 1);
+    let go = worker.folder.path().join("go");
+    let mut busy = worker.connect();
+    busy.send("GET", &format!("/wait?path={}", go.display()), BodyLength::Known(0), b"");
+    assert_eq!(busy.frame_of(Kind::Log), b"waiting");
+    // The request and the end of its connection are both there before the worker looks: it is told of them once.
+    let mut queued = worker.connect();
+    queued.send("GET", "/endless", BodyLength::Known(0), b"");
+    drop(queued);
+    fs::write(go, "").unwrap();
+    assert_eq!(busy.answer(&mut Vec::new()).text(), "waited");
+    assert_eq!(worker.log("closed"), "closed");
+    worker.tell(&Rein::Stop, None);
+    assert_eq!(worker.wait(), EXITED);
+}

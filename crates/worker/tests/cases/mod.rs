@@ -50,4 +50,5 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("stacks", life::stacks),
     ("signals", life::signals),
     ("disconnect", life::disconnect),
+    ("abandoned_in_the_queue", life::abandoned_in_the_queue),
 ];
