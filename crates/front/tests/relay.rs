@@ -256,6 +256,11 @@ fn frames_that_may_not_come_end_the_connection() {
         out
     });
     assert_eq!(version, FrameError::Version(99));
+    for kind in [Kind::Welcome, Kind::Refused] {
+        let late =
+            garbled(move |seq| [frame(Kind::Log, seq, b"begun"), frame(kind, 0, &[0; 8])].concat());
+        assert_eq!(late, FrameError::Unexpected(kind));
+    }
     let giant =
         garbled(|seq| Header { kind: Kind::Log, flags: 3, seq, len: 9_000_000 }.encode().to_vec());
     assert!(matches!(giant, FrameError::TooLong(_)), "{giant:?}");
