@@ -7,13 +7,11 @@
 
 #![forbid(unsafe_code)]
 
-pub mod body;
 pub mod environ;
 pub mod headers;
 pub mod response;
 pub mod status;
 
-pub use body::{Refusal, RequestBody};
 pub use headers::{HeaderError, HeaderKind};
 pub use response::{Accepted, End, Failure, Response};
 pub use status::{Status, StatusError};

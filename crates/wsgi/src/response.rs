@@ -172,11 +172,6 @@ impl Response {
         self.declared
     }
 
-    /// Whether the head is sent.
-    pub fn is_committed(&self) -> bool {
-        self.state == State::Committed
-    }
-
     /// Whether the answer has no body: to HEAD, and with 204 and 304.
     pub fn is_bodiless(&self) -> bool {
         self.bodiless
@@ -262,7 +257,6 @@ mod tests {
     fn the_head_goes_with_the_first_block_that_is_not_empty() {
         let mut response = started("200 OK", None);
         assert_eq!(response.block(0), Ok(accepted(false, 0)));
-        assert!(!response.is_committed());
         assert_eq!(response.block(3), Ok(accepted(true, 3)));
         assert_eq!(response.block(4), Ok(accepted(false, 4)));
         assert_eq!(response.finish(), Ok(End::Complete { head: false }));
