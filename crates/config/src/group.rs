@@ -124,11 +124,6 @@ impl DaemonGroup {
         self.processes.is_some()
     }
 
-    /// `wsgi.multithread`: whether a process has more than one thread.
-    pub fn is_multithread(&self) -> bool {
-        self.threads.get() > 1
-    }
-
     /// The name to show in process lists: `%{GROUP}` is `(wsgi:name)`; `None` leaves it alone.
     pub fn title(&self) -> Option<String> {
         self.display_name.as_deref().map(|shown| match shown {
@@ -155,7 +150,6 @@ mod tests {
         assert_eq!((group.process_count().get(), group.is_multiprocess()), (1, false));
         group.processes = NonZeroU32::new(1);
         assert_eq!((group.process_count().get(), group.is_multiprocess()), (1, true));
-        assert_eq!((group.threads.get(), group.is_multithread()), (15, true));
     }
 
     #[test]

@@ -232,14 +232,6 @@ impl Config {
         }
     }
 
-    /// The aliases that a virtual host tries, in the order in which it tries them: its own, then
-    /// the main server's.
-    pub fn aliases_of(&self, vhost: VhostId) -> impl Iterator<Item = &Placed<ScriptAlias>> {
-        let own = self.aliases.iter().filter(move |alias| alias.vhost == vhost);
-        let main = (vhost != VhostId::MAIN).then_some(VhostId::MAIN);
-        own.chain(self.aliases.iter().filter(move |alias| Some(alias.vhost) == main))
-    }
-
     /// What holds for an alias outside of any section: its options over the settings of its
     /// virtual host over the main server's.
     pub fn alias_settings(&self, alias: &Placed<ScriptAlias>) -> DirSettings {
@@ -457,19 +449,6 @@ mod tests {
             .map(|g| (g.python_home.unwrap(), g.python_path.len()))
             .collect();
         assert_eq!(homes, [("/base".into(), 0), ("/own".into(), 0), ("/base".into(), 1)]);
-    }
-
-    #[test]
-    fn a_host_tries_its_own_aliases_first() {
-        let config = config(&[
-            (0, false, "WSGIScriptAlias / /main"),
-            (1, false, "WSGIScriptAlias /b /own"),
-            (2, false, "WSGIScriptAlias /c /other"),
-        ]);
-        let targets =
-            |id| config.aliases_of(VhostId(id)).map(|a| a.value.target.as_str()).collect();
-        let (one, main): (Vec<_>, Vec<_>) = (targets(1), targets(0));
-        assert_eq!((one, main), (vec!["/own", "/main"], vec!["/main"]));
     }
 
     #[test]

@@ -15,11 +15,11 @@ ap_log_(error|rerror|cerror)_
 ap_get_request_module_loglevel
 ap_add_(common_vars|cgi_vars)
 ap_(get_brigade|pass_brigade)
-ap_(setup_client_block|discard_request_body|map_http_request_error)
+ap_(setup_client_block|map_http_request_error)
 ap_set_(content_type|content_length)
 ap_get_(server_name|server_revision|server_port|limit_req_body|conn_socket)
 ap_run_http_scheme
-ap_(meets_conditions|internal_redirect|is_initial_req|allow_options)
+ap_(internal_redirect|is_initial_req|allow_options)
 ap_(regcomp|regfree|regexec|regerror|pregsub)
 ap_(server_root_relative|state_query|mpm_query|exists_config_define)
 ap_bucket_error_create
@@ -29,6 +29,7 @@ apr_pool_cleanup_(register|null)
 apr_table_(get|setn|addn|unset|elts)
 apr_brigade_(create|destroy|cleanup|insert_file)
 apr_bucket_(eos|flush|heap|transient)_create
+apr_bucket_file_enable_mmap
 apr_os_(file_get|file_put|sock_get)
 apr_proc_other_child_(register|unregister)'
 

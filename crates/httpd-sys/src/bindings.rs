@@ -2002,7 +2002,6 @@ unsafe extern "C" {
         cont: *mut apr_pool_t,
     ) -> apr_status_t;
     pub fn ap_set_content_length(r: *mut request_rec, length: apr_off_t);
-    pub fn ap_meets_conditions(r: *mut request_rec) -> ::core::ffi::c_int;
     pub fn ap_set_content_type(r: *mut request_rec, ct: *const ::core::ffi::c_char);
     pub fn ap_setup_client_block(
         r: *mut request_rec,
@@ -2012,7 +2011,6 @@ unsafe extern "C" {
         rv: apr_status_t,
         status: ::core::ffi::c_int,
     ) -> ::core::ffi::c_int;
-    pub fn ap_discard_request_body(r: *mut request_rec) -> ::core::ffi::c_int;
     pub fn ap_hook_log_transaction(
         pf: ap_HOOK_log_transaction_t,
         aszPre: *const *const ::core::ffi::c_char,

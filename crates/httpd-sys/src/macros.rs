@@ -98,16 +98,6 @@ pub unsafe fn apr_brigade_first(brigade: *mut apr_bucket_brigade) -> *mut apr_bu
     unsafe { (*brigade).list.next }
 }
 
-/// `APR_BUCKET_NEXT`.
-///
-/// # Safety
-///
-/// `bucket` is a live bucket in a ring.
-pub unsafe fn apr_bucket_next(bucket: *mut apr_bucket) -> *mut apr_bucket {
-    // SAFETY: the caller vouches for the bucket.
-    unsafe { (*bucket).link.next }
-}
-
 /// `APR_BRIGADE_INSERT_TAIL`: the brigade takes the bucket over.
 ///
 /// # Safety

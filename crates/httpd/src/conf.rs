@@ -41,8 +41,6 @@ impl Context {
     pub const PLACE: Self = Self(sys::ACCESS_CONF);
     /// Everywhere; in `.htaccess` where `AllowOverride FileInfo` holds (`OR_FILEINFO`).
     pub const FILE_INFO: Self = Self(sys::OR_FILEINFO);
-    /// Everywhere; in `.htaccess` where `AllowOverride AuthConfig` holds (`OR_AUTHCFG`).
-    pub const AUTH_CONFIG: Self = Self(sys::OR_AUTHCFG);
 
     /// Either of two.
     #[must_use]

@@ -75,11 +75,6 @@ pub fn server(server: Option<Server<'_>>, level: Level, message: &str) {
     write_server(server, level.code(), message.as_bytes());
 }
 
-/// One line of bytes of any encoding in the log of `server`; httpd escapes what is not printable.
-pub fn server_bytes(server: Server<'_>, level: Level, message: &[u8]) {
-    write_server(Some(server), level.code(), message);
-}
-
 /// One line for whoever starts the server or tests its configuration: on the terminal without
 /// date and level while there is one, else in the main log.
 pub fn startup(server: Option<Server<'_>>, level: Level, message: &str) {

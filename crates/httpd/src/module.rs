@@ -170,16 +170,6 @@ impl<'s> Server<'s> {
         // SAFETY: as above: a boxed M::Server that lives as long as the configuration.
         unsafe { &*config.cast::<M::Server>() }
     }
-
-    /// The module's configuration of places that the server's own scope gives
-    /// (what `.conf` says outside every `<Directory>`).
-    #[must_use]
-    pub fn dir_defaults<M: Module>(self) -> &'s M::Dir {
-        // SAFETY: the server is live.
-        let vector = unsafe { (*self.as_ptr()).lookup_defaults };
-        // SAFETY: httpd fills the vector with what create_dir and merge return.
-        unsafe { dir_config::<M>(vector) }
-    }
 }
 
 /// The module's configuration in a per-place vector.

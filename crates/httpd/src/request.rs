@@ -8,7 +8,6 @@ use crate::connection::Connection;
 use crate::module::Module;
 use crate::pool::Pool;
 use crate::server::Server;
-use crate::status::Answer;
 use crate::sys;
 use crate::table::Table;
 use crate::text::c_str;
@@ -189,13 +188,6 @@ impl<'r> Request<'r> {
     pub fn request_time_micros(self) -> i64 {
         // SAFETY: the request is live.
         unsafe { (*self.as_ptr()).request_time }
-    }
-
-    /// The protocol's version: 1001 is HTTP/1.1.
-    #[must_use]
-    pub fn protocol_number(self) -> i32 {
-        // SAFETY: the request is live.
-        unsafe { (*self.as_ptr()).proto_num }
     }
 
     /// The method's number; HEAD has GET's (`M_GET`).
@@ -403,12 +395,6 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Forgets the status line, so that httpd writes its own for the status.
-    pub fn clear_status_line(self) {
-        // SAFETY: the request is live.
-        unsafe { (*self.as_ptr()).status_line = core::ptr::null() };
-    }
-
     /// Sets the response's media type; filters by type are added with it.
     pub fn set_content_type(self, media_type: &[u8]) {
         let text = self.pool().copy_raw(media_type);
@@ -428,33 +414,11 @@ impl<'r> Request<'r> {
         unsafe { sys::ap_set_content_length(self.as_ptr(), length) };
     }
 
-    /// Makes the request a GET of which only the headers are sent, or whatever `name` and
-    /// `number` say it is.
-    pub fn set_method(self, name: &'static CStr, number: i32) {
-        // SAFETY: the request is live.
-        unsafe { (*self.as_ptr()).method = name.as_ptr() };
-        // SAFETY: as above.
-        unsafe { (*self.as_ptr()).method_number = number };
-    }
-
-    /// What HTTP's conditions (`If-Modified-Since` and others) make of the response as it stands.
-    #[must_use]
-    pub fn meets_conditions(self) -> Answer {
-        // SAFETY: the request is live.
-        Answer::Raw(unsafe { sys::ap_meets_conditions(self.as_ptr()) })
-    }
-
     /// Serves another path of this server instead, as a GET.
     pub fn redirect_within(self, uri: &[u8]) {
         let uri = self.pool().copy_raw(uri);
         // SAFETY: the request is live and the text lives in its pool.
         unsafe { sys::ap_internal_redirect(uri, self.as_ptr()) };
-    }
-
-    /// Reads and throws away what is left of the request's body.
-    pub fn discard_body(self) -> Answer {
-        // SAFETY: the request is live.
-        Answer::Raw(unsafe { sys::ap_discard_request_body(self.as_ptr()) })
     }
 
     /// Copies `text` into the request's pool and stores it in a field.

@@ -24,12 +24,6 @@ impl Status {
         self.0
     }
 
-    /// Whether a non-blocking operation has nothing to give yet (`APR_STATUS_IS_EAGAIN`).
-    #[must_use]
-    pub fn is_again(self) -> bool {
-        self.0 == sys::APR_EAGAIN
-    }
-
     /// Whether httpd's `Timeout` ran out (`APR_STATUS_IS_TIMEUP`).
     #[must_use]
     pub fn is_timeout(self) -> bool {

@@ -15,8 +15,6 @@ pub enum Trigger {
     Level,
     /// Once for each arrival; of several waiting threads one is woken.
     Edge,
-    /// Once for each arrival, and then not before [`Epoll::rearm`].
-    EdgeOnce,
 }
 
 impl Trigger {
@@ -24,7 +22,6 @@ impl Trigger {
         let trigger = match self {
             Self::Level => 0,
             Self::Edge => libc::EPOLLET,
-            Self::EdgeOnce => libc::EPOLLET | libc::EPOLLONESHOT,
         };
         (libc::EPOLLIN | libc::EPOLLRDHUP | trigger) as u32
     }
@@ -61,15 +58,6 @@ impl Epoll {
     /// When it is watched already or cannot be waited for.
     pub fn add(&self, fd: BorrowedFd<'_>, token: u64, trigger: Trigger) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_ADD, fd, token, trigger)
-    }
-
-    /// Watches a descriptor that was added with [`Trigger::EdgeOnce`] again (or changes token or trigger of
-    /// any); tells at once when there is something to read.
-    ///
-    /// # Errors
-    /// When it was not added.
-    pub fn rearm(&self, fd: BorrowedFd<'_>, token: u64, trigger: Trigger) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_MOD, fd, token, trigger)
     }
 
     /// Watches `fd` no longer.
@@ -166,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_is_told_until_it_was_read_and_oneshot_until_rearmed() {
+    fn a_level_is_told_until_it_was_read() {
         let (near, far) = stream_pair().unwrap();
         let epoll = Epoll::new().unwrap();
         epoll.add(near.as_fd(), 1, Trigger::Level).unwrap();
@@ -176,12 +164,8 @@ mod tests {
             epoll.wait(&mut events, None).unwrap();
             assert_eq!(events, [Ready { token: 1, closed: false }]);
         }
-        epoll.rearm(near.as_fd(), 2, Trigger::EdgeOnce).unwrap();
-        assert_eq!(epoll.wait_one(NOW).unwrap().unwrap().token, 2);
-        assert_eq!(epoll.wait_one(NOW).unwrap(), None);
-        epoll.rearm(near.as_fd(), 3, Trigger::EdgeOnce).unwrap();
-        assert_eq!(epoll.wait_one(NOW).unwrap().unwrap().token, 3);
         recv_with_fd(near.as_fd(), &mut [0; 8], Wait::No).unwrap();
+        assert_eq!(epoll.wait_one(NOW).unwrap(), None);
         epoll.remove(near.as_fd()).unwrap();
         assert!(epoll.remove(near.as_fd()).is_err());
     }

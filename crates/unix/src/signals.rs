@@ -19,14 +19,6 @@ pub fn block(signals: &[Signal]) -> io::Result<()> {
     Ok(set_of(signals).thread_block()?)
 }
 
-/// Lets `signals` through again in this thread.
-///
-/// # Errors
-/// What the system refuses.
-pub fn unblock(signals: &[Signal]) -> io::Result<()> {
-    Ok(set_of(signals).thread_unblock()?)
-}
-
 /// Ignores `signals` in this process; one that starts through [`crate::process::Spawn`] does not inherit that.
 ///
 /// # Errors
@@ -106,7 +98,6 @@ mod tests {
         raise(Signal::SIGUSR2).unwrap();
         assert_eq!(signals.next().unwrap(), Some(Signal::SIGUSR2));
         assert_eq!(signals.next().unwrap(), None);
-        unblock(&[Signal::SIGUSR2, Signal::SIGWINCH]).unwrap();
     }
 
     /// Whether this process has a handler for SIGCHLD, as `/proc` tells.

@@ -272,15 +272,6 @@ pub fn set_timeouts(
     Ok(())
 }
 
-/// The sizes in bytes of the receive and send buffers; Linux doubles them and limits them to its maximum.
-///
-/// # Errors
-/// What the system refuses.
-pub fn set_buffers(fd: BorrowedFd<'_>, recv: u32, send: u32) -> io::Result<()> {
-    set_option(fd, libc::SO_RCVBUF, &(recv as libc::c_int))?;
-    set_option(fd, libc::SO_SNDBUF, &(send as libc::c_int))
-}
-
 /// Closes one half or both halves of a connection for everyone who has the socket.
 ///
 /// # Errors
