@@ -302,10 +302,10 @@ registry! {
         "A worker that was to stop still ran requests when its time was over.",
         "The worker is killed; its requests are answered 502.",
         "Find out why the requests that the message names take so long, or raise `graceful-timeout` and `shutdown-timeout`.";
-    WarmupFailed = "PIN0211", Warning,
+    WarmupFailed = "PIN0211", Error,
         "warm-up failed",
         "A request of `warmup=` raised an exception or was answered with a status of 500 or more.",
-        "The worker gets traffic all the same.",
+        "It counts as a failed load: old workers go on serving; where there are none, requests get 500 until an attempt succeeds.",
         "Mend what the traceback shows, or correct the path.";
     PythonPathFailed = "PIN0212", Error,
         "python-path entry could not be added",

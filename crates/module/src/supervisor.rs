@@ -142,7 +142,7 @@ impl Supervisor {
         settings: Settings,
         logs: &[BorrowedFd<'_>],
     ) -> Result<(), SupervisorError> {
-        let longest = settings.groups.iter().map(|group| group.timeouts.shutdown).max();
+        let longest = settings.groups.iter().map(|group| group.timeouts.shutdown_ms()).max();
         self.stop_within = Duration::from_millis(longest.unwrap_or(0)) + MARGIN;
         let Some(manager) = &self.manager else { return Ok(()) };
         let bytes = message::encode(&Control::Configure(Box::new(settings)))?;

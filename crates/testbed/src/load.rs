@@ -79,10 +79,19 @@ impl Load {
         })
     }
 
+    fn is_repeatable(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
+    }
+
     fn request(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method, self.path, self.host);
         if !self.body.is_empty() {
             head.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+        }
+        if !self.is_repeatable() {
+            // A server may close a kept connection at any moment, and what must not be repeated could
+            // not be sent again then (RFC 9112, 9.3.1): it gets a connection of its own.
+            head.push_str("Connection: close\r\n");
         }
         head.push_str("\r\n");
         [head.as_bytes(), &self.body].concat()
@@ -120,8 +129,7 @@ impl Load {
         if let Some(kept) = idle.take() {
             match self.exchange(request, kept, idle) {
                 Err((error, silent)) => {
-                    let safe = matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS");
-                    if !(silent && safe) {
+                    if !(silent && self.is_repeatable()) {
                         return Err(error);
                     }
                     *retried += 1;

@@ -171,6 +171,21 @@ impl Site {
         self
     }
 
+    /// The MPM that it will run under.
+    pub fn chosen_mpm(&self) -> Mpm {
+        self.mpm
+    }
+
+    /// Lets Apache have one child process only, so that embedded applications keep their state
+    /// between requests.
+    pub fn one_child(&mut self) -> &mut Self {
+        let limits = match self.mpm {
+            Mpm::Event | Mpm::Worker => "MaxSpareThreads 25\nMaxRequestWorkers 25",
+            Mpm::Prefork => "MaxSpareServers 1\nMaxRequestWorkers 1",
+        };
+        self.config(format!("StartServers 1\n{limits}"))
+    }
+
     /// Sets LogLevel; `warn` if never called.
     pub fn log_level(&mut self, level: &str) -> &mut Self {
         level.clone_into(&mut self.log_level);

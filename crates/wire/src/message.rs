@@ -173,6 +173,14 @@ pub struct Timeouts {
     pub connect: u64,
 }
 
+impl Timeouts {
+    /// How long a worker that was told to stop may take, in milliseconds: never for ever.
+    #[must_use]
+    pub fn shutdown_ms(&self) -> u64 {
+        if self.shutdown == 0 { 5_000 } else { self.shutdown }
+    }
+}
+
 /// Whose rights a worker has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {

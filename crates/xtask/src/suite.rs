@@ -28,6 +28,8 @@ pub(crate) fn run() -> Result<()> {
     say::step("build");
     let dist = dist::build()?;
     say::step("tests");
+    // The tests of the wrappers load it into Apache; `--tests` alone does not build it.
+    run::shown(&mut run::cargo(["build", "--package", "pinion-httpd", "--example", "probe"]))?;
     let documentation = run::cargo(["test", "--workspace", "--doc", "--quiet"]);
     let mut units =
         run::cargo(["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"]);

@@ -57,6 +57,9 @@ impl Core {
     }
 
     fn died_loading(&mut self, worker: &Worker, exit: Exit, sight: &dyn Sight) {
+        if self.was_killed_loading(worker, &exit) {
+            return;
+        }
         let (script, mtime) = self.first_script(worker.pair, sight);
         let cause = worker.doom.clone().unwrap_or(exit.cause);
         let mut reason = format!("{} while it loaded: {cause}", worker.describe());
@@ -66,6 +69,22 @@ impl Core {
         let code = if worker.late { Code::StartupTimeout } else { Code::LoadFailed };
         let failed = FailedLoad { code, pid: worker.pid, script, mtime, reason };
         self.load_failed(worker.pair, worker.set, failed, sight);
+    }
+
+    /// A signal from outside says nothing about the application: the worker is started again at once, as long as
+    /// that does not go on and on.
+    fn was_killed_loading(&mut self, worker: &Worker, exit: &Exit) -> bool {
+        let Some(pair) = self.pairs.get_mut(&worker.pair) else { return false };
+        if !exit.signalled || worker.late || worker.doom.is_some() {
+            return false;
+        }
+        pair.quick_deaths += 1;
+        if pair.quick_deaths >= QUICK_DEATHS {
+            return false;
+        }
+        let text = format!("{} {} while it loaded", worker.describe(), exit.cause);
+        self.log_pair(worker.pair, Code::WorkerKilled, worker.pid, text);
+        true
     }
 
     fn died_serving(&mut self, worker: &Worker, exit: &Exit) {

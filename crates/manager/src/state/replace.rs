@@ -12,8 +12,6 @@ use super::{Action, Core, EndSignal, Millis, Order, PairId, Sight, WorkerId};
 
 /// How long a worker that is being replaced may finish its requests where graceful-timeout gives no limit.
 const GRACEFUL: Millis = 15_000;
-/// How long a worker may take to stop where shutdown-timeout gives no limit.
-const SHUTDOWN: Millis = 5_000;
 
 /// How long a worker of the group may finish its requests.
 pub(super) fn graceful_time(spec: &GroupSpec) -> Millis {
@@ -22,7 +20,7 @@ pub(super) fn graceful_time(spec: &GroupSpec) -> Millis {
 
 /// How long a worker of the group may take to stop.
 pub(super) fn shutdown_time(spec: &GroupSpec) -> Millis {
-    if spec.timeouts.shutdown == 0 { SHUTDOWN } else { spec.timeouts.shutdown }
+    spec.timeouts.shutdown_ms()
 }
 
 /// A time as the operator wrote it, in seconds.

@@ -325,6 +325,22 @@ fn a_load_that_takes_too_long_is_dumped_killed_and_counted_as_failed() {
 }
 
 #[test]
+fn a_worker_that_is_killed_while_it_loads_is_started_again() {
+    let mut sim = Sim::new(vec![group("g")]);
+    let waiter = sim.acquire(app(), Until::Ready);
+    let killed = |sim: &mut Sim| {
+        let worker = sim.in_state(LOADING)[0];
+        sim.exit(worker, "killed by SIGKILL");
+    };
+    killed(&mut sim);
+    killed(&mut sim);
+    assert_eq!((sim.in_state(LOADING).len(), sim.replies.len()), (2, 0));
+    assert_eq!(sim.logged(Code::WorkerKilled).len(), 2);
+    killed(&mut sim);
+    assert!(matches!(sim.replies[&waiter], AcquireReply::Failed { .. }), "it goes on and on");
+}
+
+#[test]
 fn an_interpreter_that_cannot_be_run_is_a_failed_load() {
     let mut sim = Sim::new(vec![group("g")]);
     let waiter = sim.acquire(app(), Until::Ready);
