@@ -1853,6 +1853,10 @@ unsafe extern "C" {
         free_func: ::core::option::Option<unsafe extern "C" fn(data: *mut ::core::ffi::c_void)>,
         list: *mut apr_bucket_alloc_t,
     ) -> *mut apr_bucket;
+    pub fn apr_bucket_file_enable_mmap(
+        b: *mut apr_bucket,
+        enabled: ::core::ffi::c_int,
+    ) -> apr_status_t;
     pub fn apr_proc_other_child_register(
         proc_: *mut apr_proc_t,
         maintenance: ::core::option::Option<

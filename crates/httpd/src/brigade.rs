@@ -35,7 +35,7 @@ pub struct SentFile<'r> {
 
 impl<'r> SentFile<'r> {
     /// Takes an open file over. With `sendfile`, the kernel may copy from it to the client
-    /// directly; the file must then not be truncated meanwhile.
+    /// directly. A file that is shortened meanwhile cuts the response off.
     pub fn adopt(request: Request<'r>, file: OwnedFd, sendfile: bool) -> Result<Self, Status> {
         let mut descriptor = file.as_raw_fd();
         request.pool().own(file);
@@ -165,16 +165,12 @@ impl<'r> Brigade<'r> {
         let offset = i64::try_from(offset).unwrap_or(i64::MAX);
         let length = i64::try_from(length).unwrap_or(i64::MAX);
         let pool = file.request.pool().as_ptr();
+        let (brigade, file) = (self.raw.as_ptr(), file.raw.as_ptr());
         // SAFETY: the brigade is live, and the file as long as the request is.
-        unsafe {
-            sys::apr_brigade_insert_file(
-                self.raw.as_ptr(),
-                file.raw.as_ptr(),
-                offset,
-                length,
-                pool,
-            );
-        }
+        let bucket = unsafe { sys::apr_brigade_insert_file(brigade, file, offset, length, pool) };
+        // Whoever opened the file may shorten it any moment, and a look at what is mapped would end this process by SIGBUS.
+        // SAFETY: APR has just made this bucket, a file's; all parts of one file share the setting.
+        unsafe { sys::apr_bucket_file_enable_mmap(bucket, 0) };
     }
 }
 
