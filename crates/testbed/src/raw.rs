@@ -195,7 +195,13 @@ impl Connection {
 
     fn fill(&mut self) -> Result<usize, Error> {
         let mut buffer = [0; 65536];
-        let count = self.stream.read(&mut buffer).map_err(Error::io("receiving"))?;
+        let count = loop {
+            match self.stream.read(&mut buffer) {
+                // A socket with a timeout tells of a process that was paused and goes on.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                read => break read.map_err(Error::io("receiving"))?,
+            }
+        };
         self.pending.extend_from_slice(buffer.get(..count).unwrap_or_default());
         Ok(count)
     }
