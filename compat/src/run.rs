@@ -3,7 +3,7 @@
 use crate::suite::{Case, Check, Outcome, Suite};
 use crate::{Context, cases};
 use libtest_mimic::{Completion, Failed, Trial};
-use pinion_testbed::{Apache, Server, Site};
+use pinion_testbed::{Apache, Mpm, Server, Site};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
@@ -90,9 +90,20 @@ impl Shared {
 
     fn start(&self, server: &Server) -> Result<Apache, String> {
         let mut site = Site::new(server).map_err(|error| error.to_string())?;
+        site.mpm(mpm()?);
         let described = (self.site)(&mut site);
         described.map_err(|failed| failed.message().unwrap_or("no reason given").to_owned())?;
         site.start().map_err(|error| error.to_string())
+    }
+}
+
+/// The MPM of shared sites, by `PINION_COMPAT_MPM`: event unless it says worker or prefork.
+fn mpm() -> Result<Mpm, String> {
+    match std::env::var("PINION_COMPAT_MPM").as_deref() {
+        Ok("worker") => Ok(Mpm::Worker),
+        Ok("prefork") => Ok(Mpm::Prefork),
+        Ok("event") | Err(_) => Ok(Mpm::Event),
+        Ok(other) => Err(format!("PINION_COMPAT_MPM={other}: event, worker or prefork")),
     }
 }
 

@@ -151,7 +151,7 @@ fn embedded(
     let mut site = Site::new(server)?;
     let script = super::app(&site, "process.wsgi")?;
     configure(&mut site)?;
-    site.config("StartServers 1\nMaxSpareThreads 25\nMaxRequestWorkers 25");
+    site.one_child();
     site.config(format!(
         "WSGIApplicationGroup %{{GLOBAL}}\nWSGIScriptAlias / {}",
         script.display()

@@ -3,7 +3,7 @@
 use crate::context::json;
 use crate::suite::Outcome;
 use crate::{Context, Suite};
-use pinion_testbed::Site;
+use pinion_testbed::{Mpm, Site};
 use serde_json::{Value, json as literal};
 
 pub(super) fn suites() -> Vec<Suite> {
@@ -314,7 +314,6 @@ fn wsgi_keys(context: &Context) -> Outcome {
     let environ = context.json("/app/")?;
     assert_eq!(environ["wsgi.version"], literal!(["tuple", [1, 0]]));
     assert_eq!(environ["wsgi.run_once"], literal!(["bool", false]));
-    assert_eq!(environ["wsgi.multithread"], literal!(["bool", true]));
     assert_eq!(environ["wsgi.input_terminated"], literal!(["bool", true]));
     assert_eq!(environ["wsgi.url_scheme"], literal!(["str", "http"]));
     for key in ["wsgi.errors", "wsgi.input", "wsgi.file_wrapper"] {
@@ -388,6 +387,7 @@ fn daemon_flags_and_group(context: &Context) -> Outcome {
     let environ = context.json("/app/")?;
     assert_eq!(environ["mod_wsgi.process_group"], literal!(["str", "compat"]));
     assert_eq!(environ["wsgi.multiprocess"], literal!(["bool", false]));
+    assert_eq!(environ["wsgi.multithread"], literal!(["bool", true]));
     let start = |key: &str| environ[format!("mod_wsgi.{key}")][1].as_f64().unwrap_or(0.0);
     assert!(start("request_start") > 1e9);
     assert!(start("request_start") <= start("queue_start"));
@@ -400,5 +400,7 @@ fn embedded_flags_and_group(context: &Context) -> Outcome {
     let environ = context.json("/app/")?;
     assert_eq!(environ["mod_wsgi.process_group"], literal!(["str", ""]));
     assert_eq!(environ["wsgi.multiprocess"], literal!(["bool", true]));
+    let threads = context.apache.site().chosen_mpm() != Mpm::Prefork;
+    assert_eq!(environ["wsgi.multithread"], literal!(["bool", threads]));
     Ok(())
 }

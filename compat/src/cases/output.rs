@@ -54,7 +54,7 @@ fn daemon(site: &mut Site) -> Outcome {
 
 fn embedded(site: &mut Site) -> Outcome {
     // One child, so that what one request keeps is there for the next.
-    site.config("StartServers 1\nMaxSpareThreads 25\nMaxRequestWorkers 25");
+    site.one_child();
     describe(site, "process-group=%{GLOBAL} application-group=%{GLOBAL}")
 }
 

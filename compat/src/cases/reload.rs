@@ -40,10 +40,16 @@ fn daemon(site: &mut Site) -> Outcome {
     {
         site.config(format!("<Location /{name}.wsgi>\nWSGIProcessGroup {group}\n</Location>"));
     }
-    embedded(site)
+    scripts(site)
 }
 
 fn embedded(site: &mut Site) -> Outcome {
+    // Each child loads the script for itself, and so would not know the code that another keeps.
+    site.one_child();
+    scripts(site)
+}
+
+fn scripts(site: &mut Site) -> Outcome {
     let script = super::app(site, "version.wsgi")?;
     let text = std::fs::read_to_string(&script)?;
     for name in
