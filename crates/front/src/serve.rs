@@ -144,7 +144,11 @@ impl Front {
             let tried = self.attempt(board, &name, &mut request, client, deadline);
             match tried.unwrap_or_else(|trouble| Tried::Finished(Outcome::Trouble(trouble))) {
                 Tried::Finished(outcome) => return outcome,
-                Tried::Fresh(_) if fresh < FRESH_TRIES => fresh += 1,
+                Tried::Fresh(_) if fresh < FRESH_TRIES => {
+                    fresh += 1;
+                    // What this process remembers may be why nobody took it.
+                    self.routes.forget(&name);
+                }
                 // Once: the second worker to die of it is the last.
                 Tried::Begun(_) if request.repeatable => request.repeatable = false,
                 Tried::Fresh(trouble) | Tried::Begun(trouble) => {

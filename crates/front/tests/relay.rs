@@ -179,6 +179,19 @@ fn what_was_not_begun_goes_to_another_worker_whatever_it_is() {
 }
 
 #[test]
+fn where_nobody_took_it_the_manager_is_asked_anew() {
+    let play = |ordinal, line: Line| {
+        if ordinal > 0 {
+            answer_all(&line, b"second");
+        }
+    };
+    let stage = stage(NO_TIMEOUTS, play, alive);
+    let outcome = serve(&stage, false, &mut Notes::default());
+    assert!(matches!(outcome, Outcome::Done(End::Complete)), "{outcome:?}");
+    assert_eq!(*stage.acquired.lock().unwrap(), [Until::Ready, Until::Ready]);
+}
+
+#[test]
 fn what_was_begun_goes_to_another_worker_if_it_may_be_repeated() {
     let (outcome, notes) = killed_at(|_, _| {}, true, true);
     assert!(matches!(outcome, Outcome::Done(End::Complete)), "{outcome:?}");

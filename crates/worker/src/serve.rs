@@ -30,7 +30,8 @@ pub(crate) fn serve(py: Python<'_>, worker: &'static Worker, thread: usize) -> P
 
 fn run(py: Python<'_>, worker: &Worker, maker: &Maker, desk: &mut Desk, job: Job) {
     let memory = desk.memory();
-    let frames = match RequestRef::decode(job.payload()) {
+    let request = RequestRef::decode(job.payload()).map_err(|error| error.to_string());
+    let frames = match request.and_then(|request| meant_for(worker, request)) {
         Err(error) => {
             let number = job.connection.number;
             py.detach(|| worker.log(3, &format!("connection {number} closed: {error}")));
@@ -56,6 +57,22 @@ fn run(py: Python<'_>, worker: &Worker, maker: &Maker, desk: &mut Desk, job: Job
         }
     };
     desk.finish(job, frames);
+}
+
+/// The request, if it is for an application of this worker: a front door that remembers what another manager told it
+/// must not have one application run with another's rights.
+fn meant_for<'a>(worker: &Worker, request: RequestRef<'a>) -> Result<RequestRef<'a>, String> {
+    let Target { process_group, application_group, .. } = request.target;
+    let (group, spec) = (String::from_utf8_lossy(process_group), &worker.spec);
+    if group == *spec.group.name
+        && String::from_utf8_lossy(application_group) == *spec.application_group
+    {
+        return Ok(request);
+    }
+    let application_group = application_group.escape_ascii();
+    Err(format!(
+        "a request for process group '{group}', application group '{application_group}', came to the wrong worker"
+    ))
 }
 
 /// What of a request is told to people.

@@ -3,9 +3,9 @@ use std::path::Path;
 use pinion_wire::Kind;
 use pinion_wire::answer::{End, decode_want};
 use pinion_wire::frame::{self, BODY_LAST};
-use pinion_wire::request::BodyLength;
+use pinion_wire::request::{BodyLength, RequestWriter, Target};
 
-use crate::suite::{Upload, Worker};
+use crate::suite::{Upload, Worker, clock};
 
 const LINES: &[u8] = b"line1\nline2\nline3 long\nfour\nfive";
 /// What `/pieces` makes of [`LINES`].
@@ -84,9 +84,21 @@ pub(crate) fn garbled(python: &Path) {
     frame::push(&mut data, Kind::Data, 0, 1, b"x");
     let mut empty = Vec::new();
     frame::push(&mut empty, Kind::Request, 0, 1, b"too short");
-    for (bytes, reason) in
-        [(other, "protocol version 99"), (data, "unexpected frame Data"), (empty, "cut short")]
-    {
+    let mut stray = Vec::new();
+    let target = Target {
+        script: b"/app.wsgi",
+        callable: b"application",
+        process_group: b"other",
+        application_group: b"app|/x",
+    };
+    RequestWriter::new(&mut stray, target, BodyLength::Known(0)).finish(b"");
+    RequestWriter::stamp(&mut stray, 1, clock());
+    for (bytes, reason) in [
+        (other, "protocol version 99"),
+        (data, "unexpected frame Data"),
+        (empty, "cut short"),
+        (stray, "process group 'other', application group 'app|/x', came to the wrong worker"),
+    ] {
         let mut front = worker.connect();
         front.send_bytes(&bytes);
         assert!(front.frame().is_none());
