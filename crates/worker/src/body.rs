@@ -4,8 +4,11 @@ use std::collections::VecDeque;
 
 use pinion_wire::request::BodyLength;
 
-/// The most that is asked for and has not come.
-const CREDIT: u64 = 64 * 1024;
+/// The most that is asked for and has not come while the application is known to need it all: then it is also received.
+const CREDIT: u64 = 256 * 1024;
+/// How much is asked for when the application may be satisfied with less, as by a line: a socket's buffer
+/// takes it, even when nobody receives it.
+const SPARE: u64 = 64 * 1024;
 /// The most memory that is taken before bytes are here.
 const LARGEST_ROOM: u64 = 4 * 1024 * 1024;
 /// How much is asked for at once while much is needed, so that the next part is on its way while one is used.
@@ -49,8 +52,8 @@ impl Body {
     /// What to ask for now so that `needed` more bytes come; `None` when enough is asked for.
     pub(crate) fn want(&mut self, needed: u64) -> Option<u32> {
         let asked: u64 = self.asked.iter().sum();
-        let part = if needed > PART { PART } else { CREDIT };
         let left = self.coming.unwrap_or(u64::MAX).saturating_sub(asked);
+        let part = needed.saturating_sub(asked).clamp(SPARE, PART);
         let amount = part.min(left).min(CREDIT - asked.min(CREDIT));
         if self.ended || asked >= needed || amount == 0 {
             return None;

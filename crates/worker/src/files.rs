@@ -1,7 +1,6 @@
 //! `wsgi.file_wrapper`: files that the front door sends by itself.
 
 use std::os::fd::BorrowedFd;
-use std::os::unix::fs::FileTypeExt;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -91,10 +90,7 @@ impl FileWrapper {
         // SAFETY: the object says that it owns this descriptor, and it lives while `self` does.
         let file = unsafe { BorrowedFd::borrow_raw(descriptor) };
         let metadata = std::fs::File::from(file.try_clone_to_owned().ok()?).metadata().ok()?;
-        let kind = metadata.file_type();
-        if !kind.is_file() || kind.is_fifo() {
-            return None;
-        }
-        Some(Sendable { descriptor, offset, left: metadata.len().saturating_sub(offset) })
+        let left = metadata.len().saturating_sub(offset);
+        metadata.is_file().then_some(Sendable { descriptor, offset, left })
     }
 }

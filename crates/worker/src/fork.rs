@@ -1,5 +1,6 @@
 //! A child that an application forks must not answer the front door in its parent's place.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -8,7 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::libc;
 
-use crate::worker::worker;
+use crate::worker::{Connections, worker};
+
+thread_local! {
+    /// The connections while this thread forks: no other thread may be changing them when the child takes its copy.
+    static HELD: RefCell<Option<Connections<'static>>> = const { RefCell::new(None) };
+}
 
 static FORKED: AtomicBool = AtomicBool::new(false);
 static NOWHERE: OnceLock<File> = OnceLock::new();
@@ -22,11 +28,22 @@ pub(crate) fn is_child() -> bool {
 pub(crate) fn watch() -> io::Result<()> {
     let nowhere = File::options().read(true).write(true).open("/dev/null")?;
     let _ = NOWHERE.set(nowhere);
-    // SAFETY: the handler only uses what may be used in a child of a process with many threads: atomics, try_lock, dup3.
-    match unsafe { libc::pthread_atfork(None, None, Some(in_child)) } {
+    // SAFETY: in the child, the handler only uses what may be used in that of a process with many threads: atomics, this thread's
+    // own memory, a lock that this thread holds, dup3.
+    match unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) } {
         0 => Ok(()),
         error => Err(io::Error::from_raw_os_error(error)),
     }
+}
+
+extern "C" fn before() {
+    let held = worker().map(|worker| worker.connections());
+    // A thread that ends has no such memory any more; its child keeps what it can.
+    let _ = HELD.try_with(|place| place.replace(held));
+}
+
+extern "C" fn in_parent() {
+    let _ = HELD.try_with(RefCell::take);
 }
 
 extern "C" fn in_child() {
@@ -39,5 +56,7 @@ extern "C" fn in_child() {
     };
     cut(worker.reins());
     cut(worker.epoll.as_fd());
-    worker.try_each_connection(|connection| cut(connection.as_fd()));
+    if let Ok(Some(connections)) = HELD.try_with(RefCell::take) {
+        connections.values().for_each(|connection| cut(connection.as_fd()));
+    }
 }

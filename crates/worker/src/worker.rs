@@ -61,6 +61,9 @@ pub(crate) enum Stage {
     Ended = 3,
 }
 
+/// All connections of a worker, by number, locked.
+pub(crate) type Connections<'a> = MutexGuard<'a, HashMap<u32, Arc<Connection>>>;
+
 /// This process.
 pub(crate) struct Worker {
     /// What the manager wants it to be.
@@ -199,7 +202,8 @@ impl Worker {
         }
     }
 
-    fn connections(&self) -> MutexGuard<'_, HashMap<u32, Arc<Connection>>> {
+    /// All connections, by number. Whoever holds them must not call Python.
+    pub(crate) fn connections(&self) -> Connections<'_> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -222,13 +226,6 @@ impl Worker {
     /// Whether nothing is begun or queued.
     pub(crate) fn is_drained(&self) -> bool {
         self.connections().values().all(|one| one.turn.is_idle() && !one.has_input())
-    }
-
-    /// Runs `each` on all connections, unless another thread has them just now.
-    pub(crate) fn try_each_connection(&self, each: impl Fn(&Connection)) {
-        if let Ok(connections) = self.connections.try_lock() {
-            connections.values().for_each(|one| each(one));
-        }
     }
 
     /// Whether nothing is begun.

@@ -228,6 +228,15 @@ def fork(environ, start_response):
     return answer(start_response, "status %d" % os.waitpid(child, 0)[1])
 
 
+def fork_terminate(environ, start_response):
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+        os._exit(0)
+    os.kill(child, signal.SIGTERM)
+    return answer(start_response, "signal %d" % os.WTERMSIG(os.waitpid(child, 0)[1]))
+
+
 def fork_exit(environ, start_response):
     child = os.fork()
     if child == 0:

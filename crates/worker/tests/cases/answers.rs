@@ -193,6 +193,7 @@ pub(crate) fn profiler_forks_and_signals(python: &Path) {
     let mut front = worker.connect();
     assert_eq!(front.get("/profile").text(), "6");
     assert_eq!(front.get("/fork").text(), "status 0");
+    assert_eq!(front.get("/fork_terminate").text(), "signal 15");
     let answer = front.get("/fork_exit");
     assert_eq!((answer.text().as_str(), answer.logs.len()), ("status 7", 0));
     assert_eq!(worker.output_with("prints"), "the child prints\n");
