@@ -23,7 +23,7 @@ const BUFFER: usize = 256 * 1024;
 /// The longest frame that must be whole before it is used (all but `Data`).
 const MAX_WHOLE: usize = 4 * 1024 * 1024;
 /// The most that one `Want` may ask for.
-const MAX_WANT: usize = 64 * 1024;
+const MAX_WANT: usize = 128 * 1024;
 
 thread_local! {
     static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };

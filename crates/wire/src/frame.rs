@@ -41,7 +41,8 @@ pub enum Kind {
     Log = 21,
     /// Worker to front door: the application waits for at most this many bytes of the body (u32, not 0). Answered by exactly
     /// one [`Kind::Body`] with at least one byte (or [`BODY_LAST`]), or by one [`Kind::BodyFailed`]. A
-    /// second `Want` may be sent before the first is answered; never more than 64 KiB in total.
+    /// second `Want` may be sent before the first is answered. What goes beyond the bytes that the application
+    /// is known to need is never more than 64 KiB, which a socket's buffer takes even when the worker stops receiving.
     Want = 22,
     /// Manager to front door, in place of [`Kind::Welcome`]: no connection; the payload is a reason in UTF-8.
     Refused = 23,

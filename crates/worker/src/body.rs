@@ -106,20 +106,30 @@ mod tests {
 
     #[test]
     fn much_is_asked_for_in_two_parts_and_never_beyond_the_length() {
-        let mut body = Body::new(BodyLength::Known(100_000), b"");
-        assert_eq!(body.want(100_000), Some(32_768));
-        assert_eq!(body.want(100_000), Some(32_768));
-        assert_eq!(body.want(100_000), None, "64 KiB are on their way");
-        body.feed(&[0; 32_768], false);
-        assert_eq!(body.want(67_232), Some(32_768));
-        body.feed(&[0; 32_768], false);
-        body.feed(&[0; 32_768], false);
-        assert_eq!(body.want(1_696), Some(1_696));
-        assert_eq!(body.want(1_696), None);
+        let mut body = Body::new(BodyLength::Known(400_000), b"");
+        assert_eq!(body.want(400_000), Some(131_072));
+        assert_eq!(body.want(400_000), Some(131_072));
+        assert_eq!(body.want(400_000), None, "256 KiB are on their way");
+        body.feed(&[0; 131_072], false);
+        assert_eq!(body.want(268_928), Some(131_072));
+        body.feed(&[0; 131_072], false);
+        body.feed(&[0; 131_072], false);
+        assert_eq!(body.want(6_784), Some(6_784));
+        assert_eq!(body.want(6_784), None);
         assert!(!body.ended);
-        body.feed(&[0; 1_696], false);
+        body.feed(&[0; 6_784], false);
         assert!(body.ended);
-        assert_eq!((body.want(5), body.here().len()), (None, 100_000));
+        assert_eq!((body.want(5), body.here().len()), (None, 400_000));
+    }
+
+    #[test]
+    fn little_is_asked_for_beyond_what_is_needed() {
+        let mut body = Body::new(BodyLength::Chunked, b"");
+        assert_eq!(body.want(1), Some(65_536));
+        assert_eq!(body.want(1), None);
+        let mut body = Body::new(BodyLength::Chunked, b"");
+        assert_eq!(body.want(100_000), Some(100_000));
+        assert_eq!(body.want(100_000), None);
     }
 
     #[test]
@@ -138,7 +148,7 @@ mod tests {
     #[test]
     fn a_chunked_body_ends_with_its_last_frame() {
         let mut body = Body::new(BodyLength::Chunked, b"");
-        assert_eq!(body.want(u64::MAX), Some(32_768));
+        assert_eq!(body.want(u64::MAX), Some(131_072));
         body.feed(b"abc", false);
         assert!(!body.ended);
         body.feed(b"", true);
