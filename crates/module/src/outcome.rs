@@ -29,7 +29,8 @@ pub(crate) fn conclude(request: Request<'_>, relay: &mut Relay<'_>, outcome: Out
             let text =
                 format!("{code}: the client closed the connection before the answer was whole");
             log::request(request, Level::Debug, &text);
-            request.connection().close_after();
+            // Where it is the worker that broke off (a second head, no regular file), the client must see that.
+            relay.cut();
             return Answer::Ok;
         }
         Outcome::ClientGone => {

@@ -38,6 +38,8 @@ pub(crate) struct Relay<'r> {
     elsewhere: Vec<u8>,
     /// What each line of the application's output begins with.
     prefix: Vec<u8>,
+    /// Why nothing more can be read of the request's body. httpd's filter says it once, and then that the body has ended.
+    broken_body: Option<String>,
 }
 
 /// How far the answer has come.
@@ -63,7 +65,7 @@ impl<'r> Relay<'r> {
         let script = request.filename().map_or(&b""[..], std::ffi::CStr::to_bytes);
         let prefix = [b"[script ", script, b"] "].concat();
         let (state, elsewhere) = (State::Waiting, Vec::new());
-        Self { request, rules, output, input, state, elsewhere, prefix }
+        Self { request, rules, output, input, state, elsewhere, prefix, broken_body: None }
     }
 
     /// The path of this server whose page is to be sent instead.
@@ -159,8 +161,10 @@ impl Client for Relay<'_> {
     fn head(&mut self, head: &HeadRef<'_>) -> Result<(), Gone> {
         // The worker has checked this already, but the application could have written into its process's own sockets.
         let mut length = None;
-        let fit = self.state == State::Waiting
-            && (100..1000).contains(&head.status)
+        if self.state != State::Waiting {
+            return Err(Gone);
+        }
+        let fit = (200..1000).contains(&head.status)
             && !head.reason.iter().any(u8::is_ascii_control)
             && head.headers().all(|(name, value)| self.header(name, value, &mut length));
         if !fit {
@@ -214,6 +218,9 @@ impl Client for Relay<'_> {
     }
 
     fn body(&mut self, most: usize, into: &mut Vec<u8>) -> Result<bool, BodyFault> {
+        if let Some(reason) = &self.broken_body {
+            return Err(BodyFault { reason: reason.clone() });
+        }
         let start = into.len();
         let mut blocking = Blocking::Yes;
         loop {
@@ -228,9 +235,12 @@ impl Client for Relay<'_> {
                 Ok(filled) if filled.ended => return Ok(true),
                 Ok(filled) if filled.bytes == 0 && blocking == Blocking::No => return Ok(false),
                 Ok(_) => {}
-                // What was read before the fault is handed on first; the next read meets it again.
-                Err(_) if into.len() > start => return Ok(false),
-                Err(error) => return Err(BodyFault { reason: error.to_string() }),
+                Err(error) => {
+                    let reason = self.broken_body.insert(error.to_string()).clone();
+                    // What was read before the fault is handed on first.
+                    let some = into.len() > start;
+                    return if some { Ok(false) } else { Err(BodyFault { reason }) };
+                }
             }
             if into.len() > start {
                 blocking = Blocking::No;
@@ -249,14 +259,14 @@ impl Client for Relay<'_> {
             self.request,
             Level::Error,
             &format!(
-                "{code}: worker {pid} of group {group:?} was {cause} while serving {line}{ran}{follows}"
+                "{code}: worker {pid} of group {group:?} {cause} while serving {line}{ran}{follows}"
             ),
         );
         self.log(3, stack.as_bytes());
     }
 
     fn answered(&self) -> bool {
-        self.state != State::Waiting
+        !matches!(self.state, State::Waiting | State::Unfit)
     }
 
     fn cancelled(&self) -> bool {
