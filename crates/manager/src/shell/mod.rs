@@ -190,6 +190,9 @@ pub fn run(channels: Channels) -> Result<(), ShellError> {
 /// How soon to try again what a worker has no room for, in milliseconds.
 const SEND_AGAIN: u64 = 2;
 
+/// How many messages are taken from a worker that has died: more than its socket holds.
+const LAST_WORDS: usize = 1024;
+
 /// Milliseconds of the monotonic clock.
 fn now_ms() -> u64 {
     clock::monotonic_ns() / 1_000_000
@@ -346,8 +349,13 @@ impl Shell {
         else {
             return;
         };
-        // What it has said comes before its death: it may have said why.
-        while self.take_reins(worker) {}
+        // What it has said comes before its death: it may have said why. What a child of the application's own says on
+        // inherited reins has no end.
+        for _ in 0..LAST_WORDS {
+            if !self.take_reins(worker) {
+                break;
+            }
+        }
         let Some(mut process) = self.workers.remove(&worker) else { return };
         let rest = process.rest_of_output();
         self.log_output(worker, pid, &rest);
@@ -403,7 +411,10 @@ impl Shell {
             }
             Ok(bit) => self.events.push_back(Event::Bit { worker, bit }),
             Err(error) => {
-                self.say(Code::ProtocolVersion, format!("a worker's message: {error}"));
+                let server = self.core.server_of(worker);
+                let pid = self.workers.get(&worker).map(|process| process.pid);
+                let text = format!("the worker's message: {error}");
+                self.logs.line(&LogLine { server, code: Code::ProtocolVersion, pid, text });
             }
         }
     }
