@@ -114,6 +114,7 @@ class RestrictedInput(object):
 
 def take_signals(core, settings):
     """SIGTERM and SIGINT stop, SIGUSR1 asks for a replacement; applications may not change that."""
+    import os
     import signal
 
     register = signal.signal
@@ -122,8 +123,15 @@ def take_signals(core, settings):
     register(signal.SIGUSR1, lambda *_: core.retire())
     signal.set_wakeup_fd(settings["waker"], warn_on_full_buffer=False)
 
+    def forked():
+        # Otherwise multiprocessing's terminate() would have no effect: the child is not the one to be stopped.
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            register(number, signal.SIG_DFL)
+
+    os.register_at_fork(after_in_child=forked)
+
     def refuse(number, handler):
-        import os
         import traceback
 
         text = "mod_wsgi (pid=%d): Callback registration for signal %d ignored.\n" % (os.getpid(), number)

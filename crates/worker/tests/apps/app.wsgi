@@ -229,10 +229,13 @@ def fork(environ, start_response):
 
 
 def fork_terminate(environ, start_response):
+    reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
+        os.write(writer, b"x")
         time.sleep(60)
         os._exit(0)
+    os.read(reader, 1)
     os.kill(child, signal.SIGTERM)
     return answer(start_response, "signal %d" % os.WTERMSIG(os.waitpid(child, 0)[1]))
 
