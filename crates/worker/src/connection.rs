@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use pinion_unix::sockets::{self, Wait};
@@ -47,9 +47,15 @@ impl Connection {
         }
     }
 
-    /// The bytes received. Only the thread whose turn it is asks, so nobody waits.
+    /// The bytes received. The thread whose turn it is asks, and who reads the request's body: an application may do that
+    /// in a thread of its own beyond the request's end, so this may wait.
     pub(crate) fn inbox(&self) -> MutexGuard<'_, Inbox> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether another thread has the bytes received, such as one that waits for more of them.
+    pub(crate) fn is_read(&self) -> bool {
+        matches!(self.inbox.try_lock(), Err(TryLockError::WouldBlock))
     }
 
     /// Notes whether the epoll watches this connection, as it does but while a body is read; true when that is new.

@@ -41,12 +41,21 @@ pub(crate) enum Next {
     Nothing,
 }
 
+/// The connection whose request was run last.
+struct Held {
+    connection: Arc<Connection>,
+    /// The request's own memory.
+    request: Vec<u8>,
+    /// What is to be sent, and how much of it was.
+    frames: Vec<u8>,
+    sent: usize,
+}
+
 /// One serving thread's place.
 pub(crate) struct Desk {
     worker: &'static Worker,
     thread: usize,
-    /// The connection whose request was run last, and what is left to be sent of it.
-    held: Option<(Arc<Connection>, Vec<u8>, usize)>,
+    held: Option<Held>,
     /// Memory for the next request's frames.
     spare: Vec<u8>,
 }
@@ -72,8 +81,8 @@ impl Desk {
 
     /// A request was run; `frames` are to be sent.
     pub(crate) fn finish(&mut self, job: Job, frames: Vec<u8>) {
-        job.connection.inbox().give_back(job.bytes);
-        self.held = Some((job.connection, frames, 0));
+        let Job { connection, bytes: request, .. } = job;
+        self.held = Some(Held { connection, request, frames, sent: 0 });
     }
 
     /// Sends what is left and finds the next request. Without `wait`, it does only what can be done at once.
@@ -107,7 +116,7 @@ impl Desk {
 
     /// Finishes with the connection of the last request. Its next request may be here already.
     fn let_go(&mut self, wait: bool) -> Option<Next> {
-        let (connection, frames, sent) = self.held.as_mut()?;
+        let Held { connection, frames, sent, .. } = self.held.as_mut()?;
         if *sent < frames.len() {
             if wait {
                 if connection.send(&mut [IoSlice::new(&frames[*sent..])]).is_err() {
@@ -123,7 +132,12 @@ impl Desk {
                 }
             }
         }
-        let (connection, mut frames, _) = self.held.take()?;
+        // A thread of the application's own may still wait for the body, and only goes on with the GIL.
+        if !wait && connection.is_read() {
+            return Some(Next::Nothing);
+        }
+        let Held { connection, request, mut frames, .. } = self.held.take()?;
+        connection.inbox().give_back(request);
         if frames.capacity() <= 1024 * 1024 {
             frames.clear();
             self.spare = frames;

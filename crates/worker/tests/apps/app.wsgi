@@ -275,6 +275,12 @@ def wait(environ, start_response):
     return answer(start_response, "waited")
 
 
+def late_read(environ, start_response):
+    """Leaves a thread behind that reads the body."""
+    threading.Thread(target=environ["wsgi.input"].read, args=(1,), daemon=True).start()
+    return wait(environ, start_response)
+
+
 def stubborn(environ, start_response):
     """Never gives up the GIL for long."""
     print("stubborn")

@@ -75,6 +75,23 @@ pub(crate) fn unread(python: &Path) {
     assert_eq!(front.get("/hello").text(), "Hello, world!");
 }
 
+pub(crate) fn read_beyond_the_end(python: &Path) {
+    for threads in [1, 3] {
+        let mut worker = Worker::ready(python, |_, spec| spec.group.threads = threads);
+        let go = worker.folder.path().join("go");
+        let mut front = worker.connect();
+        let path = format!("/late_read?path={}", go.display());
+        front.send("POST", &path, BodyLength::Known(1), b"");
+        front.frame_of(Kind::Want);
+        std::fs::write(go, "").unwrap();
+        assert_eq!(front.answer(&mut Vec::new()).text(), "waited");
+        let mut late = Vec::new();
+        frame::push(&mut late, Kind::Body, BODY_LAST, 1, b"x");
+        front.send_bytes(&late);
+        assert_eq!(front.get("/hello").text(), "Hello, world!");
+    }
+}
+
 pub(crate) fn garbled(python: &Path) {
     let mut worker = Worker::ready(python, |_, _| {});
     let mut other = Vec::new();
@@ -115,9 +132,9 @@ pub(crate) fn garbled(python: &Path) {
         front.send_bytes(&[byte]);
     }
     assert_eq!(front.get("/hello").text(), "Hello, world!");
-    // While much is needed, at most 64 KiB are asked for.
+    // While much is needed, at most 256 KiB are asked for.
     front.send("POST", "/count", BodyLength::Known(1_000_000), b"");
     let asked = decode_want(&front.frame_of(Kind::Want)).unwrap()
         + decode_want(&front.frame_of(Kind::Want)).unwrap();
-    assert_eq!(asked, 64 * 1024);
+    assert_eq!(asked, 256 * 1024);
 }

@@ -30,6 +30,7 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("chunked_bodies", bodies::chunked),
     ("bodies_that_fail", bodies::failing),
     ("bodies_that_nobody_reads", bodies::unread),
+    ("bodies_that_are_read_beyond_the_end", bodies::read_beyond_the_end),
     ("frames_cut_and_garbled", bodies::garbled),
     ("logs", output::logs),
     ("logs_outside_of_requests", output::outside),
