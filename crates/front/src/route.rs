@@ -32,12 +32,14 @@ pub(crate) enum NoSlot {
 
 impl Route {
     /// Counts a request at the ready slot with the fewest, when the backlog has room for it. `patient`: rather wait
-    /// for a worker that is on its way than behind another request.
+    /// for a worker that is on its way than behind another request. `avoid`: the slot that has just failed, taken only if
+    /// there is no other.
     pub(crate) fn claim(
         &self,
         board: Board<'_>,
         row: Option<Row<'_>>,
         patient: bool,
+        avoid: Option<usize>,
     ) -> Result<Claim, NoSlot> {
         let Mounted { first_slot, slots, processes, threads, backlog, .. } = self.mounted;
         // A slot may close between looking and claiming; then look again. Each round of that needs the
@@ -52,11 +54,12 @@ impl Route {
                 let count = slot.count();
                 total += count;
                 ready += 1;
-                if best.is_none_or(|(least, _)| count < least) {
-                    best = Some((count, index));
+                let rank = (avoid == Some(index), count);
+                if best.is_none_or(|(least, _)| rank < least) {
+                    best = Some((rank, index));
                 }
             }
-            let Some((least, index)) = best else { return Err(NoSlot::NoneReady) };
+            let Some(((_, least), index)) = best else { return Err(NoSlot::NoneReady) };
             if total >= ready * u64::from(threads) + u64::from(backlog) {
                 return Err(NoSlot::Full);
             }
@@ -155,17 +158,17 @@ mod tests {
         let words: Vec<_> = (0..board::WORDS).map(|_| AtomicU64::new(0)).collect();
         let board = Board::new(&words).unwrap();
         let route = route(1);
-        assert_eq!(route.claim(board, None, false).unwrap_err(), NoSlot::NoneReady);
+        assert_eq!(route.claim(board, None, false, None).unwrap_err(), NoSlot::NoneReady);
         for index in [1, 3, 4] {
             board.slot(index).unwrap().set(SlotView { state: SlotState::Ready, epoch: 1 });
         }
-        let first = route.claim(board, None, false).unwrap();
-        let second = route.claim(board, None, false).unwrap();
+        let first = route.claim(board, None, false, None).unwrap();
+        let second = route.claim(board, None, false, None).unwrap();
         assert_eq!((first.slot(), second.slot()), (3, 4), "slot 1 belongs to another pair");
-        let third = route.claim(board, None, false).unwrap();
-        assert_eq!(route.claim(board, None, false).unwrap_err(), NoSlot::Full);
+        let third = route.claim(board, None, false, None).unwrap();
+        assert_eq!(route.claim(board, None, false, None).unwrap_err(), NoSlot::Full);
         third.release(board, None);
-        assert!(route.claim(board, None, false).is_ok());
+        assert!(route.claim(board, None, false, None).is_ok());
     }
 
     #[test]
@@ -175,12 +178,24 @@ mod tests {
         let route = route(5);
         let ready = SlotView { state: SlotState::Ready, epoch: 1 };
         board.slot(2).unwrap().set(ready);
-        let _first = route.claim(board, None, true).unwrap();
-        assert_eq!(route.claim(board, None, true).unwrap_err(), NoSlot::Soon);
-        let _queued = route.claim(board, None, false).unwrap();
+        let _first = route.claim(board, None, true, None).unwrap();
+        assert_eq!(route.claim(board, None, true, None).unwrap_err(), NoSlot::Soon);
+        let _queued = route.claim(board, None, false, None).unwrap();
         board.slot(3).unwrap().set(ready);
-        assert_eq!(route.claim(board, None, true).unwrap().slot(), 3);
-        assert_eq!(route.claim(board, None, true).unwrap().slot(), 3, "all are up: queue");
+        assert_eq!(route.claim(board, None, true, None).unwrap().slot(), 3);
+        assert_eq!(route.claim(board, None, true, None).unwrap().slot(), 3, "all are up: queue");
+    }
+
+    #[test]
+    fn a_slot_that_has_just_failed_is_the_last_choice() {
+        let words: Vec<_> = (0..board::WORDS).map(|_| AtomicU64::new(0)).collect();
+        let board = Board::new(&words).unwrap();
+        let (route, ready) = (route(5), SlotView { state: SlotState::Ready, epoch: 1 });
+        board.slot(2).unwrap().set(ready);
+        assert_eq!(route.claim(board, None, false, Some(2)).unwrap().slot(), 2, "no other");
+        board.slot(3).unwrap().set(ready);
+        let _busy = route.claim(board, None, false, Some(2)).unwrap();
+        assert_eq!(route.claim(board, None, false, Some(2)).unwrap().slot(), 3);
     }
 
     #[test]

@@ -89,6 +89,14 @@ pub enum Trouble {
     Garbled(FrameError),
 }
 
+/// What the tries of one request share.
+struct Round {
+    /// How long to wait for workers.
+    deadline: Instant,
+    /// The slot of the try before: another one is better.
+    slot: Option<usize>,
+}
+
 /// What one try came to.
 enum Tried {
     Finished(Outcome),
@@ -138,10 +146,10 @@ impl Front {
         };
         let mut name = Vec::with_capacity(256);
         write_name(&mut name, &request.target);
-        let deadline = Instant::now() + request.patience;
+        let mut round = Round { deadline: Instant::now() + request.patience, slot: None };
         let mut fresh = 0;
         loop {
-            let tried = self.attempt(board, &name, &mut request, client, deadline);
+            let tried = self.attempt(board, &name, &mut request, client, &mut round);
             match tried.unwrap_or_else(|trouble| Tried::Finished(Outcome::Trouble(trouble))) {
                 Tried::Finished(outcome) => return outcome,
                 Tried::Fresh(_) if fresh < FRESH_TRIES => {
@@ -164,14 +172,16 @@ impl Front {
         name: &[u8],
         request: &mut Request<'_>,
         client: &mut C,
-        deadline: Instant,
+        round: &mut Round,
     ) -> Result<Tried, Trouble> {
-        let route = self.route(name, &request.target, client, deadline)?;
+        let deadline = round.deadline;
+        let route = self.route(name, &request.target, client, round.deadline)?;
         if let Some(mtime) = request.script_mtime {
             self.notice_change(board, &route, mtime, client, deadline)?;
         }
-        let (route, claim) = self.claim(board, name, route, request, client, deadline)?;
+        let (route, claim) = self.claim(board, name, route, request, client, round)?;
         let (slot, epoch) = (claim.slot(), claim.epoch);
+        round.slot = Some(slot);
         let row = self.row(board);
         let _counted = Counted { claim: Some(claim), board, row, queue: &self.queue };
         let mut connection = match self.pool.take(slot, epoch) {
@@ -198,16 +208,16 @@ impl Front {
         mut route: Arc<Route>,
         request: &Request<'_>,
         client: &C,
-        deadline: Instant,
+        round: &Round,
     ) -> Result<(Arc<Route>, Claim), Trouble> {
         let (mut connect_by, mut soon_by) = (None, None::<Instant>);
         loop {
             let patient = soon_by.is_none_or(|by| Instant::now() < by);
-            match route.claim(board, self.row(board), patient) {
+            match route.claim(board, self.row(board), patient, round.slot) {
                 Ok(claim) => return Ok((route, claim)),
                 Err(NoSlot::NoneReady) => {
                     self.routes.forget(name);
-                    route = self.route(name, &request.target, client, deadline)?;
+                    route = self.route(name, &request.target, client, round.deadline)?;
                 }
                 Err(NoSlot::Soon) => {
                     soon_by.get_or_insert_with(|| Instant::now() + SOON);

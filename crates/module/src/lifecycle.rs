@@ -40,8 +40,8 @@ fn state() -> MutexGuard<'static, Option<(u32, Supervisor)>> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says what is wrong with the configuration. Fails for errors when httpd starts or tests its
-/// configuration; at a restart, a server that runs rather serves what it can.
+/// Says what is wrong with the configuration. Fails for errors when httpd tests its
+/// configuration; a server that starts rather serves what it can, and answers 404 or 500 for the rest.
 pub(crate) fn check_config(main: Server<'_>) -> Result<(), Failed> {
     // The first reading has said all this a moment ago.
     if run_mode() == RunMode::Dump || (phase() == Phase::Reading && config_generation() <= 1) {
@@ -63,7 +63,8 @@ pub(crate) fn check_config(main: Server<'_>) -> Result<(), Failed> {
         errors += 1;
         log::startup(Some(main), Level::Error, &error.to_string());
     }
-    if errors > 0 && phase() != Phase::Reading { Err(Failed) } else { Ok(()) }
+    // One broken application must not keep a whole server from starting.
+    if errors > 0 && run_mode() == RunMode::Test { Err(Failed) } else { Ok(()) }
 }
 
 /// Sees that a manager runs and knows the configuration.
