@@ -8,6 +8,7 @@
 
 mod client;
 mod door;
+mod greeting;
 mod pool;
 mod queue;
 mod relay;

@@ -1,7 +1,6 @@
 //! A request's way through the front door: find a worker, try, and try again where that is safe.
 
 use std::{
-    os::fd::OwnedFd,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,6 +17,7 @@ use pinion_wire::{
 use crate::{
     client::Client,
     door::{Door, DoorError},
+    greeting::Greeting,
     pool::{self, Connection, Pool},
     queue::{Counted, Queue},
     relay::{Exchange, Overdue, Relayed, Word},
@@ -111,9 +111,7 @@ enum Tried {
 pub struct Front {
     door: Door,
     board: SharedWords,
-    row: Option<u32>,
-    /// Open as long as this process lives.
-    _lifeline: Option<OwnedFd>,
+    greeting: Greeting,
     routes: Routes,
     pool: Pool,
     queue: Queue,
@@ -124,15 +122,11 @@ impl Front {
     /// answer the hello costs the row on the board, no more.
     #[must_use]
     pub fn new(door: Door, board: SharedWords, pid: u32, generation: u32) -> Self {
-        let (row, lifeline) = match door.hello(pid, generation) {
-            Ok((row, lifeline)) => (row, Some(lifeline)),
-            Err(_) => (None, None),
-        };
+        let greeting = Greeting::new(&door, pid, generation);
         Self {
             door,
             board,
-            row,
-            _lifeline: lifeline,
+            greeting,
             routes: Routes::default(),
             pool: Pool::new(),
             queue: Queue::default(),
@@ -236,7 +230,7 @@ impl Front {
     }
 
     fn row<'b>(&self, board: Board<'b>) -> Option<Row<'b>> {
-        self.row.and_then(|row| board.row(row as usize))
+        self.greeting.row().and_then(|row| board.row(row as usize))
     }
 
     /// Where the mount is served; asks the manager, and so starts the workers, when that is not known.
@@ -250,6 +244,7 @@ impl Front {
         if let Some(route) = self.routes.find(name) {
             return Ok(route);
         }
+        self.greeting.renew(&self.door);
         let key = mount_key(target);
         let patience = deadline.saturating_duration_since(Instant::now());
         let reply = self

@@ -325,3 +325,13 @@ fn one_request_reports_a_changed_script() {
     }
     assert_eq!(*stage.acquired.lock().unwrap(), [Until::Ready, Until::Changed(5)]);
 }
+
+#[test]
+fn a_manager_that_was_started_anew_is_greeted_again() {
+    let mut stage = stage(NO_TIMEOUTS, |_, line| answer_all(&line, b"hello"), alive);
+    assert_eq!(stage.hellos(), 1);
+    stage.forget_children();
+    // A mount that is not known yet has the front door ask the manager.
+    assert!(matches!(serve(&stage, true, &mut Notes::default()), Outcome::Done(End::Complete)));
+    assert_eq!(stage.hellos(), 2);
+}

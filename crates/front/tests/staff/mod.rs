@@ -82,6 +82,22 @@ pub(crate) struct Stage {
     pub(crate) front: Front,
     pub(crate) board: SharedWords,
     pub(crate) acquired: Arc<Mutex<Vec<message::Until>>>,
+    lifelines: Lifelines,
+}
+
+/// The lifelines of all who said hello; `None` where the manager of then has died.
+type Lifelines = Arc<Mutex<Vec<Option<OwnedFd>>>>;
+
+impl Stage {
+    /// How often somebody said hello.
+    pub(crate) fn hellos(&self) -> usize {
+        self.lifelines.lock().unwrap().len()
+    }
+
+    /// Closes all lifelines, as the death of a manager does.
+    pub(crate) fn forget_children(&mut self) {
+        self.lifelines.lock().unwrap().fill_with(|| None);
+    }
 }
 
 /// Two ready slots whose connections are served by `play`; questions are answered by `say`.
@@ -98,11 +114,12 @@ pub(crate) fn stage(
     page.mount(0).unwrap().set_loaded_mtime(5);
     let (near, far) = sockets::seqpacket_pair().unwrap();
     let acquired = Arc::new(Mutex::new(Vec::new()));
-    let noted = Arc::clone(&acquired);
-    thread::spawn(move || manage(&far, timeouts, Arc::new(play), &say, &noted));
+    let (noted, lifelines) = (Arc::clone(&acquired), Lifelines::default());
+    let living = Arc::clone(&lifelines);
+    thread::spawn(move || manage(&far, timeouts, Arc::new(play), &say, (&noted, &living)));
     let copy = SharedWords::from_fd(board.fd().try_clone_to_owned().unwrap(), board::WORDS);
     let front = Front::new(Door::new(near), copy.unwrap(), std::process::id(), 1);
-    Stage { front, board, acquired }
+    Stage { front, board, acquired, lifelines }
 }
 
 fn manage(
@@ -110,9 +127,9 @@ fn manage(
     timeouts: Timeouts,
     play: Arc<Play>,
     say: &Say,
-    acquired: &Mutex<Vec<message::Until>>,
+    (acquired, lifelines): (&Mutex<Vec<message::Until>>, &Lifelines),
 ) {
-    let (mut bytes, mut opened, mut lifelines) = (Vec::new(), 0, Vec::new());
+    let (mut bytes, mut opened) = (Vec::new(), 0);
     while let Ok(mut fds) = sockets::recv_message(door.as_fd(), &mut bytes, None) {
         let Some(socket) = fds.pop() else { return };
         let reply = |bytes: Vec<u8>| {
@@ -120,8 +137,8 @@ fn manage(
         };
         match message::decode::<Ask>(&bytes).unwrap() {
             Ask::Hello { .. } => {
+                lifelines.lock().unwrap().push(Some(socket.try_clone().unwrap()));
                 reply(message::encode(&HelloReply { row: Some(0) }).unwrap());
-                lifelines.push(socket);
             }
             Ask::Acquire { until, .. } => {
                 acquired.lock().unwrap().push(until);
