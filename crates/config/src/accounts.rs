@@ -19,7 +19,8 @@ impl Principal {
     pub fn parse(text: &str) -> Option<Self> {
         match text.strip_prefix('#') {
             Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
-                digits.parse().ok().map(Self::Id)
+                // The highest number means "none" to the system's calls.
+                digits.parse().ok().filter(|id| *id != u32::MAX).map(Self::Id)
             }
             Some(_) => None,
             None if text.is_empty() || text.contains([':', '\n', '\0']) => None,
@@ -72,7 +73,7 @@ mod tests {
     fn names_and_numbers_are_told_apart() {
         assert_eq!(Principal::parse("www-data"), Some(Principal::Name("www-data".into())));
         assert_eq!(Principal::parse("#33"), Some(Principal::Id(33)));
-        for bad in ["", "#", "#x", "#-1", "#+1", "#4294967296", "a:b"] {
+        for bad in ["", "#", "#x", "#-1", "#+1", "#4294967295", "#4294967296", "a:b"] {
             assert_eq!(Principal::parse(bad), None, "{bad}");
         }
         assert_eq!(Principal::Id(33).to_string(), "#33");
