@@ -6,6 +6,9 @@ use std::fmt;
 use pinion_wsgi::headers::{self, HeaderError, HeaderKind};
 use pinion_wsgi::status::{Status, StatusError};
 
+/// How many headers an answer may have: the frame's number has 16 bits, and one may be added here.
+const MOST_HEADERS: usize = u16::MAX as usize - 1;
+
 /// What is wrong with a status or a header. `ValueError` in Python.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HeadError {
@@ -15,6 +18,8 @@ pub(crate) enum HeadError {
     Name(HeaderError, Vec<u8>),
     /// The value of a header.
     Value(HeaderError, Vec<u8>),
+    /// There are more headers than a frame counts.
+    TooMany,
 }
 
 impl std::error::Error for HeadError {}
@@ -23,6 +28,7 @@ impl fmt::Display for HeadError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (words, bytes) = match self {
             Self::Name(HeaderError::NoName, _) => return out.write_str("header name is empty"),
+            Self::TooMany => return write!(out, "more than {MOST_HEADERS} headers"),
             Self::Status(error, status) => (status_words(*error, status), status),
             Self::Name(_, name) => (name_words(name), name),
             Self::Value(error, value) => (value_words(*error, value), value),
@@ -105,6 +111,9 @@ impl Head {
             }
             HeaderKind::Plain | HeaderKind::ContentType | HeaderKind::WithErrors => {}
         }
+        if self.fields.len() == MOST_HEADERS {
+            return Err(HeadError::TooMany);
+        }
         self.append(name, value);
         Ok(())
     }
@@ -162,6 +171,17 @@ mod tests {
 
     fn refused(status: &[u8]) -> String {
         Head::new(status).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn more_headers_than_a_frame_counts_are_refused() {
+        let mut head = Head::new(b"200 OK").unwrap();
+        for _ in 0..MOST_HEADERS {
+            head.push(b"X", b"").unwrap();
+        }
+        assert_eq!(head.push(b"X", b""), Err(HeadError::TooMany));
+        head.set_length(0);
+        assert_eq!(head.headers().count(), usize::from(u16::MAX));
     }
 
     #[test]
