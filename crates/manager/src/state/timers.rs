@@ -18,6 +18,8 @@ const WATCH: Millis = 100;
 const LOOK: Millis = 250;
 /// How long a worker that shall be killed has for writing its stacks.
 const DUMP: Millis = 500;
+/// What Apache may have taken of a stop's time before the manager is told, in milliseconds.
+const HEAD_START: Millis = 750;
 /// How soon a worker that needs a slot is tried again.
 const NO_SLOT: Millis = 50;
 
@@ -53,7 +55,7 @@ impl Core {
 
     fn worker_due(&self, worker: &Worker) -> Option<Millis> {
         let since = worker.since();
-        let shutdown = shutdown_time(&worker.spec);
+        let shutdown = self.time_to_stop(worker);
         let watch = (worker.spec.timeouts.request > 0).then(|| self.watched_at + WATCH);
         let by_state = match worker.state() {
             WorkerState::Starting | WorkerState::Killing => None,
@@ -74,6 +76,13 @@ impl Core {
         };
         let kill_at = worker.kill_at.filter(|_| worker.state() != WorkerState::Killing);
         [by_state, kill_at].into_iter().flatten().min()
+    }
+
+    /// How long a worker that was told to stop may take. When the whole server stops, a little less than its
+    /// shutdown-timeout: Apache has waited for its own children before the manager is told, and an administrator counts from the start.
+    fn time_to_stop(&self, worker: &Worker) -> Millis {
+        let whole = shutdown_time(&worker.spec);
+        if self.stopping.is_some() { whole - (whole / 4).min(HEAD_START) } else { whole }
     }
 
     fn pair_due(&self, id: PairId) -> Option<Millis> {
@@ -103,7 +112,7 @@ impl Core {
         if worker.kill_at.is_some_and(|at| now >= at) {
             return self.signal(id, EndSignal::Kill);
         }
-        let shutdown = shutdown_time(&worker.spec);
+        let shutdown = self.time_to_stop(worker);
         match worker.state() {
             WorkerState::Starting | WorkerState::Killing => {}
             WorkerState::Loading => self.limit_loading(id),
