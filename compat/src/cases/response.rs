@@ -13,9 +13,7 @@ use std::time::Duration;
 pub(super) fn suites() -> Vec<Suite> {
     let daemon = common(Suite::new("response_daemon", daemon))
         .case("local_location_with_200_is_followed_inside", local_location)
-        .only_original("a trace of CGI that the original's embedded mode does not have either")
         .case("status_header_replaces_the_status", status_header_replaces_the_status)
-        .only_original("a trace of CGI that the original's embedded mode does not have either")
         .case("broken_off_body_is_shown_to_the_client", failing::broken_off_body_is_cut)
         .only_pinion("mod_wsgi's daemons end the chunked body as if it were whole");
     let embedded = common(Suite::new("response_embedded", embedded))
