@@ -1,6 +1,7 @@
 //! The system's accounts, as the checks and the settings ask for them.
 
 use pinion_config::{Accounts, Principal, User};
+use pinion_front::accounts;
 use pinion_httpd::ServerIdentity;
 use pinion_unix::users;
 
@@ -18,31 +19,11 @@ impl SystemAccounts {
 
 impl Accounts for SystemAccounts {
     fn user(&self, who: &Principal) -> Option<User> {
-        let found = match who {
-            Principal::Name(name) => users::user_by_name(name),
-            Principal::Id(id) => users::user_by_id(*id),
-        };
-        match (found.ok().flatten(), who) {
-            (Some(user), _) => Some(User {
-                groups: users::groups_of(&user.name, user.gid).unwrap_or_else(|_| vec![user.gid]),
-                name: Some(user.name),
-                uid: user.uid,
-                gid: user.gid,
-                home: Some(user.home),
-            }),
-            // A number needs no name to be used; httpd takes such ones too.
-            (None, Principal::Id(id)) => {
-                Some(User { name: None, uid: *id, gid: *id, groups: Vec::new(), home: None })
-            }
-            (None, Principal::Name(_)) => None,
-        }
+        accounts::user(who)
     }
 
     fn group(&self, who: &Principal) -> Option<u32> {
-        match who {
-            Principal::Name(name) => users::group_by_name(name).ok().flatten(),
-            Principal::Id(id) => Some(*id),
-        }
+        accounts::group(who)
     }
 
     fn server_user(&self) -> User {

@@ -4,8 +4,8 @@
 //! `mod_wsgi.c`. It runs no Python: it maps requests to scripts, builds their environ, and relays
 //! between the client and a worker.
 //!
-//! - At start: `directives` → `server` (what was said where) → `lifecycle` (checks, `resolve`d
-//!   settings, `supervisor` of the manager).
+//! - At start: `directives` → `server` (what was said where) → `lifecycle` (checks, resolved
+//!   settings, supervisor of the manager).
 //! - In a child: `child`.
 //! - For a request: `translate` (alias → script) → `handler` (may it run, `body`, names) →
 //!   `environ` → `relay` → `outcome`.
@@ -17,14 +17,11 @@ mod directives;
 mod effective;
 mod environ;
 mod handler;
-mod installation;
 mod lifecycle;
 mod module;
 mod outcome;
 mod path;
 mod permission;
 mod relay;
-mod resolve;
 mod server;
-mod supervisor;
 mod translate;

@@ -7,6 +7,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pinion_config::{Code, Config, Severity, checks, files::SystemFiles};
+use pinion_front::{
+    Inheritance, Supervisor, SupervisorError,
+    installation::{self, Installation, InstallationError},
+    no_log,
+    resolve::{self, Surroundings},
+};
 use pinion_httpd::log::{self, Level};
 use pinion_httpd::{
     ChildEvent, Exported, Failed, MpmLimits, Phase, RunMode, Server, config_generation,
@@ -15,14 +21,7 @@ use pinion_httpd::{
 use pinion_unix::signals;
 use pinion_wire::message::{ServerLog, Settings};
 
-use crate::{
-    accounts::SystemAccounts,
-    installation::{self, Installation, InstallationError},
-    module::Pinion,
-    resolve::{self, Surroundings},
-    server,
-    supervisor::{Inheritance, Supervisor, SupervisorError, no_log},
-};
+use crate::{accounts::SystemAccounts, module::Pinion, server};
 
 /// The most log descriptors that one message carries (SCM_MAX_FD is 253); servers beyond that
 /// share the main server's.

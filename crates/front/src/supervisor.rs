@@ -1,4 +1,4 @@
-//! The manager as Apache's parent sees it: starting it, and telling it the configuration.
+//! The manager as the front door's parent process sees it: starting it, and telling it the configuration.
 
 use std::fs::File;
 use std::io;
@@ -33,7 +33,7 @@ const PASSED_ON: &[&str] = &["PATH", "TZ", "LANG"];
 
 /// What goes wrong with the manager.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SupervisorError {
+pub enum SupervisorError {
     /// A channel or the board could not be made.
     #[error("the channels to the manager cannot be made: {0}")]
     Channels(#[source] io::Error),
@@ -54,7 +54,7 @@ pub(crate) enum SupervisorError {
 }
 
 /// What lives as long as Apache's parent: the door and the board, and the manager of the moment.
-pub(crate) struct Supervisor {
+pub struct Supervisor {
     /// The end of the door that children send to.
     near: OwnedFd,
     /// The manager's end, kept for the next manager.
@@ -75,14 +75,19 @@ struct Manager {
 }
 
 /// What a child takes with it.
-pub(crate) struct Inheritance {
-    pub(crate) door: OwnedFd,
-    pub(crate) board: SharedWords,
+pub struct Inheritance {
+    /// The sending end of the door.
+    pub door: OwnedFd,
+    /// The board.
+    pub board: SharedWords,
 }
 
 impl Supervisor {
     /// Makes the door and the board.
-    pub(crate) fn new() -> Result<Self, SupervisorError> {
+    ///
+    /// # Errors
+    /// Too many descriptors, or no memory.
+    pub fn new() -> Result<Self, SupervisorError> {
         let make = || -> io::Result<Self> {
             let (near, far) = sockets::seqpacket_pair()?;
             let board = SharedWords::create(c"pinion-board", board::WORDS)?;
@@ -99,8 +104,12 @@ impl Supervisor {
         make().map_err(SupervisorError::Channels)
     }
 
-    /// Starts the manager unless one runs. Returns its process id if it is a new one.
-    pub(crate) fn ensure(
+    /// Starts the manager unless one runs; `log` becomes its standard output and error. Returns its process id if it is
+    /// a new one.
+    ///
+    /// # Errors
+    /// The program cannot be run.
+    pub fn ensure(
         &mut self,
         installation: &Installation,
         log: BorrowedFd<'_>,
@@ -137,7 +146,10 @@ impl Supervisor {
 
     /// Hands a configuration to the manager that runs. `logs` are the descriptors that its
     /// servers' entries count.
-    pub(crate) fn configure(
+    ///
+    /// # Errors
+    /// The manager has gone, or does not listen.
+    pub fn configure(
         &mut self,
         settings: Settings,
         logs: &[BorrowedFd<'_>],
@@ -155,7 +167,7 @@ impl Supervisor {
 
     /// The manager with this process id has died. Returns whether another may be started at once:
     /// not if this and the one before have died so soon that the next one would as well.
-    pub(crate) fn died(&mut self, pid: u32) -> bool {
+    pub fn died(&mut self, pid: u32) -> bool {
         if self.manager.as_ref().is_none_or(|manager| manager.pid != pid) {
             return false;
         }
@@ -166,7 +178,7 @@ impl Supervisor {
     }
 
     /// Kills a manager that does not listen; its death is noticed like any other.
-    pub(crate) fn kill(&self) {
+    pub fn kill(&self) {
         if let Some(manager) = &self.manager {
             // An error means that it is gone already, which the parent will be told.
             let _ = process::kill(manager.pid, Signal::SIGKILL);
@@ -175,7 +187,7 @@ impl Supervisor {
 
     /// Tells the manager to end all workers and itself, and waits until it has. One that takes longer than
     /// its own deadlines allow is killed.
-    pub(crate) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         let Some(Manager { pid, control }) = self.manager.take() else { return };
         // One that cannot be told sees the end of the control channel all the same.
         let _ = message::encode(&Control::Stop).map(|bytes| {
@@ -194,25 +206,31 @@ impl Supervisor {
     }
 
     /// Whether a manager runs, as far as is known.
-    pub(crate) fn has_manager(&self) -> bool {
+    pub fn has_manager(&self) -> bool {
         self.manager.is_some()
     }
 
     /// What this process, a child of the one that made the supervisor, needs of it. The rest is
     /// closed: the manager must see the parent's death even while children live.
-    pub(crate) fn inherit(self) -> Inheritance {
+    pub fn inherit(self) -> Inheritance {
         Inheritance { door: self.near, board: self.board }
     }
 
     /// The same for a process that is parent and child in one (`httpd -X`).
-    pub(crate) fn share(&self) -> io::Result<Inheritance> {
+    ///
+    /// # Errors
+    /// Too many descriptors.
+    pub fn share(&self) -> io::Result<Inheritance> {
         let board = SharedWords::from_fd(self.board.fd().try_clone_to_owned()?, board::WORDS)?;
         Ok(Inheritance { door: self.near.try_clone()?, board })
     }
 }
 
 /// What to use as a log where a server has none of its own, such as with syslog.
-pub(crate) fn no_log() -> io::Result<OwnedFd> {
+///
+/// # Errors
+/// Neither standard error nor `/dev/null` can be had.
+pub fn no_log() -> io::Result<OwnedFd> {
     let standard_error = io::stderr().as_fd().try_clone_to_owned();
     standard_error.or_else(|_| File::options().write(true).open("/dev/null").map(OwnedFd::from))
 }

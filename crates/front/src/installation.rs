@@ -6,16 +6,16 @@ use pinion_config::{Code, ServerSettings, files::Files};
 
 /// The program and the library folder of an installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Installation {
+pub struct Installation {
     /// The `pinion` command.
-    pub(crate) program: PathBuf,
+    pub program: PathBuf,
     /// The folder with the worker core and its Python files.
-    pub(crate) library: PathBuf,
+    pub library: PathBuf,
 }
 
 /// An installation that is not whole.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InstallationError {
+pub enum InstallationError {
     /// Something is not there.
     #[error(
         "{}: Pinion's files are not in {}: no {}; hint: PinionPrefix names the folder that Pinion is installed in",
@@ -39,7 +39,7 @@ pub(crate) enum InstallationError {
 
 /// Finds the installation: at `PinionPrefix`, else two folders above the module, which is in
 /// `modules` of the staged tree.
-pub(crate) fn find(
+pub fn find(
     files: &dyn Files,
     settings: &ServerSettings,
     module: Option<&Path>,

@@ -18,19 +18,21 @@ use pinion_config::{
 use pinion_wire::message::{GroupSpec, Identity, MountKey, PairKey, Timeouts};
 
 /// What the server as a whole gives to each group.
-pub(crate) struct Surroundings<'a> {
-    pub(crate) files: &'a dyn Files,
-    pub(crate) accounts: &'a dyn Accounts,
+pub struct Surroundings<'a> {
+    /// The file system.
+    pub files: &'a dyn Files,
+    /// The accounts.
+    pub accounts: &'a dyn Accounts,
     /// httpd's `Timeout`.
-    pub(crate) timeout: Duration,
+    pub timeout: Duration,
     /// Where to look for a system Python: the folders of `PATH`.
-    pub(crate) search_path: &'a [PathBuf],
+    pub search_path: &'a [PathBuf],
     /// How many processes and threads the implicit group has.
-    pub(crate) embedded: (u32, u32),
+    pub embedded: (u32, u32),
 }
 
 /// The process groups, resolved; those that cannot be are left out.
-pub(crate) fn groups(config: &Config, around: &Surroundings<'_>) -> Vec<GroupSpec> {
+pub fn groups(config: &Config, around: &Surroundings<'_>) -> Vec<GroupSpec> {
     let home_of = |group: &DaemonGroup| -> u32 {
         let place = config.group(group.name.as_str());
         place.map_or(0, |definition| definition.vhost.0)
@@ -43,7 +45,7 @@ pub(crate) fn groups(config: &Config, around: &Surroundings<'_>) -> Vec<GroupSpe
 }
 
 /// What is to be started at once: scripts that are there.
-pub(crate) fn preload(config: &Config, files: &dyn Files) -> Vec<MountKey> {
+pub fn preload(config: &Config, files: &dyn Files) -> Vec<MountKey> {
     let is_file = |mount: &StaticMount| {
         files.stat(&mount.script).is_ok_and(|stat| stat.kind == FileKind::File)
     };
