@@ -11,6 +11,7 @@ pub mod access;
 pub mod accounts;
 pub mod checks;
 pub mod codes;
+pub mod compatibility;
 pub mod directives;
 pub mod env_file;
 mod error;

@@ -1,5 +1,6 @@
 //! `cargo xtask generate`: the reference pages, from the tables that the program itself uses.
 
+mod compatibility;
 mod matrix;
 
 use std::fs;
@@ -26,6 +27,7 @@ pub(crate) struct Options {
 /// Writes the pages, or checks them.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let pages = [
+        ("docs/compatibility.md", format!("{NOTE}{}", compatibility::page()?)),
         ("docs/directives.md", directives()),
         ("docs/errors.md", errors()),
         ("docs/matrix.md", format!("{NOTE}{}", matrix::page()?)),

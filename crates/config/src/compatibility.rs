@@ -1,0 +1,306 @@
+//! What becomes of each of mod_wsgi 6.1's directives and daemon options, and which case shows it.
+//!
+//! `cargo xtask generate` makes `docs/compatibility.md` from these tables and fails where a row has no
+//! case, or names one that is not there. The names are complete: a directive that enters
+//! [`crate::directives::DIRECTIVES`] needs its answer here.
+
+use Answer::{Differently, Honoured, Missing, Refused};
+
+/// One directive or option of the original.
+#[derive(Debug)]
+pub struct Row {
+    /// Its name, as the original writes it.
+    pub name: &'static str,
+    /// What Pinion does with it.
+    pub answer: Answer,
+    /// The compatibility cases that show it, as `area::case`.
+    pub cases: &'static [&'static str],
+}
+
+/// What Pinion does with a directive or an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// What mod_wsgi documents.
+    Honoured,
+    /// It takes effect in another way; says how, lower case, no full stop.
+    Differently(&'static str),
+    /// A message at configtest refuses it; says why, lower case, no full stop.
+    Refused(&'static str),
+    /// Nothing yet: Apache itself refuses the directive, `WSGIDaemonProcess` the option.
+    Missing,
+}
+
+impl Answer {
+    /// The word for it in the reference.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Honoured => "honoured",
+            Differently(_) => "honoured differently",
+            Refused(_) => "refused",
+            Missing => "not yet",
+        }
+    }
+
+    /// How, or why not; empty where there is nothing to say.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Differently(text) | Refused(text) => text,
+            Honoured | Missing => "",
+        }
+    }
+}
+
+const fn row(name: &'static str, answer: Answer, cases: &'static [&'static str]) -> Row {
+    Row { name, answer, cases }
+}
+
+const fn missing(name: &'static str) -> Row {
+    row(name, Missing, &[])
+}
+
+/// The 49 directives.
+pub const DIRECTIVES: &[Row] = &[
+    missing("<WSGIInterpreterOptions>"),
+    missing("WSGIAcceptMutex"),
+    missing("WSGIAccessScript"),
+    row(
+        "WSGIApplicationGroup",
+        Honoured,
+        &[
+            "groups::default_application_group_is_host_and_mount",
+            "groups::global_application_group_is_empty",
+            "groups::named_application_group",
+        ],
+    ),
+    missing("WSGIAuthGroupScript"),
+    missing("WSGIAuthUserScript"),
+    row("WSGICallableObject", Honoured, &["mounts::callable_object_directive"]),
+    missing("WSGICaseSensitivity"),
+    row(
+        "WSGIChunkedRequest",
+        Honoured,
+        &["input_daemon::chunked_with_directive", "input_daemon::chunked_without_directive_is_411"],
+    ),
+    row(
+        "WSGIDaemonProcess",
+        Honoured,
+        &[
+            "daemon::default_flags",
+            "daemon::default_is_one_process_of_15_threads",
+            "groups_refused::unknown_daemon_option",
+        ],
+    ),
+    missing("WSGIDestroyInterpreter"),
+    missing("WSGIDispatchScript"),
+    missing("WSGIDontWriteBytecode"),
+    missing("WSGIEnableSendfile"),
+    row(
+        "WSGIErrorOverride",
+        Honoured,
+        &[
+            "directives::error_override_replaces_error_pages",
+            "directives::error_override_leaves_success_alone",
+        ],
+    ),
+    missing("WSGIFreeThreading"),
+    missing("WSGIGroupAuthoritative"),
+    missing("WSGIHandlerScript"),
+    missing("WSGIIgnoreActivity"),
+    row(
+        "WSGIImportScript",
+        Honoured,
+        &["groups::import_script_before_any_request", "groups_refused::import_script_needs_groups"],
+    ),
+    row(
+        "WSGIMapHEADToGET",
+        Honoured,
+        &["directives::map_head_to_get_on", "directives::map_head_to_get_auto_with_a_filter"],
+    ),
+    missing("WSGIPassApacheRequest"),
+    row(
+        "WSGIPassAuthorization",
+        Honoured,
+        &[
+            "environ_daemon::authorization_passes_with_directive",
+            "environ_daemon::authorization_is_withheld",
+        ],
+    ),
+    missing("WSGIPerInterpreterGIL"),
+    row(
+        "WSGIProcessGroup",
+        Honoured,
+        &["groups::process_group_by_directive", "groups::process_group_from_environment"],
+    ),
+    row("WSGIPythonEggs", Honoured, &["embedded::python_path_and_eggs"]),
+    missing("WSGIPythonHashSeed"),
+    row("WSGIPythonHome", Honoured, &["embedded::python_home"]),
+    missing("WSGIPythonOptimize"),
+    row("WSGIPythonPath", Honoured, &["embedded::python_path_and_eggs"]),
+    missing("WSGIPythonWarnings"),
+    row("WSGIRestrictEmbedded", Honoured, &["embedded::restrict_embedded_refuses"]),
+    missing("WSGIRestrictProcess"),
+    missing("WSGIRestrictSignal"),
+    row("WSGIRestrictStdin", Honoured, &["output_restricted::restricted_stdin_raises"]),
+    row("WSGIRestrictStdout", Honoured, &["output_restricted::restricted_stdout_raises"]),
+    row(
+        "WSGIScriptAlias",
+        Honoured,
+        &["mounts::root_mount", "mounts::sub_path", "mounts::directory_alias"],
+    ),
+    row(
+        "WSGIScriptAliasMatch",
+        Honoured,
+        &["mounts::alias_match_with_capture", "mounts::alias_match_fixed_script"],
+    ),
+    row(
+        "WSGIScriptReloading",
+        Honoured,
+        &[
+            "reload_daemon::changed_script_is_loaded_again",
+            "reload_daemon::reloading_off_keeps_the_script",
+        ],
+    ),
+    missing("WSGIServerMetrics"),
+    missing("WSGISlowRequests"),
+    row(
+        "WSGISocketPrefix",
+        Differently(
+            "there are no socket files: Apache and the workers share inherited descriptors",
+        ),
+        &["groups_refused::server_only_directives_in_a_host"],
+    ),
+    missing("WSGISocketRotation"),
+    missing("WSGISwitchInterval"),
+    missing("WSGITelemetryOptions"),
+    missing("WSGITelemetryService"),
+    missing("WSGITrustedProxies"),
+    missing("WSGITrustedProxyHeaders"),
+    missing("WSGIVerboseDebugging"),
+];
+
+/// The 44 options of `WSGIDaemonProcess`.
+pub const OPTIONS: &[Row] = &[
+    row(
+        "processes",
+        Honoured,
+        &["daemon::processes", "daemon::processes_1_is_multiprocess_all_the_same"],
+    ),
+    row(
+        "threads",
+        Honoured,
+        &["daemon::default_is_one_process_of_15_threads", "daemon::threads_1_is_no_multithread"],
+    ),
+    row("display-name", Honoured, &["daemon::display_name", "daemon::display_name_of_the_group"]),
+    row("home", Honoured, &["daemon::home_is_folder_and_path"]),
+    row("user", Honoured, &["daemon::user_and_group"]),
+    row("group", Honoured, &["daemon::user_and_group"]),
+    row("supplementary-groups", Honoured, &["daemon::supplementary_groups"]),
+    row("umask", Honoured, &["daemon::umask"]),
+    row("lang", Honoured, &["daemon::lang_and_locale"]),
+    row("locale", Honoured, &["daemon::lang_and_locale"]),
+    missing("chroot"),
+    missing("script-user"),
+    missing("script-group"),
+    row(
+        "python-home",
+        Honoured,
+        &["daemon::python_home_is_a_virtualenv", "daemon::python_home_is_an_executable"],
+    ),
+    row("python-path", Honoured, &["daemon::python_path_comes_first_with_pth"]),
+    row("python-eggs", Honoured, &["daemon::python_eggs"]),
+    missing("switch-interval"),
+    row("restart-interval", Honoured, &["daemon_limits::restart_interval_replaces_the_process"]),
+    row("maximum-requests", Honoured, &["daemon_limits::maximum_requests_replaces_the_process"]),
+    missing("inactivity-timeout"),
+    row(
+        "request-timeout",
+        Differently(
+            "the client gets 504 at the deadline, and the worker is replaced before it is ended",
+        ),
+        &[
+            "daemon_limits::request_timeout_ends_a_hung_request",
+            "daemon_limits::request_timeout_is_504_in_time",
+        ],
+    ),
+    missing("interrupt-timeout"),
+    missing("deadlock-timeout"),
+    row("startup-timeout", Honoured, &["daemon::timeouts_and_backlog_are_accepted"]),
+    row("graceful-timeout", Honoured, &["daemon::timeouts_and_backlog_are_accepted"]),
+    missing("eviction-timeout"),
+    row(
+        "shutdown-timeout",
+        Honoured,
+        &["lifecycle::stop_with_a_hung_request_obeys_shutdown_timeout"],
+    ),
+    row("connect-timeout", Honoured, &["daemon::timeouts_and_backlog_are_accepted"]),
+    row("socket-timeout", Honoured, &["stalling_daemon::stalled_body_is_408"]),
+    row("queue-timeout", Honoured, &["daemon_limits::queue_timeout_is_504"]),
+    row("listen-backlog", Honoured, &["daemon::timeouts_and_backlog_are_accepted"]),
+    missing("socket-user"),
+    missing("cpu-time-limit"),
+    missing("cpu-priority"),
+    missing("memory-limit"),
+    missing("virtual-memory-limit"),
+    missing("stack-size"),
+    missing("receive-buffer-size"),
+    missing("send-buffer-size"),
+    missing("header-buffer-size"),
+    missing("response-buffer-size"),
+    missing("response-socket-timeout"),
+    missing("response-flush-delay"),
+    missing("server-metrics"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directives;
+    use crate::options::{self, Origin};
+
+    /// Rows without an answer, and what the parser's table takes of the original without being in a row.
+    fn differ(rows: &[Row], taken: &[&'static str]) -> Vec<&'static str> {
+        let answered =
+            |name: &str| rows.iter().any(|row| row.name == name && row.answer != Missing);
+        let unanswered = taken.iter().copied().filter(|name| !answered(name));
+        let untaken = rows
+            .iter()
+            .filter(|row| row.answer != Missing && !taken.contains(&row.name))
+            .map(|row| row.name);
+        unanswered.chain(untaken).collect()
+    }
+
+    #[test]
+    fn what_is_taken_has_an_answer_and_the_other_way_round() {
+        let original = |origin| origin == Origin::ModWsgi;
+        let taken: Vec<_> = directives::DIRECTIVES
+            .iter()
+            .filter(|directive| original(directive.origin))
+            .map(|directive| directive.name)
+            .collect();
+        assert_eq!(differ(DIRECTIVES, &taken), Vec::<&str>::new());
+        let taken: Vec<_> = options::OPTIONS
+            .iter()
+            .filter(|option| original(option.origin))
+            .map(|option| option.name)
+            .collect();
+        assert_eq!(differ(OPTIONS, &taken), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn every_name_of_the_original_is_there_once() {
+        for (rows, count) in [(DIRECTIVES, 49), (OPTIONS, 44)] {
+            let names: std::collections::HashSet<_> = rows.iter().map(|row| row.name).collect();
+            assert_eq!((rows.len(), names.len()), (count, count));
+        }
+    }
+
+    #[test]
+    fn an_answer_other_than_honoured_is_explained() {
+        for row in DIRECTIVES.iter().chain(OPTIONS) {
+            let explained = !row.answer.explanation().is_empty();
+            assert_eq!(explained, !matches!(row.answer, Honoured | Missing), "{}", row.name);
+            assert!(!row.answer.explanation().ends_with('.'), "{}", row.name);
+            assert_eq!(row.cases.is_empty(), row.answer == Missing, "{}", row.name);
+        }
+    }
+}
