@@ -115,6 +115,11 @@ registry! {
         "A directive of the whole server stands in a virtual host.",
         "Apache is not started.",
         "Move it out of `<VirtualHost>`.";
+    DirectiveUnknown = "PIN0005", Error,
+        "directive unknown",
+        "A configuration names a directive that neither mod_wsgi nor Pinion has, or one of mod_wsgi's that this version of Pinion lacks.",
+        "Apache is not started.",
+        "Correct the name; the message proposes the nearest one.";
     GroupName = "PIN0010", Error,
         "process group's name not valid",
         "`WSGIDaemonProcess` was given a name that is empty, holds blanks, or is a variable.",

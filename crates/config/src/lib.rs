@@ -9,6 +9,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod apache;
 pub mod checks;
 pub mod codes;
 pub mod compatibility;

@@ -320,7 +320,9 @@ pub(crate) fn nearest(
 ) -> Option<&'static str> {
     let written = name.to_ascii_lowercase().replace('_', "-");
     known
-        .map(|candidate| (strsim::jaro_winkler(&written, candidate), candidate))
+        .map(|candidate| {
+            (strsim::jaro_winkler(&written, &candidate.to_ascii_lowercase()), candidate)
+        })
         .filter(|(similarity, _)| *similarity > 0.85)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
