@@ -155,6 +155,7 @@ def add_module(core, settings):
     module.maximum_processes = settings["processes"]
     module.threads_per_process = settings["threads"]
     module.FileWrapper = core.FileWrapper
+    module.RequestTimeout = core.request_timeout()
     installed = PathFinder.find_spec("mod_wsgi")
     if installed is not None and installed.submodule_search_locations:
         # The package from PyPI is there too: its submodules stay importable.

@@ -85,6 +85,7 @@ fn ended(end: End) -> Failure {
         ),
         End::BodyFailed => Failure::silent(400),
         End::NoCallable => Failure::silent(404),
+        End::Interrupted => Failure::silent(504),
         End::Complete | End::Failed | End::Truncated | End::NotLoaded => Failure::silent(500),
     }
 }

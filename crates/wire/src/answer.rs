@@ -158,6 +158,8 @@ pub enum End {
     BodyFailed = 5,
     /// The script has no such callable (which was logged): 404, as from mod_wsgi.
     NoCallable = 6,
+    /// The application was interrupted by `mod_wsgi.RequestTimeout`: 504.
+    Interrupted = 7,
 }
 
 impl End {
@@ -174,6 +176,7 @@ impl End {
             Self::NotLoaded,
             Self::BodyFailed,
             Self::NoCallable,
+            Self::Interrupted,
         ]
         .into_iter()
         .find(|end| *end as u16 == flags)

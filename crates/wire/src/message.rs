@@ -339,6 +339,13 @@ pub enum Rein {
     Stop,
     /// Write the Python stack of every thread to standard error.
     DumpStacks,
+    /// Raise `mod_wsgi.RequestTimeout` in the thread that runs this request, if one still does.
+    Interrupt {
+        /// The connection's number.
+        connection: u32,
+        /// The request's sequence on that connection.
+        seq: u32,
+    },
 }
 
 /// What a worker is.

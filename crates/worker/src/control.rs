@@ -13,6 +13,7 @@ use pinion_wire::frame;
 use pinion_wire::message::{self, Rein};
 
 use crate::connection::Connection;
+use crate::interrupt;
 use crate::worker::{Stage, Worker};
 
 /// The signal at whose arrival faulthandler writes all stacks.
@@ -41,7 +42,7 @@ fn listen(worker: &'static Worker) {
     manager_has_gone(worker);
 }
 
-fn obey(worker: &Worker, rein: Rein, descriptor: Option<OwnedFd>) {
+fn obey(worker: &'static Worker, rein: Rein, descriptor: Option<OwnedFd>) {
     match rein {
         Rein::Connection { connection } => {
             if let Some(socket) = descriptor {
@@ -49,6 +50,7 @@ fn obey(worker: &Worker, rein: Rein, descriptor: Option<OwnedFd>) {
             }
         }
         Rein::Stop => stop(worker),
+        Rein::Interrupt { connection, seq } => interrupt::raise_soon(worker, connection, seq),
         Rein::DumpStacks => {
             // SAFETY: raise takes any number; faulthandler's handler is made for being called anywhere.
             unsafe { libc::raise(dump_signal()) };

@@ -66,6 +66,11 @@ impl Desk {
         Self { worker, thread, held: None, spare: Vec::new() }
     }
 
+    /// The thread's number.
+    pub(crate) fn thread(&self) -> usize {
+        self.thread
+    }
+
     /// Notes in the status page that a request begins.
     pub(crate) fn begin(&self, job: &Job, line: &[&[u8]]) {
         if let Some(status) = self.worker.status() {

@@ -22,6 +22,8 @@ use crate::worker::worker;
 
 /// Apache's level for what applications write.
 pub(crate) const ERROR: u8 = 3;
+/// Apache's level for what operators may want to know.
+pub(crate) const INFO: u8 = 6;
 /// Apache's level for what only developers want to know.
 pub(crate) const DEBUG: u8 = 7;
 
@@ -70,6 +72,7 @@ impl From<OutputError> for NotSent {
 pub(crate) struct Exchange {
     /// The connection; none for a request that the worker makes of itself.
     peer: Option<Arc<Connection>>,
+    seq: u32,
     open: AtomicBool,
     gone: AtomicBool,
     body_failed: AtomicBool,
@@ -99,6 +102,7 @@ impl Exchange {
         let response = Response::new(seq, mute, frames);
         Arc::new(Self {
             peer,
+            seq,
             open: AtomicBool::new(true),
             gone: AtomicBool::new(false),
             body_failed: AtomicBool::new(false),
@@ -118,6 +122,11 @@ impl Exchange {
     /// The connection, if the request has one.
     pub(crate) fn peer(&self) -> Option<&Connection> {
         self.peer.as_deref()
+    }
+
+    /// Whether it is request `seq` of connection number `connection`.
+    pub(crate) fn is(&self, connection: u32, seq: u32) -> bool {
+        self.seq == seq && self.peer().is_some_and(|peer| peer.number == connection)
     }
 
     /// Whether the request still runs.

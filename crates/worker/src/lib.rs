@@ -4,8 +4,8 @@
 //!
 //! - [`worker`]: what the process was told to be; [`control`]: the thread that listens to the manager.
 //! - [`desk`], [`serve`]: the serving threads, between requests and with one.
-//! - [`request`]: one request; [`environ`], [`input`], [`start_response`], [`streams`], [`files`]: its Python objects.
-//! - [`scripts`]: loading applications.
+//! - [`posts`]: which thread runs which request. [`request`]: one request; [`environ`], [`input`], [`start_response`], [`streams`], [`files`]: its Python objects.
+//! - [`scripts`]: loading applications. [`interrupt`]: `RequestTimeout`, and how a thread gets it.
 //! - Without I/O and Python: [`turn`], [`inbox`], [`lines`], [`head`], [`response`], [`body`], [`retry`],
 //!   [`text`]; `tests/rules.rs` runs their tests.
 //!
@@ -22,9 +22,11 @@ mod fork;
 mod head;
 mod inbox;
 mod input;
+mod interrupt;
 mod lines;
 mod load;
 mod module;
+mod posts;
 mod request;
 mod response;
 mod retry;

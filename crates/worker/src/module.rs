@@ -12,12 +12,12 @@ use crate::worker::Worker;
 mod _pinion {
     use pinion_wire::message::RetireReason;
     use pyo3::prelude::*;
-    use pyo3::types::PyDict;
+    use pyo3::types::{PyDict, PyType};
 
     use super::{AsRawFd, PyRuntimeError, started};
     use crate::exchange::Place;
     use crate::worker::Stage;
-    use crate::{control, environ, fork, load as loading, serve as serving, worker};
+    use crate::{control, environ, fork, interrupt, load as loading, serve as serving, worker};
 
     #[pymodule_export]
     use crate::files::FileWrapper;
@@ -88,6 +88,12 @@ mod _pinion {
         let worker = started()?;
         py.detach(|| worker.retire(RetireReason::Asked));
         Ok(())
+    }
+
+    /// The class `mod_wsgi.RequestTimeout`.
+    #[pyfunction]
+    fn request_timeout(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
+        Ok(interrupt::class(py)?.clone())
     }
 
     /// Writes to the log of the server in which the process group was declared.

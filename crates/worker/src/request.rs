@@ -11,14 +11,14 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use crate::environ::Maker;
-use crate::exchange::{DEBUG, ERROR, Exchange, NotSent};
+use crate::exchange::{DEBUG, ERROR, Exchange, INFO, NotSent};
 use crate::files::FileWrapper;
 use crate::response::SHORT_DATA;
 use crate::retry::Failed;
 use crate::scripts::{Found, Script};
 use crate::start_response::StartResponse;
 use crate::worker::Worker;
-use crate::{control, fork, trouble};
+use crate::{control, fork, interrupt, trouble};
 use pinion_wire::message::{Bit, RetireReason};
 
 /// Runs a request and says how it ended. Whatever happens, the exchange can be finished afterwards.
@@ -211,6 +211,10 @@ fn report(py: Python<'_>, path: &[u8], exchange: &Exchange, error: &PyErr) -> En
         exchange.log(py, DEBUG, &lead("the request's body could not be read"));
         exchange.log(py, DEBUG, &trouble::traceback(py, error));
         return End::BodyFailed;
+    }
+    if interrupt::is_timeout(py, error) {
+        exchange.log(py, INFO, "Request interrupted by RequestTimeout; thread recovered.");
+        return End::Interrupted;
     }
     let what = if error.is_instance_of::<PySystemExit>(py) {
         "SystemExit exception raised by"

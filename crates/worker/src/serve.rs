@@ -15,6 +15,7 @@ use crate::worker::Worker;
 pub(crate) fn serve(py: Python<'_>, worker: &'static Worker, thread: usize) -> PyResult<()> {
     let maker = Maker::new(py, worker, thread)?;
     let mut desk = Desk::new(worker, thread);
+    worker.posts.take(py, thread)?;
     // One thread alone has nobody to give the GIL to while more requests are here.
     let alone = worker.spec.group.threads == 1;
     loop {
@@ -51,9 +52,12 @@ fn run(py: Python<'_>, worker: &Worker, maker: &Maker, desk: &mut Desk, job: Job
             } else {
                 desk.begin(&job, &[line.method, b" ", line.mount, line.path]);
                 worker.count_request();
+                worker.posts.begin(desk.thread(), &exchange);
                 request::run(py, worker, maker, &request, &exchange)
             };
-            exchange.finish(py, end)
+            let frames = exchange.finish(py, end);
+            worker.posts.end(py, desk.thread());
+            frames
         }
     };
     desk.finish(job, frames);

@@ -16,6 +16,7 @@ use pinion_wire::message::{self, Bit, Rein, RetireReason, StartSpec};
 use pinion_wire::status::{self, StatusPage};
 
 use crate::connection::Connection;
+use crate::posts::Posts;
 use crate::scripts::Scripts;
 use crate::text::pieces;
 
@@ -70,6 +71,8 @@ pub(crate) struct Worker {
     pub(crate) spec: StartSpec,
     /// All connections that wait for a request.
     pub(crate) epoll: Epoll,
+    /// Which thread runs which request.
+    pub(crate) posts: Posts,
     /// The scripts that were loaded, or could not be.
     pub(crate) scripts: Scripts,
     reins: OwnedFd,
@@ -100,6 +103,7 @@ pub(crate) fn start() -> Result<&'static Worker, StartError> {
     }
     let Rein::Start(spec) = message::decode(&bytes)? else { return Err(StartError::NoStart) };
     let worker = Worker {
+        posts: Posts::new(spec.group.threads),
         spec: *spec,
         epoll: Epoll::new()?,
         scripts: Scripts::default(),

@@ -275,6 +275,12 @@ def wait(environ, start_response):
     return answer(start_response, "waited")
 
 
+def raises_timeout(environ, start_response):
+    import mod_wsgi
+    assert not issubclass(mod_wsgi.RequestTimeout, Exception)
+    raise mod_wsgi.RequestTimeout("of my own")
+
+
 def late_read(environ, start_response):
     """Leaves a thread behind that reads the body."""
     threading.Thread(target=environ["wsgi.input"].read, args=(1,), daemon=True).start()

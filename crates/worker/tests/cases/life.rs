@@ -252,6 +252,31 @@ pub(crate) fn manager_dies_stubborn(python: &Path) {
     assert!(busy.frame().is_none());
 }
 
+pub(crate) fn interrupted(python: &Path) {
+    let mut worker = Worker::ready(python, |_, spec| spec.group.threads = 2);
+    let go = worker.folder.path().join("go");
+    let wait = format!("/wait?path={}", go.display());
+    let (mut first, mut second) = (worker.connect(), worker.connect());
+    for front in [&mut first, &mut second] {
+        front.send("GET", &wait, BodyLength::Known(0), b"");
+        assert_eq!(front.frame_of(Kind::Log), b"waiting");
+    }
+    worker.tell(&Rein::Interrupt { connection: 1, seq: 1 }, None);
+    let answer = first.answer(&mut Vec::new());
+    assert_eq!((answer.end, answer.status), (Some(End::Interrupted), None));
+    assert!(answer.log().contains("Request interrupted by RequestTimeout"), "{}", answer.log());
+    // A request that is over interrupts nobody, least of all the next one of its connection.
+    worker.tell(&Rein::Interrupt { connection: 1, seq: 1 }, None);
+    first.send("GET", &wait, BodyLength::Known(0), b"");
+    assert_eq!(first.frame_of(Kind::Log), b"waiting");
+    fs::write(go, "").unwrap();
+    for front in [&mut first, &mut second] {
+        let answer = front.answer(&mut Vec::new());
+        assert_eq!((answer.text().as_str(), answer.end), ("waited", Some(End::Complete)));
+    }
+    assert_eq!(second.get("/raises_timeout").end, Some(End::Interrupted));
+}
+
 pub(crate) fn stacks(python: &Path) {
     let mut worker = Worker::ready(python, |_, _| {});
     let go = worker.folder.path().join("go");

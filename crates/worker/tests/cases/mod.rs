@@ -48,6 +48,7 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("stop_while_loading", life::stop_while_loading),
     ("death_of_the_manager", life::manager_dies),
     ("death_of_the_manager_with_a_stubborn_request", life::manager_dies_stubborn),
+    ("interrupted_requests", life::interrupted),
     ("stacks", life::stacks),
     ("signals", life::signals),
     ("disconnect", life::disconnect),

@@ -75,7 +75,11 @@ impl Worker {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         fs::copy(core(), library.join("_pinion.abi3.so")).unwrap();
         let bootstrap = library.join("pinion_worker.py");
-        fs::copy(here.join("../../python/pinion_worker.py"), &bootstrap).unwrap();
+        for file in fs::read_dir(here.join("../../python")).unwrap().map(Result::unwrap) {
+            if file.path().extension().is_some_and(|ending| ending == "py") {
+                fs::copy(file.path(), library.join(file.file_name())).unwrap();
+            }
+        }
         fs::copy(here.join("tests/apps/app.wsgi"), folder.path().join("app.wsgi")).unwrap();
         let mut spec = spec(folder.path());
         change(folder.path(), &mut spec);

@@ -1,0 +1,74 @@
+//! Which thread runs which request.
+
+use std::ffi::c_long;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pyo3::prelude::*;
+
+use crate::exchange::Exchange;
+use crate::interrupt;
+
+/// A place for each serving thread.
+#[derive(Debug)]
+pub(crate) struct Posts(Box<[Post]>);
+
+/// One serving thread's place.
+#[derive(Debug, Default)]
+struct Post {
+    /// Python's number of the thread (`threading.get_ident`).
+    thread: AtomicI64,
+    /// Whether somebody asked for its request to be interrupted.
+    interrupted: AtomicBool,
+    running: Mutex<Option<Arc<Exchange>>>,
+}
+
+impl Post {
+    fn running(&self) -> MutexGuard<'_, Option<Arc<Exchange>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Posts {
+    /// Places for `threads` threads.
+    pub(crate) fn new(threads: u32) -> Self {
+        Self((0..threads).map(|_| Post::default()).collect())
+    }
+
+    /// The calling thread takes place number `place`.
+    pub(crate) fn take(&self, py: Python<'_>, place: usize) -> PyResult<()> {
+        let ident: i64 = py.import("threading")?.getattr("get_ident")?.call0()?.extract()?;
+        if let Some(post) = self.0.get(place) {
+            post.thread.store(ident, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// The thread at a place begins a request.
+    pub(crate) fn begin(&self, place: usize, exchange: &Arc<Exchange>) {
+        if let Some(post) = self.0.get(place) {
+            *post.running() = Some(exchange.clone());
+        }
+    }
+
+    /// The thread at a place, which calls this, has ended its request.
+    pub(crate) fn end(&self, py: Python<'_>, place: usize) {
+        let Some(post) = self.0.get(place) else { return };
+        let ended = post.running().take();
+        if post.interrupted.swap(false, Ordering::Relaxed) {
+            interrupt::take_back(py, post.thread.load(Ordering::Relaxed));
+        }
+        // Dropped without the lock: it may hold Python objects.
+        drop(ended);
+    }
+
+    /// The thread that runs request `seq` of connection number `connection`. It will be interrupted.
+    pub(crate) fn thread_of(&self, connection: u32, seq: u32) -> Option<c_long> {
+        let runs = |post: &&Post| {
+            post.running().as_ref().is_some_and(|exchange| exchange.is(connection, seq))
+        };
+        let post = self.0.iter().find(runs)?;
+        post.interrupted.store(true, Ordering::Relaxed);
+        Some(post.thread.load(Ordering::Relaxed))
+    }
+}
