@@ -1,5 +1,6 @@
 //! The cases, one module for each area.
 
+mod accepted;
 mod apps;
 mod daemon;
 mod directives;
@@ -13,6 +14,7 @@ mod output;
 mod reload;
 mod response;
 mod stalling;
+mod telemetry;
 mod wrapper;
 
 use crate::Suite;
@@ -37,6 +39,8 @@ pub(crate) fn suites() -> Vec<Suite> {
         reload::suites(),
         lifecycle::suites(),
         apps::suites(),
+        accepted::suites(),
+        telemetry::suites(),
     ]
     .concat()
 }

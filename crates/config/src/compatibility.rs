@@ -61,7 +61,11 @@ const fn missing(name: &'static str) -> Row {
 /// The 49 directives.
 pub const DIRECTIVES: &[Row] = &[
     missing("<WSGIInterpreterOptions>"),
-    missing("WSGIAcceptMutex"),
+    row(
+        "WSGIAcceptMutex",
+        Differently("workers share no listening socket, so there is no lock to choose"),
+        &["accepted::nothing_changes", "accepted::wrong_values"],
+    ),
     missing("WSGIAccessScript"),
     row(
         "WSGIApplicationGroup",
@@ -93,7 +97,13 @@ pub const DIRECTIVES: &[Row] = &[
     missing("WSGIDestroyInterpreter"),
     missing("WSGIDispatchScript"),
     missing("WSGIDontWriteBytecode"),
-    missing("WSGIEnableSendfile"),
+    row(
+        "WSGIEnableSendfile",
+        Differently(
+            "the worker hands the open file to Apache in any case; Apache's own `EnableSendfile` decides how it is sent",
+        ),
+        &["accepted::nothing_changes", "accepted::wrong_values", "file_wrapper_daemon::large_file"],
+    ),
     row(
         "WSGIErrorOverride",
         Honoured,
@@ -160,8 +170,8 @@ pub const DIRECTIVES: &[Row] = &[
             "reload_daemon::reloading_off_keeps_the_script",
         ],
     ),
-    missing("WSGIServerMetrics"),
-    missing("WSGISlowRequests"),
+    row("WSGIServerMetrics", Honoured, &["accepted::wrong_values"]),
+    row("WSGISlowRequests", Honoured, &["telemetry_refused::slow_requests"]),
     row(
         "WSGISocketPrefix",
         Differently(
@@ -169,13 +179,23 @@ pub const DIRECTIVES: &[Row] = &[
         ),
         &["groups_refused::server_only_directives_in_a_host"],
     ),
-    missing("WSGISocketRotation"),
+    row(
+        "WSGISocketRotation",
+        Differently(
+            "there are no socket files: connections outlive graceful restarts whatever it says",
+        ),
+        &["accepted::nothing_changes", "accepted::wrong_values"],
+    ),
     missing("WSGISwitchInterval"),
-    missing("WSGITelemetryOptions"),
-    missing("WSGITelemetryService"),
+    row("WSGITelemetryOptions", Honoured, &["telemetry_refused::options"]),
+    row("WSGITelemetryService", Honoured, &["telemetry_refused::service"]),
     missing("WSGITrustedProxies"),
     missing("WSGITrustedProxyHeaders"),
-    missing("WSGIVerboseDebugging"),
+    row(
+        "WSGIVerboseDebugging",
+        Differently("`LogLevel wsgi:debug` alone decides what is logged"),
+        &["accepted::nothing_changes", "accepted::wrong_values"],
+    ),
 ];
 
 /// The 44 options of `WSGIDaemonProcess`.

@@ -13,6 +13,7 @@ use crate::model::{AliasSource, ImportScript, ScriptAlias};
 use crate::names::NameTemplate;
 use crate::options::{self, Origin, nearest};
 use crate::settings::{DirSetting, DirSettings, MapHead, ServerSetting};
+use crate::telemetry;
 use crate::words;
 
 /// One directive.
@@ -260,6 +261,17 @@ pub const DIRECTIVES: &[Directive] = &[
         parse: |arg| dir_flag(arg, DirSetting::ErrorOverride),
     },
     Directive {
+        name: "WSGIEnableSendfile",
+        contexts: EVERYWHERE,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "Off",
+        help: "Accepted; workers hand the files of wsgi.file_wrapper to Apache, whose EnableSendfile decides.",
+        origin: Origin::ModWsgi,
+        status: Status::NotNeeded,
+        parse: |arg| dir_flag(arg, |_on| DirSetting::Nothing),
+    },
+    Directive {
         name: "WSGIMapHEADToGET",
         contexts: EVERYWHERE,
         args: Args::One,
@@ -315,6 +327,83 @@ pub const DIRECTIVES: &[Directive] = &[
         parse: |arg| Ok(Value::Server(ServerSetting::SocketPrefix(PathBuf::from(arg)))),
     },
     Directive {
+        name: "WSGISocketRotation",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "On",
+        help: "Accepted; there are no socket files, and connections outlive graceful restarts.",
+        origin: Origin::ModWsgi,
+        status: Status::NotNeeded,
+        parse: |arg| server_flag(arg, |_on| ServerSetting::Nothing),
+    },
+    Directive {
+        name: "WSGIAcceptMutex",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "default|method",
+        default: "default",
+        help: "Accepted; workers share no listening socket, so nothing has to be locked.",
+        origin: Origin::ModWsgi,
+        status: Status::NotNeeded,
+        parse: accept_mutex,
+    },
+    Directive {
+        name: "WSGIVerboseDebugging",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "Off",
+        help: "Accepted; `LogLevel wsgi:debug` shows all that Pinion can say.",
+        origin: Origin::ModWsgi,
+        status: Status::NotNeeded,
+        parse: |arg| server_flag(arg, |_on| ServerSetting::Nothing),
+    },
+    Directive {
+        name: "WSGIServerMetrics",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "Off",
+        help: "Lets embedded applications look at Apache's scoreboard by mod_wsgi.server_metrics().",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| server_flag(arg, ServerSetting::ServerMetrics),
+    },
+    Directive {
+        name: "WSGITelemetryService",
+        contexts: SERVER,
+        args: Args::Raw,
+        syntax: "unix:/path [interval=seconds]",
+        default: "",
+        help: "Has each worker send samples to a mod_wsgi-telemetry receiver.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |args| telemetry::service(args).map(telemetry_setting),
+    },
+    Directive {
+        name: "WSGITelemetryOptions",
+        contexts: SERVER,
+        args: Args::Raw,
+        syntax: "[+|-]CaptureUserAgent …|All|None",
+        default: "None",
+        help: "What records of slow requests tell beyond method, path and status.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |args| telemetry::options(args).map(telemetry_setting),
+    },
+    Directive {
+        name: "WSGISlowRequests",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "seconds",
+        default: "",
+        help: "Reports requests that run longer one by one, through WSGITelemetryService.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| telemetry::slow_requests(arg).map(telemetry_setting),
+    },
+    Directive {
         name: "PinionPrefix",
         contexts: SERVER,
         args: Args::One,
@@ -330,7 +419,6 @@ pub const DIRECTIVES: &[Directive] = &[
 /// mod_wsgi 6.1's directives that are not in the table yet.
 pub const LATER: &[&str] = &[
     "<WSGIInterpreterOptions>",
-    "WSGIAcceptMutex",
     "WSGIAccessScript",
     "WSGIAuthGroupScript",
     "WSGIAuthUserScript",
@@ -338,7 +426,6 @@ pub const LATER: &[&str] = &[
     "WSGIDestroyInterpreter",
     "WSGIDispatchScript",
     "WSGIDontWriteBytecode",
-    "WSGIEnableSendfile",
     "WSGIFreeThreading",
     "WSGIGroupAuthoritative",
     "WSGIHandlerScript",
@@ -350,15 +437,9 @@ pub const LATER: &[&str] = &[
     "WSGIPythonWarnings",
     "WSGIRestrictProcess",
     "WSGIRestrictSignal",
-    "WSGIServerMetrics",
-    "WSGISlowRequests",
-    "WSGISocketRotation",
     "WSGISwitchInterval",
-    "WSGITelemetryOptions",
-    "WSGITelemetryService",
     "WSGITrustedProxies",
     "WSGITrustedProxyHeaders",
-    "WSGIVerboseDebugging",
 ];
 
 /// The directive with this name; Apache does not mind upper and lower case.
@@ -419,6 +500,20 @@ fn dir_flag(arg: &str, setting: fn(bool) -> DirSetting) -> Result<Value, ConfigE
 
 fn server_flag(arg: &str, setting: fn(bool) -> ServerSetting) -> Result<Value, ConfigError> {
     flag(arg).map(|on| Value::Server(setting(on)))
+}
+
+fn telemetry_setting(setting: telemetry::TelemetrySetting) -> Value {
+    Value::Server(ServerSetting::Telemetry(setting))
+}
+
+/// The methods of Apache's own `Mutex` that can guard an accept.
+const MUTEXES: &[&str] = &["default", "flock", "fcntl", "sysvsem", "posixsem", "pthread"];
+
+fn accept_mutex(arg: &str) -> Result<Value, ConfigError> {
+    if MUTEXES.iter().any(|known| arg.eq_ignore_ascii_case(known)) {
+        return Ok(Value::Server(ServerSetting::Nothing));
+    }
+    Err(ConfigError::new(arg, Problem::NotOneOf(MUTEXES)))
 }
 
 fn map_head(arg: &str) -> Result<Value, ConfigError> {

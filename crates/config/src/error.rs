@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::codes::Code;
 use crate::names::NameError;
+use crate::telemetry::TelemetryProblem;
 
 /// A refused argument: what was written and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -67,6 +68,9 @@ pub enum Problem {
     /// An option of mod_wsgi's that is not built yet.
     #[error("this option of mod_wsgi is not available in this version of Pinion")]
     LaterOption,
+    /// Words about telemetry.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryProblem),
     /// The name of a process group is none.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -114,6 +118,7 @@ impl Problem {
                 "the options are listed in docs/directives.md".into()
             }
             Self::LaterOption => "remove it, or stay with mod_wsgi where it is needed".into(),
+            Self::Telemetry(problem) => problem.hint().into(),
             Self::Name(_) => "use letters, digits, dots, dashes and underscores".into(),
         }
     }

@@ -24,6 +24,7 @@ pub mod names;
 pub mod options;
 pub mod python_home;
 mod settings;
+pub mod telemetry;
 pub mod words;
 
 pub use accounts::{Accounts, Principal, User};

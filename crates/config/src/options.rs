@@ -330,7 +330,8 @@ pub(crate) fn nearest(
 
 impl Kind {
     fn set(&self, group: &mut DaemonGroup, value: &str) -> Result<(), Problem> {
-        if value.is_empty() {
+        // mod_wsgi-express writes python-path='' when there is none.
+        if value.is_empty() && !matches!(self, Self::Paths(_)) {
             return Err(Problem::NoValue);
         }
         match self {
@@ -501,6 +502,10 @@ mod tests {
         }
         assert_eq!(refused("a processes="), ("processes=".into(), Problem::NoValue));
         assert_eq!(refused("a processes"), ("processes".into(), Problem::NoValue));
+        assert_eq!(
+            parse_group("a python-path=''").unwrap().python_path,
+            [""; 0].map(PathBuf::from)
+        );
         assert_eq!(refused("a shutdown-timeout=1e9").1, Problem::NotANumber(SECONDS));
         assert_eq!(refused("a shutdown-timeout=315360001").1, Problem::OutOfRange(SECONDS));
     }

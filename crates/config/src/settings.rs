@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::names::NameTemplate;
+use crate::telemetry::{Telemetry, TelemetrySetting};
 
 /// Settings of the whole server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,10 @@ pub struct ServerSettings {
     pub restrict_stdout: bool,
     /// `WSGIRestrictEmbedded`: requests without a process group are answered 500.
     pub restrict_embedded: bool,
+    /// `WSGIServerMetrics`: embedded applications may look at Apache's scoreboard.
+    pub server_metrics: bool,
+    /// The three directives about telemetry.
+    pub telemetry: Telemetry,
     /// `WSGISocketPrefix`, accepted and not needed: sockets are inherited.
     pub socket_prefix: Option<PathBuf>,
     /// `PinionPrefix`: where Pinion's files are, when not beside the module.
@@ -37,6 +42,10 @@ pub enum ServerSetting {
     RestrictStdin(bool),
     RestrictStdout(bool),
     RestrictEmbedded(bool),
+    ServerMetrics(bool),
+    Telemetry(TelemetrySetting),
+    /// What is accepted, and nothing follows from.
+    Nothing,
     SocketPrefix(PathBuf),
     Prefix(PathBuf),
 }
@@ -51,6 +60,9 @@ impl ServerSettings {
             ServerSetting::RestrictStdin(on) => self.restrict_stdin = on,
             ServerSetting::RestrictStdout(on) => self.restrict_stdout = on,
             ServerSetting::RestrictEmbedded(on) => self.restrict_embedded = on,
+            ServerSetting::ServerMetrics(on) => self.server_metrics = on,
+            ServerSetting::Telemetry(setting) => self.telemetry.set(setting),
+            ServerSetting::Nothing => {}
             ServerSetting::SocketPrefix(path) => self.socket_prefix = Some(path),
             ServerSetting::Prefix(path) => self.prefix = Some(path),
         }
@@ -102,6 +114,8 @@ pub enum DirSetting {
     ChunkedRequest(bool),
     ErrorOverride(bool),
     MapHeadToGet(MapHead),
+    /// What is accepted, and nothing follows from.
+    Nothing,
 }
 
 impl DirSettings {
@@ -116,6 +130,7 @@ impl DirSettings {
             DirSetting::ChunkedRequest(on) => self.chunked_request = Some(on),
             DirSetting::ErrorOverride(on) => self.error_override = Some(on),
             DirSetting::MapHeadToGet(how) => self.map_head_to_get = Some(how),
+            DirSetting::Nothing => {}
         }
     }
 
