@@ -2,6 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+mod check;
+mod deploy;
+mod env;
+mod parameters;
+mod project;
+mod say;
+mod undeploy;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -18,6 +26,17 @@ struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Generate the files that deploy a project under Apache, and say what is missing.
+    Deploy(deploy::Arguments),
+    /// Make the virtualenvs that a deployment runs in.
+    #[command(hide = true)]
+    Env(env::Arguments),
+    /// Take a deployed site away again.
+    #[command(hide = true)]
+    Undeploy(undeploy::Arguments),
+    /// Examine a deployment without changing it.
+    #[command(hide = true)]
+    Check(check::Arguments),
     /// Manage workers for Apache. Apache's module starts this itself.
     #[command(hide = true)]
     Manager,
@@ -26,6 +45,10 @@ enum Command {
 fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     match command {
+        Command::Deploy(arguments) => say::end(deploy::run(&arguments)).into(),
+        Command::Env(arguments) => say::end(env::run(&arguments)).into(),
+        Command::Undeploy(arguments) => say::end(undeploy::run(&arguments)).into(),
+        Command::Check(arguments) => say::end(check::run(&arguments)).into(),
         Command::Manager => report(Channels::inherit().and_then(shell::run)),
     }
 }

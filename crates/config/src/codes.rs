@@ -2,7 +2,9 @@
 //!
 //! Codes never change their meaning and are never used again. `PIN00..` are refused directives,
 //! `PIN01..` what a check of the configuration finds, `PIN02..` events of workers, `PIN03..` of
-//! requests, `PIN04..` of the manager. A condition that mod_wsgi documents has mod_wsgi's code.
+//! requests, `PIN04..` of the manager, `PIN05..` what the deployment commands refuse, `PIN06..` what
+//! they find missing, `PIN07..` what goes wrong while they do it. A condition that mod_wsgi documents
+//! has mod_wsgi's code.
 
 use std::fmt;
 
@@ -469,6 +471,42 @@ registry! {
         "Pinion found itself in a state that should not be possible.",
         "The request is answered 500; Apache keeps running.",
         "Report it with the message.";
+
+    ProjectMissing = "PIN0501", Error,
+        "no project here",
+        "The folder holds nothing that says what application it is: no ini file with an application, no manage.py, no Flask application, no .wsgi file.",
+        "Nothing is written.",
+        "Run the command in the project's folder, or name the application with `--application`.";
+    ProjectAmbiguous = "PIN0502", Error,
+        "several projects here",
+        "Several files could be the application's; the message names them.",
+        "Nothing is written.",
+        "Say which one is meant, with the option that the message names.";
+    ProjectBroken = "PIN0503", Error,
+        "file of the project not understood",
+        "An ini file, pyproject.toml or manage.py cannot be read or parsed; the message names the line.",
+        "Nothing is written.",
+        "Correct the file.";
+    SettingInvalid = "PIN0504", Error,
+        "setting not valid",
+        "An option, or a value in pinion.toml, is not what the parameter takes, or needs another one.",
+        "Nothing is written.",
+        "Give a value as the message says.";
+    SettingsFileBroken = "PIN0505", Error,
+        "pinion.toml not understood",
+        "The project's pinion.toml is no TOML, or its `[deploy]` table holds a key or a value that is unknown.",
+        "Nothing is written.",
+        "Correct the line that the message names.";
+    FileRefused = "PIN0506", Error,
+        "file cannot be read or written",
+        "The system refuses to read or write a file or a folder.",
+        "The command stops; files are written whole or not at all.",
+        "Give the permission, or run the command as a user who has it.";
+    NameUnquotable = "PIN0507", Error,
+        "name cannot be written",
+        "A name or path holds a line break, a NUL or another character that the generated file has no way to quote.",
+        "Nothing is written.",
+        "Choose another name.";
 }
 
 #[cfg(test)]

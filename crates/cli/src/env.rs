@@ -1,0 +1,21 @@
+//! `pinion env`.
+
+use clap::Args;
+use pinion_deploy::{DeployError, Exit};
+
+use crate::project::ProjectArguments;
+use crate::say;
+
+/// Options of `pinion env`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    project: ProjectArguments,
+}
+
+/// Finds the project.
+pub(crate) fn run(arguments: &Arguments) -> Result<Exit, DeployError> {
+    let deployment = arguments.project.load()?;
+    say::line(&deployment.project);
+    Ok(Exit::Done)
+}

@@ -1,0 +1,25 @@
+//! What Pinion's deployment commands do: find the project, generate its files for Apache, warn of
+//! what is missing.
+//!
+//! A command begins with a [`Deployment`]: a [`project::Project`] recognised from its own files,
+//! [`settings::Settings`] from the command line, `pinion.toml` and the defaults, and a
+//! [`layout::Layout`] of all paths. What is missing is a [`finding::Finding`]; what goes wrong is a
+//! [`error::DeployError`].
+
+#![forbid(unsafe_code)]
+
+mod deployment;
+pub mod error;
+pub mod finding;
+pub mod ini;
+pub mod layout;
+pub mod parameters;
+pub mod project;
+pub mod render;
+pub mod settings;
+pub mod store;
+pub mod values;
+
+pub use deployment::Deployment;
+pub use error::{DeployError, Exit};
+pub use finding::Finding;
