@@ -13,7 +13,7 @@ fuzz_target!(|stream: &[u8]| {
     let mut rest = stream;
     while let Ok(Some((header, payload, used))) = Header::split(rest) {
         match header.kind {
-            Kind::Request => {
+            Kind::Request | Kind::Call => {
                 if let Ok(request) = RequestRef::decode(payload) {
                     assert_eq!(request.environ().count(), usize::from(request.entries));
                 }
@@ -27,7 +27,7 @@ fuzz_target!(|stream: &[u8]| {
             Kind::File => drop(FilePart::decode(payload)),
             Kind::Want => drop(decode_want(payload)),
             Kind::End => drop(End::from_flags(header.flags)),
-            Kind::Body | Kind::BodyFailed | Kind::Data | Kind::Log | Kind::Refused => {}
+            Kind::Body | Kind::BodyFailed | Kind::Data | Kind::Log | Kind::Refused | Kind::Returned => {}
         }
         rest = &rest[used..];
     }

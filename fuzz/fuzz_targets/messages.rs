@@ -3,8 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pinion_wire::message::{
-    AcquireReply, Bit, Control, Door, HelloReply, InquireReply, Rein, decode,
+use pinion_wire::{
+    call::{Call, Returned},
+    message::{AcquireReply, Bit, Control, Door, HelloReply, InquireReply, Rein, decode},
 };
 
 fuzz_target!(|bytes: &[u8]| {
@@ -15,4 +16,6 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = decode::<InquireReply>(bytes);
     let _ = decode::<Rein>(bytes);
     let _ = decode::<Bit>(bytes);
+    let _ = decode::<Call>(bytes);
+    let _ = decode::<Vec<Returned>>(bytes);
 });

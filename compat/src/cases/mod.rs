@@ -4,6 +4,7 @@ mod accepted;
 mod apps;
 mod daemon;
 mod directives;
+mod dispatch;
 mod environ;
 mod failing;
 mod groups;
@@ -36,6 +37,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         groups::suites(),
         daemon::suites(),
         directives::suites(),
+        dispatch::suites(),
         reload::suites(),
         lifecycle::suites(),
         apps::suites(),

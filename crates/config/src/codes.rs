@@ -430,6 +430,11 @@ registry! {
         "The application answered 401 to a request whose Authorization header it was not shown.",
         "Nothing else; said once for each application.",
         "Set `WSGIPassAuthorization On` if the application itself checks passwords or tokens.";
+    DispatchValue = "PIN0340", Error,
+        "what a dispatch script returned is no name",
+        "A function of the WSGIDispatchScript returned something that is neither text nor None, or text beyond Latin-1.",
+        "The request is answered 500.",
+        "Return the name as a string, or None for what the directives say.";
 
     ProtocolVersion = "PIN0401", Error,
         "parts of Pinion do not match",

@@ -12,7 +12,7 @@ use crate::group::DaemonGroup;
 use crate::model::{AliasSource, ImportScript, ScriptAlias};
 use crate::names::NameTemplate;
 use crate::options::{self, Origin, nearest};
-use crate::settings::{DirSetting, DirSettings, MapHead, ServerSetting};
+use crate::settings::{CalledScript, DirSetting, DirSettings, MapHead, ServerSetting};
 use crate::telemetry;
 use crate::words;
 
@@ -171,6 +171,17 @@ pub const DIRECTIVES: &[Directive] = &[
         origin: Origin::ModWsgi,
         status: Status::Honoured,
         parse: |arg| dir_name(arg, DirSetting::CallableObject),
+    },
+    Directive {
+        name: "WSGIDispatchScript",
+        contexts: SECTIONS,
+        args: Args::Raw,
+        syntax: "script [application-group=name]",
+        default: "",
+        help: "A script whose functions choose the groups and the callable for each request.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |args| called_script(args).map(DirSetting::DispatchScript).map(Value::Dir),
     },
     Directive {
         name: "WSGIImportScript",
@@ -424,7 +435,6 @@ pub const LATER: &[&str] = &[
     "WSGIAuthUserScript",
     "WSGICaseSensitivity",
     "WSGIDestroyInterpreter",
-    "WSGIDispatchScript",
     "WSGIDontWriteBytecode",
     "WSGIFreeThreading",
     "WSGIGroupAuthoritative",
@@ -593,6 +603,18 @@ fn import_script(args: &str) -> Result<Value, ConfigError> {
         process_group: process_group.ok_or_else(missing("process-group="))?,
         application_group: application_group.ok_or_else(missing("application-group="))?,
     }))
+}
+
+/// A script with the application group that it is loaded in.
+fn called_script(args: &str) -> Result<CalledScript, ConfigError> {
+    let (script, rest) = words::next_word(args)
+        .ok_or_else(|| ConfigError::new("", Problem::Missing("the script")))?;
+    let mut called = CalledScript { path: path(&script)?, application_group: String::new() };
+    for_options(rest, &ALIAS_OPTIONS[1..2], |_, value| {
+        called.application_group = if value == "%{GLOBAL}" { "" } else { value }.to_owned();
+        Ok(())
+    })?;
+    Ok(called)
 }
 
 /// Gives each `name=value` of `rest` to `take`, if its name is one of `known`.

@@ -38,5 +38,5 @@ pub use model::{
 };
 pub use names::{GroupName, NameTemplate};
 pub use settings::{
-    DEFAULT_CALLABLE, DirSetting, DirSettings, MapHead, ServerSetting, ServerSettings,
+    CalledScript, DEFAULT_CALLABLE, DirSetting, DirSettings, MapHead, ServerSetting, ServerSettings,
 };

@@ -81,6 +81,16 @@ pub enum MapHead {
     Auto,
 }
 
+/// A script whose functions are called beside the application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalledScript {
+    /// Its absolute path.
+    pub path: PathBuf,
+    /// The application group of the implicit process group in which it is loaded. Variables other than `%{GLOBAL}` stay as
+    /// they are written, as in mod_wsgi.
+    pub application_group: String,
+}
+
 /// Settings of a folder, a location or a virtual host; what is `None` was not set there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirSettings {
@@ -100,6 +110,8 @@ pub struct DirSettings {
     pub error_override: Option<bool>,
     /// `WSGIMapHEADToGET`.
     pub map_head_to_get: Option<MapHead>,
+    /// `WSGIDispatchScript`.
+    pub dispatch_script: Option<CalledScript>,
 }
 
 /// One setting of a folder, as a directive gives it.
@@ -116,6 +128,7 @@ pub enum DirSetting {
     MapHeadToGet(MapHead),
     /// What is accepted, and nothing follows from.
     Nothing,
+    DispatchScript(CalledScript),
 }
 
 impl DirSettings {
@@ -131,6 +144,7 @@ impl DirSettings {
             DirSetting::ErrorOverride(on) => self.error_override = Some(on),
             DirSetting::MapHeadToGet(how) => self.map_head_to_get = Some(how),
             DirSetting::Nothing => {}
+            DirSetting::DispatchScript(script) => self.dispatch_script = Some(script),
         }
     }
 
@@ -149,6 +163,7 @@ impl DirSettings {
             chunked_request: over.chunked_request.or(base.chunked_request),
             error_override: over.error_override.or(base.error_override),
             map_head_to_get: over.map_head_to_get.or(base.map_head_to_get),
+            dispatch_script: over.dispatch_script.clone().or_else(|| base.dispatch_script.clone()),
         }
     }
 

@@ -51,6 +51,15 @@ pub trait Client {
     /// When the client sent something that is no body, or went away.
     fn body(&mut self, most: usize, into: &mut Vec<u8>) -> Result<bool, BodyFault>;
 
+    /// What the functions of a call returned has come: an encoded list of [`pinion_wire::call::Returned`]. Whoever
+    /// has not made a call expects none.
+    ///
+    /// # Errors
+    /// When it was not asked for.
+    fn returned(&mut self, _payload: &[u8]) -> Result<(), Gone> {
+        Err(Gone)
+    }
+
     /// The worker died while it ran this request: to be logged, whether the request goes to another worker or not.
     fn worker_died(&mut self, death: &Death);
 

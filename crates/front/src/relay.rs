@@ -235,6 +235,7 @@ impl<C: Client> Exchange<'_, C> {
         progress.heard = true;
         let done = match header.kind {
             Kind::Head => self.client.head(&HeadRef::decode(payload)?).is_ok(),
+            Kind::Returned => self.client.returned(payload).is_ok(),
             Kind::Log => {
                 self.client.log(header.flags as u8, payload);
                 true

@@ -21,8 +21,8 @@ pub(crate) struct Parts<'a> {
     /// The child's process id and a number of its own for each request.
     pub(crate) request_id: &'a str,
     pub(crate) server_pid: &'a str,
-    /// The callable's name.
-    pub(crate) callable: &'a str,
+    /// The callable's name; `None` for functions that are called before it is known.
+    pub(crate) callable: Option<&'a str>,
     /// The version of httpd, as numbers with dots.
     pub(crate) apache_version: &'a str,
 }
@@ -69,7 +69,9 @@ fn write_mod_wsgi(request: Request<'_>, parts: &Parts<'_>, out: &mut RequestWrit
     out.entry(b"mod_wsgi.handler_script", b"");
     out.entry(b"mod_wsgi.request_id", parts.request_id.as_bytes());
     out.entry(b"mod_wsgi.server_pid", parts.server_pid.as_bytes());
-    out.entry(b"mod_wsgi.callable_object", parts.callable.as_bytes());
+    if let Some(callable) = parts.callable {
+        out.entry(b"mod_wsgi.callable_object", callable.as_bytes());
+    }
     out.entry(b"apache.version", parts.apache_version.as_bytes());
     let micros = request.request_time_micros();
     let start = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);

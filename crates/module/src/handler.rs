@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use pinion_config::{Code, names::RequestNames};
+use pinion_config::Code;
 use pinion_front::Request as FrontRequest;
 use pinion_httpd::{
     Answer, FileKind, PathInfo, Request,
@@ -16,10 +16,13 @@ use pinion_httpd::{
 use pinion_wire::request::{BodyLength, RequestWriter, Target};
 
 use crate::{
-    body, child,
+    body,
+    child::{self, Child},
+    dispatch,
     effective::Effective,
     environ::{self, Parts},
     module::Pinion,
+    names::{Namer, Names},
     outcome::conclude,
     path::Split,
     relay::{Relay, Rules},
@@ -31,7 +34,7 @@ pub(crate) const HANDLER: &CStr = c"wsgi-script";
 /// The media type that means the same, for `AddType`.
 const MEDIA_TYPE: &CStr = c"application/x-httpd-wsgi";
 /// How long a request waits for workers to come up when nothing limits it.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 thread_local! {
     /// The request frame of the thread's request; kept for its capacity.
@@ -52,7 +55,8 @@ pub(crate) fn handle(request: Request<'_>) -> Answer {
     }
 }
 
-fn settings<'r>(request: Request<'r>) -> Effective<'r> {
+/// The settings that hold for a request.
+pub(crate) fn settings<'r>(request: Request<'r>) -> Effective<'r> {
     Effective {
         place: &request.dir_config::<Pinion>().settings,
         alias: translate::alias_of(request).map(|alias| &alias.script.options),
@@ -96,7 +100,13 @@ fn serve(request: Request<'_>, body: BodyLength) -> Answer {
     let settings = settings(request);
     let uri = request.uri().map_or(&b""[..], CStr::to_bytes);
     let split = Split::of(uri, request.path_info().map_or(b"", CStr::to_bytes));
-    let names = Names::of(request, settings, &split);
+    let namer = Namer::new(request, &split.script_name);
+    let mut names = Names::of(&namer, settings);
+    if let Some(script) = &settings.place.dispatch_script
+        && let Err(status) = dispatch::choose(request, script, &namer, &mut names)
+    {
+        return Answer::Http(status);
+    }
     if let Err(denied) = child.homes.check(request, &names.process_group) {
         log::request(request, Level::Error, &denied.to_string());
         return Answer::Http(500);
@@ -114,13 +124,12 @@ fn serve(request: Request<'_>, body: BodyLength) -> Answer {
         process_group: names.process_group.as_bytes(),
         application_group: names.application_group.as_bytes(),
     };
-    let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
     let parts = Parts {
         settings,
         split: &split,
-        request_id: &format!("{}-{number}", child.pid),
+        request_id: &new_id(child),
         server_pid: &child.pid,
-        callable: settings.callable(&names.callable),
+        callable: Some(settings.callable(&names.callable)),
         apache_version: &child.apache_version,
     };
     // Taken, not borrowed: an output filter may run another request for a script within this one.
@@ -150,6 +159,11 @@ fn serve(request: Request<'_>, body: BodyLength) -> Answer {
     conclude(request, &mut relay, outcome)
 }
 
+/// A name for a request that no other one has.
+pub(crate) fn new_id(child: &Child) -> String {
+    format!("{}-{}", child.pid, REQUESTS.fetch_add(1, Ordering::Relaxed))
+}
+
 /// Whether the method may be begun twice (RFC 9110, 9.2.1).
 fn is_safe(request: Request<'_>) -> bool {
     let method = request.method().map_or(&b""[..], CStr::to_bytes);
@@ -159,43 +173,4 @@ fn is_safe(request: Request<'_>) -> bool {
 fn changed_at(request: Request<'_>, settings: Effective<'_>) -> Option<u64> {
     let mtime = settings.script_reloading().then(|| request.file_mtime_micros()).flatten()?;
     u64::try_from(mtime).ok()
-}
-
-/// The names of the groups and the callable, expanded for a request.
-struct Names {
-    process_group: String,
-    application_group: String,
-    callable: Option<String>,
-}
-
-impl Names {
-    fn of(request: Request<'_>, settings: Effective<'_>, split: &Split) -> Self {
-        let text = |name: Option<&CStr>| {
-            name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-        };
-        let server = text(request.server().name());
-        let host = text(request.hostname());
-        let names = RequestNames {
-            server_name: &server,
-            host: &host,
-            port: request.server_port(),
-            script_name: &String::from_utf8_lossy(&split.script_name),
-        };
-        let lookup = |name: &str| variable(request, name);
-        Self {
-            process_group: settings.process_group().expand(&names, &lookup),
-            application_group: settings.application_group().expand(&names, &lookup),
-            callable: settings.callable_template().map(|name| name.expand(&names, &lookup)),
-        }
-    }
-}
-
-/// `%{ENV:name}`: the request's notes, then `subprocess_env`, then the server's own environment.
-fn variable(request: Request<'_>, name: &str) -> Option<String> {
-    let key = std::ffi::CString::new(name).ok()?;
-    let value = request.notes().get(&key).or_else(|| request.subprocess_env().get(&key));
-    match value {
-        Some(value) => Some(value.to_string_lossy().into_owned()),
-        None => std::env::var(name).ok(),
-    }
 }

@@ -7,18 +7,21 @@
 //! - At start: `directives` → `server` (what was said where) → `lifecycle` (checks, resolved
 //!   settings, supervisor of the manager).
 //! - In a child: `child`.
-//! - For a request: `translate` (alias → script) → `handler` (may it run, `body`, names) →
-//!   `environ` → `relay` → `outcome`.
+//! - For a request: `translate` (alias → script) → `handler` (may it run, `body`, `names`, `dispatch`) →
+//!   `environ` → `relay` → `outcome`; `call` is the way of hooks that ask a script.
 
 mod accounts;
 mod body;
+mod call;
 mod child;
 mod directives;
+mod dispatch;
 mod effective;
 mod environ;
 mod handler;
 mod lifecycle;
 mod module;
+mod names;
 mod outcome;
 mod path;
 mod permission;

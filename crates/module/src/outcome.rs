@@ -47,6 +47,19 @@ pub(crate) fn conclude(request: Request<'_>, relay: &mut Relay<'_>, outcome: Out
     Answer::Http(failure.status)
 }
 
+/// The status where a call came to nothing; says why in the log.
+pub(crate) fn refused(request: Request<'_>, outcome: Outcome) -> u16 {
+    let failure = match outcome {
+        Outcome::Done(End::Complete) | Outcome::ClientGone => {
+            Failure::new(502, Code::FrameInvalid, "the worker took the call for a request")
+        }
+        Outcome::Done(end) => ended(end),
+        Outcome::Trouble(trouble) => troubled(&trouble),
+    };
+    failure.log(request);
+    failure.status
+}
+
 /// A status for the client, and what the log says unless the worker has said it.
 struct Failure {
     status: u16,
@@ -86,6 +99,9 @@ fn ended(end: End) -> Failure {
         End::BodyFailed => Failure::silent(400),
         End::NoCallable => Failure::silent(404),
         End::Interrupted => Failure::silent(504),
+        End::Called => {
+            Failure::new(502, Code::FrameInvalid, "the worker took the request for a call")
+        }
         End::Complete | End::Failed | End::Truncated | End::NotLoaded => Failure::silent(500),
     }
 }

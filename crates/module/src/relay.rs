@@ -62,8 +62,7 @@ enum State {
 impl<'r> Relay<'r> {
     pub(crate) fn new(request: Request<'r>, rules: Rules) -> Self {
         let (output, input) = (Brigade::new(request), Brigade::new(request));
-        let script = request.filename().map_or(&b""[..], std::ffi::CStr::to_bytes);
-        let prefix = [b"[script ", script, b"] "].concat();
+        let prefix = prefix(request.filename().map_or(b"", std::ffi::CStr::to_bytes));
         let (state, elsewhere) = (State::Waiting, Vec::new());
         Self { request, rules, output, input, state, elsewhere, prefix, broken_body: None }
     }
@@ -208,13 +207,7 @@ impl Client for Relay<'_> {
     }
 
     fn log(&mut self, level: u8, text: &[u8]) {
-        let level = log_level(level);
-        for line in text.split(|byte| *byte == b'\n') {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if !line.is_empty() || text.len() == 1 {
-                log::request_bytes(self.request, level, &[&self.prefix, line].concat());
-            }
-        }
+        log_lines(self.request, &self.prefix, level, text);
     }
 
     fn body(&mut self, most: usize, into: &mut Vec<u8>) -> Result<bool, BodyFault> {
@@ -249,20 +242,7 @@ impl Client for Relay<'_> {
     }
 
     fn worker_died(&mut self, death: &Death) {
-        let Death { pid, group, cause, begun_ms, stack } = death;
-        let ran = begun_ms
-            .map_or_else(String::new, |ms| format!(", {}.{} s in", ms / 1000, (ms % 1000) / 100));
-        let line = text(self.request.request_line());
-        let follows = if stack.is_empty() { "" } else { "; what it wrote last follows" };
-        let code = Code::WorkerKilled;
-        log::request(
-            self.request,
-            Level::Error,
-            &format!(
-                "{code}: worker {pid} of group {group:?} {cause} while serving {line}{ran}{follows}"
-            ),
-        );
-        self.log(3, stack.as_bytes());
+        log_death(self.request, &self.prefix, death);
     }
 
     fn answered(&self) -> bool {
@@ -272,6 +252,37 @@ impl Client for Relay<'_> {
     fn cancelled(&self) -> bool {
         pinion_httpd::is_stopping() && self.request.connection().has_hung_up()
     }
+}
+
+/// What each line that a script writes begins with.
+pub(crate) fn prefix(script: &[u8]) -> Vec<u8> {
+    [b"[script ", script, b"] "].concat()
+}
+
+/// Logs what a script has written.
+pub(crate) fn log_lines(request: Request<'_>, prefix: &[u8], level: u8, text: &[u8]) {
+    let level = log_level(level);
+    for line in text.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if !line.is_empty() || text.len() == 1 {
+            log::request_bytes(request, level, &[prefix, line].concat());
+        }
+    }
+}
+
+/// Logs that a worker died over a request.
+pub(crate) fn log_death(request: Request<'_>, prefix: &[u8], death: &Death) {
+    let Death { pid, group, cause, begun_ms, stack } = death;
+    let ran = begun_ms
+        .map_or_else(String::new, |ms| format!(", {}.{} s in", ms / 1000, (ms % 1000) / 100));
+    let line = text(request.request_line());
+    let follows = if stack.is_empty() { "" } else { "; what it wrote last follows" };
+    let code = Code::WorkerKilled;
+    let what = format!(
+        "{code}: worker {pid} of group {group:?} {cause} while serving {line}{ran}{follows}"
+    );
+    log::request(request, Level::Error, &what);
+    log_lines(request, prefix, 3, stack.as_bytes());
 }
 
 /// A string of httpd's for a message.

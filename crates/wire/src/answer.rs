@@ -160,6 +160,8 @@ pub enum End {
     NoCallable = 6,
     /// The application was interrupted by `mod_wsgi.RequestTimeout`: 504.
     Interrupted = 7,
+    /// The functions of a [`Kind::Call`] were called, as the `Returned` frame before this one says.
+    Called = 8,
 }
 
 impl End {
@@ -177,6 +179,7 @@ impl End {
             Self::BodyFailed,
             Self::NoCallable,
             Self::Interrupted,
+            Self::Called,
         ]
         .into_iter()
         .find(|end| *end as u16 == flags)

@@ -27,6 +27,8 @@ pub enum Kind {
     Body = 2,
     /// Front door to worker, instead of [`Kind::Body`]: the body ended before it was whole. The payload is a reason in UTF-8.
     BodyFailed = 3,
+    /// Front door to worker, instead of [`Kind::Request`]: call functions of a script ([`crate::call`]).
+    Call = 4,
     /// Worker to front door, first frame of a connection ([`crate::answer::Welcome`]).
     Welcome = 16,
     /// Worker to front door: status and headers ([`crate::answer::HeadRef`]).
@@ -46,13 +48,16 @@ pub enum Kind {
     Want = 22,
     /// Manager to front door, in place of [`Kind::Welcome`]: no connection; the payload is a reason in UTF-8.
     Refused = 23,
+    /// Worker to front door: what the functions of a [`Kind::Call`] returned, a list of [`crate::call::Returned`].
+    Returned = 24,
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Request,
         Self::Body,
         Self::BodyFailed,
+        Self::Call,
         Self::Welcome,
         Self::Head,
         Self::Data,
@@ -61,6 +66,7 @@ impl Kind {
         Self::Log,
         Self::Want,
         Self::Refused,
+        Self::Returned,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {

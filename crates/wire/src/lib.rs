@@ -3,7 +3,7 @@
 //! No sockets and no clocks here: bytes in, values out. `ARCHITECTURE.md` says who sends what to whom.
 //!
 //! - [`frame`]: the header of every frame on a connection between a front door and a worker.
-//! - [`request`], [`answer`]: what the frames carry in either direction.
+//! - [`request`], [`answer`]: what the frames carry in either direction; [`call`]: functions that are called.
 //! - [`message`]: the messages of the door, the control channel and the reins.
 //! - [`board`]: the shared page of worker slots and mounts.
 //! - [`status`]: the page on which a worker notes what each of its threads has begun.
@@ -12,6 +12,7 @@
 
 pub mod answer;
 pub mod board;
+pub mod call;
 pub mod frame;
 pub mod message;
 mod read;

@@ -124,6 +124,15 @@ impl<'a> RequestWriter<'a> {
 
     /// Ends the frame with the bytes of the body that are here already.
     pub fn finish(self, inline: &[u8]) {
+        self.finish_as(Kind::Request, inline);
+    }
+
+    /// Ends the frame as one of [`Kind::Call`], with an encoded [`crate::call::Call`].
+    pub fn finish_call(self, call: &[u8]) {
+        self.finish_as(Kind::Call, call);
+    }
+
+    fn finish_as(self, kind: Kind, inline: &[u8]) {
         let Self { out, start, count_at, count, .. } = self;
         out[count_at..count_at + 2].copy_from_slice(&count.to_le_bytes());
         let offset = (out.len() - start - Header::SIZE) as u32;
@@ -131,7 +140,7 @@ impl<'a> RequestWriter<'a> {
             .copy_from_slice(&offset.to_le_bytes());
         out.extend_from_slice(inline);
         let len = (out.len() - start - Header::SIZE) as u32;
-        let header = Header { kind: Kind::Request, flags: 0, seq: 0, len };
+        let header = Header { kind, flags: 0, seq: 0, len };
         out[start..start + Header::SIZE].copy_from_slice(&header.encode());
     }
 

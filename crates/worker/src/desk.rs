@@ -22,6 +22,8 @@ pub(crate) struct Job {
     pub(crate) connection: Arc<Connection>,
     /// Its number on that connection.
     pub(crate) seq: u32,
+    /// Whether functions are to be called, not an application.
+    pub(crate) is_call: bool,
     bytes: Vec<u8>,
     payload: Range<usize>,
 }
@@ -205,11 +207,13 @@ fn take_request(connection: &Arc<Connection>) -> Result<Option<Job>, FrameError>
     let mut inbox = connection.inbox();
     inbox.skip_body()?;
     let Some((header, mut payload)) = inbox.frame()? else { return Ok(None) };
-    if header.kind != Kind::Request {
-        return Err(FrameError::Unexpected(header.kind));
-    }
+    let is_call = match header.kind {
+        Kind::Request => false,
+        Kind::Call => true,
+        other => return Err(FrameError::Unexpected(other)),
+    };
     let bytes = inbox.take_out(&mut payload);
-    Ok(Some(Job { connection: connection.clone(), seq: header.seq, bytes, payload }))
+    Ok(Some(Job { connection: connection.clone(), seq: header.seq, is_call, bytes, payload }))
 }
 
 /// The interpreter is being left: a thread that asked for the GIL now would be ended in the middle of Rust.

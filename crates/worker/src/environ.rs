@@ -103,19 +103,43 @@ impl Maker {
         exchange: &Arc<Exchange>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let environ = self.template.bind(py).copy()?;
-        for (name, value) in request.environ() {
-            if self.set_special(&environ, name, value)? {
-                continue;
-            }
-            let value = latin1(py, value)?;
-            self.with_name(py, name, |name| set(&environ, name, value.as_any()))?;
-        }
+        self.set_entries(&environ, request)?;
         let input = Input::new(exchange.clone(), Body::new(request.body, request.inline));
         set(&environ, self.input.bind(py), Bound::new(py, input)?.as_any())?;
         let errors = Log::of_request(exchange.clone());
         set(&environ, self.errors.bind(py), Bound::new(py, errors)?.as_any())?;
         self.set_times(&environ, request.queued_ns)?;
         Ok(environ)
+    }
+
+    /// The environ of a request for functions that are called beside the application: the request's body is not theirs.
+    pub(crate) fn make_for_call<'py>(
+        &self,
+        py: Python<'py>,
+        request: &RequestRef<'_>,
+        exchange: &Arc<Exchange>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let environ = PyDict::new(py);
+        for name in ["mod_wsgi.process_group", "mod_wsgi.application_group"] {
+            environ.set_item(name, self.template.bind(py).get_item(name)?)?;
+        }
+        self.set_entries(&environ, request)?;
+        let errors = Log::of_request(exchange.clone());
+        set(&environ, self.errors.bind(py), Bound::new(py, errors)?.as_any())?;
+        Ok(environ)
+    }
+
+    /// What the front door knows.
+    fn set_entries(&self, environ: &Bound<'_, PyDict>, request: &RequestRef<'_>) -> PyResult<()> {
+        let py = environ.py();
+        for (name, value) in request.environ() {
+            if self.set_special(environ, name, value)? {
+                continue;
+            }
+            let value = latin1(py, value)?;
+            self.with_name(py, name, |name| set(environ, name, value.as_any()))?;
+        }
+        Ok(())
     }
 
     /// When the request was queued, and when it was begun: seconds since 1970.
@@ -179,7 +203,7 @@ fn is_special(name: &[u8]) -> bool {
 }
 
 /// A str of these bytes as Latin-1.
-fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
+pub(crate) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
     let start = NonNull::from(bytes).cast();
     let len = bytes.len() as ffi::Py_ssize_t;
     // SAFETY: pointer and length are those of a slice, whose length fits isize; NULL means the default error handling.

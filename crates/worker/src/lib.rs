@@ -4,7 +4,7 @@
 //!
 //! - [`worker`]: what the process was told to be; [`control`]: the thread that listens to the manager.
 //! - [`desk`], [`serve`]: the serving threads, between requests and with one.
-//! - [`posts`]: which thread runs which request. [`request`]: one request; [`environ`], [`input`], [`start_response`], [`streams`], [`files`]: its Python objects.
+//! - [`posts`]: which thread runs which request. [`request`]: one request; [`call`]: functions that a front door calls; [`environ`], [`input`], [`start_response`], [`streams`], [`files`]: its Python objects.
 //! - [`scripts`]: loading applications. [`interrupt`]: `RequestTimeout`, and how a thread gets it.
 //! - Without I/O and Python: [`turn`], [`inbox`], [`lines`], [`head`], [`response`], [`body`], [`retry`],
 //!   [`text`]; `tests/rules.rs` runs their tests.
@@ -12,6 +12,7 @@
 //! Unsafe code is for Python's C API where PyO3 has no safe call (or a slow one), and for forks.
 
 mod body;
+mod call;
 mod connection;
 mod control;
 mod desk;

@@ -57,11 +57,12 @@ pub(crate) fn run(
 }
 
 /// The beginning of a line in the log, by which people find it.
-fn lead(text: &str) -> String {
+pub(crate) fn lead(text: &str) -> String {
     format!("mod_wsgi (pid={}): {text}", std::process::id())
 }
 
-fn find(
+/// The script, loaded; or how the request ends, which was logged.
+pub(crate) fn find(
     py: Python<'_>,
     worker: &Worker,
     path: &[u8],

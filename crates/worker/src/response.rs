@@ -97,6 +97,11 @@ impl Response {
         frame::push(&mut self.frames, Kind::Log, level.into(), self.seq, line);
     }
 
+    /// Appends the frame that tells what the functions of a call returned.
+    pub(crate) fn push_returned(&mut self, payload: &[u8]) {
+        frame::push(&mut self.frames, Kind::Returned, 0, self.seq, payload);
+    }
+
     /// Appends the End frame: of an answer whose application has returned, if `end` says complete. It is called
     /// truncated where it is shorter than its Content-Length, and complete where all was sent before the application failed.
     pub(crate) fn end(&mut self, end: End) {

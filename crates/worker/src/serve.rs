@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 use crate::desk::{Desk, Job, Next};
 use crate::environ::Maker;
 use crate::exchange::Exchange;
-use crate::request;
 use crate::worker::Worker;
+use crate::{call, request};
 
 /// Serves requests until the process ends.
 pub(crate) fn serve(py: Python<'_>, worker: &'static Worker, thread: usize) -> PyResult<()> {
@@ -51,9 +51,13 @@ fn run(py: Python<'_>, worker: &Worker, maker: &Maker, desk: &mut Desk, job: Job
                 End::Expired
             } else {
                 desk.begin(&job, &[line.method, b" ", line.mount, line.path]);
-                worker.count_request();
                 worker.posts.begin(desk.thread(), &exchange);
-                request::run(py, worker, maker, &request, &exchange)
+                if job.is_call {
+                    call::run(py, worker, maker, &request, &exchange)
+                } else {
+                    worker.count_request();
+                    request::run(py, worker, maker, &request, &exchange)
+                }
             };
             let frames = exchange.finish(py, end);
             worker.posts.end(py, desk.thread());

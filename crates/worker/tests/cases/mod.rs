@@ -4,6 +4,7 @@ use std::path::Path;
 
 mod answers;
 mod bodies;
+mod calls;
 mod life;
 mod output;
 
@@ -32,6 +33,8 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("bodies_that_nobody_reads", bodies::unread),
     ("bodies_that_are_read_beyond_the_end", bodies::read_beyond_the_end),
     ("frames_cut_and_garbled", bodies::garbled),
+    ("calls_return_values", calls::values),
+    ("calls_that_fail", calls::failures),
     ("logs", output::logs),
     ("logs_outside_of_requests", output::outside),
     ("restricted_streams", output::restricted),

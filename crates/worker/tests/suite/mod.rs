@@ -11,6 +11,7 @@ use pinion_unix::shared::SharedWords;
 use pinion_unix::signals::Signal;
 use pinion_unix::sockets::{self, Wait};
 use pinion_wire::answer::{End, FilePart, HeadRef, Welcome, decode_want};
+use pinion_wire::call::{Argument, Call, Returned};
 use pinion_wire::frame::{self, BODY_LAST};
 use pinion_wire::message::{self, Bit, GroupSpec, Rein, StartMount, StartSpec, Timeouts};
 use pinion_wire::request::{BodyLength, RequestWriter, Target};
@@ -257,6 +258,8 @@ pub(crate) struct Answer {
     /// How long each Data frame was.
     pub(crate) blocks: Vec<usize>,
     pub(crate) logs: Vec<String>,
+    /// What the functions of a call returned.
+    pub(crate) returned: Vec<Returned>,
     pub(crate) end: Option<End>,
 }
 
@@ -331,6 +334,26 @@ impl Front {
         self.send_bytes(&out);
     }
 
+    /// Calls functions of a script.
+    pub(crate) fn call(
+        &mut self,
+        script: &[u8],
+        functions: &[&str],
+        arguments: Vec<Argument>,
+    ) -> Answer {
+        self.seq += 1;
+        let target =
+            Target { script, callable: b"", process_group: b"group", application_group: b"app|/x" };
+        let mut out = Vec::new();
+        let mut writer = RequestWriter::new(&mut out, target, BodyLength::Known(0));
+        writer.entry(b"PATH_INFO", b"/caf\xe9");
+        let functions = functions.iter().map(|name| (*name).to_owned()).collect();
+        writer.finish_call(&message::encode(&Call { functions, arguments }).unwrap());
+        RequestWriter::stamp(&mut out, self.seq, clock());
+        self.send_bytes(&out);
+        self.answer(&mut Vec::new())
+    }
+
     /// Sends bytes as they are.
     pub(crate) fn send_bytes(&self, bytes: &[u8]) {
         sockets::send_all(self.socket.as_fd(), &mut [IoSlice::new(bytes)]).unwrap();
@@ -395,6 +418,7 @@ impl Front {
                     answer.body.extend_from_slice(&bytes);
                 }
                 Kind::Log => answer.logs.push(String::from_utf8_lossy(&payload).into_owned()),
+                Kind::Returned => answer.returned = message::decode(&payload).unwrap(),
                 Kind::Want => self.give(decode_want(&payload).unwrap() as usize, body),
                 Kind::End => answer.end = Some(End::from_flags(header.flags).unwrap()),
                 other => panic!("unexpected {other:?}"),
