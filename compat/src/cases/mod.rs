@@ -12,6 +12,7 @@ mod input;
 mod lifecycle;
 mod mounts;
 mod output;
+mod proxies;
 mod reload;
 mod response;
 mod stalling;
@@ -38,6 +39,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         daemon::suites(),
         directives::suites(),
         dispatch::suites(),
+        proxies::suites(),
         reload::suites(),
         lifecycle::suites(),
         apps::suites(),

@@ -148,6 +148,12 @@ registry! {
         "Apache is not started.",
         "Correct the pattern; it is a Perl-compatible regular expression.";
 
+    NetworkInvalid = "PIN0040", Error,
+        "address of a proxy not valid",
+        "`WSGITrustedProxies` was given something that is no IP address and no network.",
+        "Apache is not started.",
+        "Write addresses or networks such as `10.0.0.5`, `10.0.0.0/8` or `2001:db8::/32`, with blanks between them.";
+
     GroupDuplicate = "PIN0101", Error,
         "process group declared twice",
         "Two `WSGIDaemonProcess` directives give the same name. Names are unique in the whole server, over all virtual hosts.",
@@ -253,6 +259,18 @@ registry! {
         "The program `pinion` or the worker core is not where the module looks for it.",
         "Apache is not started.",
         "Name the folder that Pinion is installed in with `PinionPrefix`.";
+
+    ProxiesNotNamed = "PIN0130", Warning,
+        "headers of proxies trusted from everybody",
+        "`WSGITrustedProxyHeaders` stands without `WSGITrustedProxies`; then, as in mod_wsgi, each peer counts as a trusted proxy.",
+        "Any client that reaches Apache can choose what applications take for its address, host and scheme.",
+        "Name the proxies with `WSGITrustedProxies`.";
+
+    ProxyHeadersNotNamed = "PIN0131", Warning,
+        "proxies without trusted headers",
+        "`WSGITrustedProxies` stands without `WSGITrustedProxyHeaders`.",
+        "Nothing is believed of what the proxies say; applications see the proxy as the client.",
+        "Name the headers that the proxies always set, one for each purpose.";
 
     WorkerStarted = "PIN0200", Notice,
         "worker ready",

@@ -189,8 +189,24 @@ pub const DIRECTIVES: &[Row] = &[
     missing("WSGISwitchInterval"),
     row("WSGITelemetryOptions", Honoured, &["telemetry_refused::options"]),
     row("WSGITelemetryService", Honoured, &["telemetry_refused::service"]),
-    missing("WSGITrustedProxies"),
-    missing("WSGITrustedProxyHeaders"),
+    row(
+        "WSGITrustedProxies",
+        Honoured,
+        &[
+            "proxies_daemon::chain_ends_at_the_first_unknown",
+            "proxies_daemon::untrusted_peer_changes_nothing",
+            "proxies_refused::networks_in_all_forms_are_taken",
+        ],
+    ),
+    row(
+        "WSGITrustedProxyHeaders",
+        Differently("a header that is not in mod_wsgi's list is refused instead of ignored"),
+        &[
+            "proxies_daemon::all_at_once",
+            "proxies_daemon::other_headers_of_the_family_are_hidden",
+            "proxies_refused::unknown_header_is_refused",
+        ],
+    ),
     row(
         "WSGIVerboseDebugging",
         Differently("`LogLevel wsgi:debug` alone decides what is logged"),

@@ -12,6 +12,7 @@ use crate::group::DaemonGroup;
 use crate::model::{AliasSource, ImportScript, ScriptAlias};
 use crate::names::NameTemplate;
 use crate::options::{self, Origin, nearest};
+use crate::proxies::{self, Header, Networks};
 use crate::settings::{CalledScript, DirSetting, DirSettings, MapHead, ServerSetting};
 use crate::telemetry;
 use crate::words;
@@ -239,6 +240,28 @@ pub const DIRECTIVES: &[Directive] = &[
         parse: |arg| dir_flag(arg, DirSetting::PassAuthorization),
     },
     Directive {
+        name: "WSGITrustedProxies",
+        contexts: EVERYWHERE,
+        args: Args::Raw,
+        syntax: "address|network …",
+        default: "every peer",
+        help: "The proxies whose WSGITrustedProxyHeaders are believed.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: trusted_proxies,
+    },
+    Directive {
+        name: "WSGITrustedProxyHeaders",
+        contexts: EVERYWHERE,
+        args: Args::Raw,
+        syntax: "header …",
+        default: "none",
+        help: "The headers by which proxies tell the client's address, scheme, host, port and mount point.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: trusted_headers,
+    },
+    Directive {
         name: "WSGIScriptReloading",
         contexts: EVERYWHERE,
         args: Args::One,
@@ -448,8 +471,6 @@ pub const LATER: &[&str] = &[
     "WSGIRestrictProcess",
     "WSGIRestrictSignal",
     "WSGISwitchInterval",
-    "WSGITrustedProxies",
-    "WSGITrustedProxyHeaders",
 ];
 
 /// The directive with this name; Apache does not mind upper and lower case.
@@ -539,6 +560,34 @@ fn map_head(arg: &str) -> Result<Value, ConfigError> {
         }
     };
     Ok(Value::Dir(DirSetting::MapHeadToGet(how)))
+}
+
+/// At least one word, each read by `read`; the first that is refused is named.
+fn each_word<T>(
+    args: &str,
+    what: &'static str,
+    mut read: impl FnMut(&str) -> Result<T, Problem>,
+) -> Result<Vec<T>, ConfigError> {
+    let words = words::words(args);
+    if words.is_empty() {
+        return Err(ConfigError::new("", Problem::Missing(what)));
+    }
+    let read = |word: &String| read(word).map_err(|problem| ConfigError::new(word, problem));
+    words.iter().map(read).collect()
+}
+
+fn trusted_proxies(args: &str) -> Result<Value, ConfigError> {
+    let mut all = Networks::default();
+    for networks in each_word(args, "the address", |word| Ok(Networks::parse(word)?))? {
+        all.extend(networks);
+    }
+    Ok(Value::Dir(DirSetting::TrustedProxies(all)))
+}
+
+fn trusted_headers(args: &str) -> Result<Value, ConfigError> {
+    let unknown = Problem::NotOneOf(proxies::NAMES);
+    let headers = each_word(args, "the header", |word| Header::find(word).ok_or(unknown.clone()))?;
+    Ok(Value::Dir(DirSetting::TrustedProxyHeaders(headers)))
 }
 
 fn dir_name(arg: &str, setting: fn(NameTemplate) -> DirSetting) -> Result<Value, ConfigError> {

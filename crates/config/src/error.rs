@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::codes::Code;
 use crate::names::NameError;
+use crate::proxies::NetworkError;
 use crate::telemetry::TelemetryProblem;
 
 /// A refused argument: what was written and what is wrong with it.
@@ -71,6 +72,9 @@ pub enum Problem {
     /// Words about telemetry.
     #[error(transparent)]
     Telemetry(#[from] TelemetryProblem),
+    /// Not the address of a proxy.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// The name of a process group is none.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -95,6 +99,7 @@ impl Problem {
             Self::UnknownOption { .. } => Code::OptionUnknown,
             Self::LaterOption => Code::OptionLater,
             Self::Name(_) => Code::GroupName,
+            Self::Network(_) => Code::NetworkInvalid,
             _ => Code::OptionValue,
         }
     }
@@ -119,6 +124,13 @@ impl Problem {
             }
             Self::LaterOption => "remove it, or stay with mod_wsgi where it is needed".into(),
             Self::Telemetry(problem) => problem.hint().into(),
+            Self::Network(NetworkError::Malformed) => {
+                "such as 10.0.0.5, 10.0.0.0/8 or 2001:db8::/32, one after the other, without commas"
+                    .into()
+            }
+            Self::Network(NetworkError::Everything) => {
+                "name the proxies; without WSGITrustedProxies every peer is trusted".into()
+            }
             Self::Name(_) => "use letters, digits, dots, dashes and underscores".into(),
         }
     }

@@ -22,6 +22,7 @@ mod group;
 mod model;
 pub mod names;
 pub mod options;
+pub mod proxies;
 pub mod python_home;
 mod settings;
 pub mod telemetry;

@@ -156,6 +156,10 @@ pub struct Config {
     pub vhost_settings: BTreeMap<VhostId, DirSettings>,
     /// Virtual hosts in which a section sets a group or a callable.
     pub sectioned: Vec<VhostId>,
+    /// Where `WSGITrustedProxies` stands first.
+    pub proxies_named: Option<Place>,
+    /// Where `WSGITrustedProxyHeaders` stands first.
+    pub proxy_headers_named: Option<Place>,
     /// The virtual hosts, filled in once all is read.
     pub vhosts: BTreeMap<VhostId, VirtualServer>,
 }
@@ -188,6 +192,14 @@ impl Config {
     }
 
     fn note(&mut self, setting: &DirSetting, met: &Met) {
+        let first = match setting {
+            DirSetting::TrustedProxies(_) => Some(&mut self.proxies_named),
+            DirSetting::TrustedProxyHeaders(_) => Some(&mut self.proxy_headers_named),
+            _ => None,
+        };
+        if let Some(first) = first {
+            first.get_or_insert_with(|| met.place.clone());
+        }
         if let DirSetting::ProcessGroup(group) = setting {
             let used = GroupUse { group: group.clone(), in_section: met.in_section };
             self.group_uses.push(placed(&used, met));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::names::NameTemplate;
+use crate::proxies::{Header, Networks, Trust};
 use crate::telemetry::{Telemetry, TelemetrySetting};
 
 /// Settings of the whole server.
@@ -112,6 +113,10 @@ pub struct DirSettings {
     pub map_head_to_get: Option<MapHead>,
     /// `WSGIDispatchScript`.
     pub dispatch_script: Option<CalledScript>,
+    /// `WSGITrustedProxies`.
+    pub trusted_proxies: Option<Networks>,
+    /// `WSGITrustedProxyHeaders`, in the order in which they are written.
+    pub trusted_proxy_headers: Option<Vec<Header>>,
 }
 
 /// One setting of a folder, as a directive gives it.
@@ -129,10 +134,12 @@ pub enum DirSetting {
     /// What is accepted, and nothing follows from.
     Nothing,
     DispatchScript(CalledScript),
+    TrustedProxies(Networks),
+    TrustedProxyHeaders(Vec<Header>),
 }
 
 impl DirSettings {
-    /// Takes a setting over; the last one counts.
+    /// Takes a setting over; the last one counts, but for lists.
     pub fn set(&mut self, setting: DirSetting) {
         match setting {
             DirSetting::ProcessGroup(name) => self.process_group = Some(name),
@@ -145,6 +152,13 @@ impl DirSettings {
             DirSetting::MapHeadToGet(how) => self.map_head_to_get = Some(how),
             DirSetting::Nothing => {}
             DirSetting::DispatchScript(script) => self.dispatch_script = Some(script),
+            // Each line adds to those before it in the same section.
+            DirSetting::TrustedProxies(networks) => {
+                self.trusted_proxies.get_or_insert_default().extend(networks);
+            }
+            DirSetting::TrustedProxyHeaders(headers) => {
+                self.trusted_proxy_headers.get_or_insert_default().extend(headers);
+            }
         }
     }
 
@@ -164,6 +178,11 @@ impl DirSettings {
             error_override: over.error_override.or(base.error_override),
             map_head_to_get: over.map_head_to_get.or(base.map_head_to_get),
             dispatch_script: over.dispatch_script.clone().or_else(|| base.dispatch_script.clone()),
+            trusted_proxies: over.trusted_proxies.clone().or_else(|| base.trusted_proxies.clone()),
+            trusted_proxy_headers: over
+                .trusted_proxy_headers
+                .clone()
+                .or_else(|| base.trusted_proxy_headers.clone()),
         }
     }
 
@@ -200,6 +219,12 @@ impl DirSettings {
     /// Whether Apache's error documents replace the application's; no unless set.
     pub fn error_override(&self) -> bool {
         self.error_override.unwrap_or(false)
+    }
+
+    /// What is trusted of what proxies say; nothing unless headers are named.
+    pub fn proxy_trust(&self) -> Option<Trust<'_>> {
+        let headers = self.trusted_proxy_headers.as_deref()?;
+        Some(Trust { headers, proxies: self.trusted_proxies.as_ref() })
     }
 
     /// What becomes of HEAD; [`MapHead::Auto`] unless set.

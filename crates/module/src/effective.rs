@@ -1,6 +1,6 @@
 //! The settings that hold for a request: those of its place, with the alias's own options over them.
 
-use pinion_config::{DEFAULT_CALLABLE, DirSettings, MapHead, NameTemplate};
+use pinion_config::{DEFAULT_CALLABLE, DirSettings, MapHead, NameTemplate, proxies::Trust};
 
 /// Both sources of a request's settings. Nothing is merged per request: each value is looked up where it is.
 #[derive(Clone, Copy)]
@@ -47,6 +47,10 @@ impl<'r> Effective<'r> {
 
     pub(crate) fn error_override(&self) -> bool {
         self.deciding(|options| options.error_override.is_some()).error_override()
+    }
+
+    pub(crate) fn proxy_trust(&self) -> Option<Trust<'r>> {
+        self.place.proxy_trust()
     }
 
     pub(crate) fn map_head_to_get(&self) -> MapHead {

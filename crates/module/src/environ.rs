@@ -12,7 +12,7 @@ use pinion_httpd::Request;
 use pinion_wire::request::RequestWriter;
 use pinion_wsgi::environ as rules;
 
-use crate::{effective::Effective, path::Split};
+use crate::{effective::Effective, path::Split, proxies};
 
 /// What [`write`] needs beside the request.
 pub(crate) struct Parts<'a> {
@@ -30,11 +30,13 @@ pub(crate) struct Parts<'a> {
 /// Writes all entries.
 pub(crate) fn write(request: Request<'_>, parts: &Parts<'_>, out: &mut RequestWriter<'_>) {
     request.add_common_vars();
+    let proxied = parts.settings.proxy_trust().map(|trust| proxies::rewrite(request, trust));
+    let replaced = |name| proxied.as_ref().is_some_and(|proxied| proxied.replaces(name));
     let mut https = None;
     for (name, value) in request.subprocess_env() {
         if name == b"HTTPS" {
             https = Some(value);
-        } else if !rules::is_dropped(name) && !is_taken_out(name) {
+        } else if !rules::is_dropped(name) && !is_taken_out(name) && !replaced(name) {
             out.entry(name, value);
         }
     }
@@ -44,9 +46,13 @@ pub(crate) fn write(request: Request<'_>, parts: &Parts<'_>, out: &mut RequestWr
         out.entry(b"HTTP_AUTHORIZATION", value.to_bytes());
     }
     write_cgi(request, parts, out);
-    let secure = https.map_or_else(|| request.scheme() == Some(c"https"), is_on);
-    out.entry(b"wsgi.url_scheme", if secure { b"https" } else { b"http" });
+    let told = proxied.as_ref().and_then(|proxied| proxied.https);
+    let secure = || https.map_or_else(|| request.scheme() == Some(c"https"), is_on);
+    out.entry(b"wsgi.url_scheme", if told.unwrap_or_else(secure) { b"https" } else { b"http" });
     write_mod_wsgi(request, parts, out);
+    if let Some(proxied) = &proxied {
+        proxies::write(proxied, out);
+    }
 }
 
 /// RFC 3875's variables that come from the request line.

@@ -25,6 +25,7 @@ mod names;
 mod outcome;
 mod path;
 mod permission;
+mod proxies;
 mod relay;
 mod server;
 mod translate;

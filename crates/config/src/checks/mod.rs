@@ -3,6 +3,7 @@
 
 mod groups;
 mod mounts;
+mod proxies;
 
 use std::path::Path;
 
@@ -23,6 +24,7 @@ pub fn check(config: &Config, files: &dyn Files, accounts: &dyn Accounts) -> Vec
     let mut checker = Checker { config, files, accounts, findings: Vec::new() };
     checker.groups();
     checker.mounts();
+    checker.proxies();
     let mut findings = checker.findings;
     findings.sort_by(|a, b| b.severity().cmp(&a.severity()).then_with(|| a.place.cmp(&b.place)));
     findings

@@ -368,3 +368,16 @@ fn errors_come_first() {
     let found = findings(&files(), &lines);
     assert!(found[0].starts_with("WSGI0150") && found[1].starts_with("PIN0111"), "{found:?}");
 }
+
+#[test]
+fn headers_and_proxies_belong_together() {
+    let warned = |lines: &[&str]| {
+        findings(&files(), lines).iter().map(|line| line[..7].to_owned()).collect::<Vec<_>>()
+    };
+    let (headers, proxies) = ("WSGITrustedProxyHeaders X-Real-IP", "WSGITrustedProxies 10.0.0.1");
+    assert_eq!(warned(&[headers]), ["PIN0130"]);
+    assert_eq!(warned(&[proxies]), ["PIN0131"]);
+    assert!(warned(&[headers, proxies]).is_empty());
+    let apart = [(0, true, headers), (1, true, headers), (2, false, proxies)];
+    assert!(findings_in(&files(), &apart).is_empty());
+}

@@ -143,3 +143,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn proxies_and_their_headers_are_lists() {
+    let Ok(Value::Dir(DirSetting::TrustedProxyHeaders(headers))) =
+        parse("WSGITrustedProxyHeaders X-Forwarded-For x-https  \"X-Host\"")
+    else {
+        panic!("no headers")
+    };
+    assert_eq!(headers, [Header::ForwardedFor, Header::Https, Header::Host]);
+    for (line, code) in [
+        ("WSGITrustedProxyHeaders", Code::ArgumentMissing),
+        ("WSGITrustedProxies", Code::ArgumentMissing),
+        ("WSGITrustedProxyHeaders Forwarded", Code::NotOneOf),
+        ("WSGITrustedProxyHeaders X-Host,X-Real-IP", Code::NotOneOf),
+        ("WSGITrustedProxies 10.0.0.1 localhost", Code::NetworkInvalid),
+        ("WSGITrustedProxies 10.0.0.1,10.0.0.2", Code::NetworkInvalid),
+        ("WSGITrustedProxies 0.0.0.0/0", Code::NetworkInvalid),
+    ] {
+        assert_eq!(parse(line).unwrap_err().code, code, "{line}");
+    }
+    let mut settings = DirSettings::default();
+    assert!(settings.proxy_trust().is_none());
+    for line in
+        ["WSGITrustedProxies 10.0.0.1", "WSGITrustedProxies ::1", "WSGITrustedProxyHeaders X-Host"]
+    {
+        let Ok(Value::Dir(setting)) = parse(line) else { panic!("{line}") };
+        settings.set(setting);
+    }
+    let proxies = settings.proxy_trust().and_then(|trust| trust.proxies).unwrap();
+    assert!(proxies.contains_text(b"10.0.0.1") && proxies.contains_text(b"::1"));
+}
