@@ -25,10 +25,13 @@ impl Stage {
         self.files.insert(place.into(), source.to_owned());
     }
 
-    /// The Python files below `folder` go to the same places below `place`.
+    /// The Python files below `folder`, and what packages of them are described by, go to the same places below
+    /// `place`.
     pub(super) fn add_python(&mut self, folder: &Path, place: &str) -> Result<()> {
         for file in files_below(folder)? {
-            let is_python = file.extension().is_some_and(|ending| ending == "py");
+            let is_python = file
+                .extension()
+                .is_some_and(|ending| ["py", "toml", "md"].iter().any(|known| ending == *known));
             if let (true, Ok(inside)) = (is_python, file.strip_prefix(folder)) {
                 self.files.insert(Path::new(place).join(inside), file.clone());
             }
@@ -106,13 +109,15 @@ mod tests {
         fs::create_dir_all(python.join("sub")).unwrap();
         fs::write(python.join("one.py"), "1").unwrap();
         fs::write(python.join("sub/two.py"), "2").unwrap();
+        fs::write(python.join("sub/pyproject.toml"), "[project]").unwrap();
         fs::write(python.join("README"), "no").unwrap();
         let stage = |python: &Path| {
             let mut stage = Stage::new(tree.clone());
             stage.add_python(python, "lib/pinion").unwrap();
             stage.apply().unwrap()
         };
-        assert_eq!(stage(&python), 2);
+        assert_eq!(stage(&python), 3);
+        assert!(tree.join("lib/pinion/sub/pyproject.toml").exists());
         let (one, two) = (tree.join("lib/pinion/one.py"), tree.join("lib/pinion/sub/two.py"));
         assert!(two.exists() && !tree.join("lib/pinion/README").exists());
         let before = inode(&one);
