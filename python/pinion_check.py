@@ -15,10 +15,13 @@ import sys
 def main():
     answer_to = keep_standard_output()
     question = json.load(sys.stdin)
-    answer = {"version": "%d.%d" % sys.version_info[:2], "prefix": sys.prefix}
+    answer = {"version": "%d.%d.%d" % sys.version_info[:3], "ini": None, "package": None}
+    if question["discover"]:
+        discover(question)
     answer["writes"] = writes(question["sources"])
     add_paths(question["python_path"])
-    answer["script_error"] = run_script(question["script"]) if question["script"] else None
+    if question["script"]:
+        run_script(question["script"])
     add_paths(question["paths"])
     if question["ini"]:
         answer["ini"] = look_at_ini(question)
@@ -54,7 +57,8 @@ def add_paths(folders):
 
 # ---------------------------------------------------------------- writes to standard output
 
-SKIPPED_FOLDERS = {"node_modules", "__pycache__", "tests", "test", "build", "dist"}
+# `websetup` is run by setup-app alone, by a person at a terminal.
+SKIPPED_FOLDERS = {"node_modules", "__pycache__", "tests", "test", "build", "dist", "websetup"}
 SKIPPED_FILES = {"setup.py", "manage.py", "conftest.py"}
 
 
@@ -163,9 +167,30 @@ def is_main_guard(test):
 
 # ---------------------------------------------------------------- the script
 
+def discover(question):
+    """Adds the folders and the ini file that the script names by absolute paths."""
+    texts = [text[len("config:"):] if text.startswith("config:") else text for text in constants(question["script"])]
+    folders = [text for text in texts if os.path.isabs(text) and os.path.isdir(text) and text not in ("/", sys.prefix)]
+    for folder in folders:
+        if "site-packages" not in folder and not os.path.exists(os.path.join(folder, "pyvenv.cfg")):
+            question["sources"].append(folder)
+    named = [text for text in texts if text.endswith(".ini")]
+    whole = [text for text in named if os.path.isabs(text)]
+    whole += [os.path.join(folder, text.lstrip("/")) for folder in folders for text in named]
+    question["ini"] = next((path for path in whole if os.path.isfile(path)), None)
+
+
+def constants(path):
+    try:
+        with open(path, "rb") as file:
+            tree = ast.parse(file.read(), path)
+    except (OSError, SyntaxError, ValueError, TypeError):
+        return []
+    return [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
 def run_script(path):
-    """Runs the script as a worker does; returns its traceback, or None."""
-    import traceback
+    """Runs the script as a worker does, for what it does to the path. Why it fails is the worker's to say."""
     import types
 
     module = types.ModuleType("_mod_wsgi_check")
@@ -176,11 +201,7 @@ def run_script(path):
         sys.modules[module.__name__] = module
         exec(code, module.__dict__)
     except BaseException:
-        lines = traceback.format_exc().splitlines()
-        # The frames of this file say nothing.
-        own = [at for at, line in enumerate(lines) if "pinion_check.py" in line]
-        return "\n".join([lines[0]] + lines[own[-1] + 2 :]) if own else "\n".join(lines)
-    return None
+        pass
 
 
 # ---------------------------------------------------------------- the ini file
@@ -196,14 +217,55 @@ def look_at_ini(question):
         with open(path) as file:
             parser.read_file(file)
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
-        return {"error": "%s" % error}
-    answer = {"missing_sections": missing_sections(parser), "unknown_eggs": [], "proxy_prefix": proxy_prefix(parser)}
+        return {"path": path, "error": "%s" % error}
+    answer = {"path": path, "error": None, "missing_sections": missing_sections(parser), "unknown_eggs": [], "proxy_prefix": proxy_prefix(parser)}
     for section, value in uses(parser):
         problem = egg_problem(value)
         if problem:
             answer["unknown_eggs"].append([section, value, problem])
     answer["database"] = database(parser, question["section"], here)
+    answer["loadapp_error"] = load_in_own_process(path, question["section"]) if is_application(parser) else None
+    if question["package"] is None:
+        question["distribution"] = next((value[4:].partition("#")[0] for _, value in uses(parser)), None)
+        question["package"] = (question["distribution"] or "").replace("-", "_") or None
     return answer
+
+
+def is_application(parser):
+    return any(section.partition(":")[0] in ("app", "application", "pipeline", "composite") for section in parser.sections())
+
+
+LOADER = """
+import json, sys, traceback
+path, ini, name = json.load(sys.stdin)
+sys.path[:] = path
+sys.dont_write_bytecode = True
+try:
+    from paste.deploy import loadapp
+    loadapp("config:" + ini, name=name)
+except BaseException:
+    sys.stderr.write("\\0" + traceback.format_exc())
+    sys.stderr.flush()
+import os
+os._exit(0)
+"""
+
+
+def load_in_own_process(ini, section):
+    """The traceback of loading the application from the ini file with nothing else loaded; None where it succeeds."""
+    import subprocess
+
+    name = None if section == "main" else section
+    done = subprocess.run(
+        [sys.executable, "-c", LOADER],
+        input=json.dumps([sys.path, ini, name]).encode(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    text = done.stderr.decode("utf-8", "replace")
+    if "\0" in text:
+        return text.rpartition("\0")[2].strip()
+    return None if done.returncode == 0 else "it ended with status %d\n%s" % (done.returncode, text)
 
 
 def missing_sections(parser):
@@ -320,7 +382,7 @@ def is_empty(execute, table):
 def look_at_package(question):
     from importlib import machinery, metadata
 
-    answer = {"editable": None, "shadowed_by": None}
+    answer = {"name": question["package"], "editable": None, "shadowed_by": None}
     spec = machinery.PathFinder.find_spec(question["package"])
     if spec is not None and spec.origin is None:
         # A folder without __init__.py: the project's own folder, found before what is installed.

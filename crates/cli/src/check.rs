@@ -1,21 +1,62 @@
 //! `pinion check`.
 
-use clap::Args;
-use pinion_deploy::{DeployError, Exit};
+use std::path::{Path, PathBuf};
 
-use crate::project::ProjectArguments;
+use clap::{Args, ValueEnum};
+use pinion_deploy::check::{self, Report, Subject};
+use pinion_deploy::{DeployError, Deployment, Exit};
+
+use crate::parameters::Parameters;
 use crate::say;
 
 /// Options of `pinion check`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
+    /// A project's folder, an Apache configuration file, or the folder of Apache's configuration
+    #[arg(value_name = "WHAT", default_value = ".")]
+    what: PathBuf,
+    /// The folder of the Apache that a project is deployed to
+    #[arg(long, value_name = "FOLDER", default_value = "/etc/apache2")]
+    apache_root: PathBuf,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// End with status 1 when there are warnings
+    #[arg(long)]
+    strict: bool,
     #[command(flatten)]
-    project: ProjectArguments,
+    parameters: Parameters,
 }
 
-/// Finds the project.
+/// How the result is written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// One object, for machines
+    Json,
+}
+
+/// Examines what was named.
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, DeployError> {
-    let deployment = arguments.project.load()?;
-    say::line(&deployment.project);
-    Ok(Exit::Done)
+    let report = check::examine(&subject(arguments)?)?;
+    print(&report, arguments.format);
+    Ok(report.exit(arguments.strict))
+}
+
+/// A folder with a configuration of Apache's is one; any other is a project's.
+fn subject(arguments: &Arguments) -> Result<Subject, DeployError> {
+    let path: &Path = &arguments.what;
+    if !path.is_dir() || check::is_apache(path) {
+        return check::configuration(path);
+    }
+    let deployment = Deployment::load(path, &arguments.parameters.0)?;
+    check::deployment(deployment, &arguments.apache_root)
+}
+
+fn print(report: &Report, format: Format) {
+    match format {
+        Format::Table => say::line(report),
+        Format::Json => say::line(format_args!("{:#}", report.json())),
+    }
 }

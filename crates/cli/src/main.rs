@@ -34,8 +34,7 @@ enum Command {
     /// Take a deployed site away again.
     #[command(hide = true)]
     Undeploy(undeploy::Arguments),
-    /// Examine a deployment without changing it.
-    #[command(hide = true)]
+    /// Examine a deployment, or any configuration for mod_wsgi, without changing it.
     Check(check::Arguments),
     /// Manage workers for Apache. Apache's module starts this itself.
     #[command(hide = true)]

@@ -1,13 +1,13 @@
 //! What the command prints: results on standard output, errors on standard error.
 
 use std::fmt::Display;
+use std::io::Write as _;
 
 use pinion_deploy::error::{DeployError, Exit};
 
-/// Prints a line of the result.
-#[expect(clippy::print_stdout, reason = "a command prints its results")]
+/// Prints a line of the result. Whoever does not read it to its end, such as `head`, wants no more.
 pub(crate) fn line(text: impl Display) {
-    println!("{text}");
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// Prints why the command failed.

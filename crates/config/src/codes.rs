@@ -3,8 +3,8 @@
 //! Codes never change their meaning and are never used again. `PIN00..` are refused directives,
 //! `PIN01..` what a check of the configuration finds, `PIN02..` events of workers, `PIN03..` of
 //! requests, `PIN04..` of the manager, `PIN05..` what the deployment commands refuse, `PIN06..` what
-//! they find missing, `PIN07..` what goes wrong while they do it. A condition that mod_wsgi documents
-//! has mod_wsgi's code.
+//! they find missing, `PIN07..` what goes wrong while they do it, `PIN08..` what `pinion check` finds.
+//! A condition that mod_wsgi documents has mod_wsgi's code.
 
 use std::fmt;
 
@@ -530,6 +530,107 @@ registry! {
         "A name or path holds a line break, a NUL or another character that the generated file has no way to quote.",
         "Nothing is written.",
         "Choose another name.";
+
+    CheckNothing = "PIN0801", Error,
+        "nothing to check here",
+        "The path that `pinion check` was given is neither a project, nor a configuration file, nor the folder of Apache's configuration.",
+        "Nothing is examined.",
+        "Name one of these.";
+    ConfigurationUnreadable = "PIN0802", Error,
+        "configuration not understood",
+        "A file of Apache's configuration cannot be read, or its sections do not end where they should.",
+        "Nothing is examined.",
+        "Correct the line that the message names.";
+    RequestFailed = "PIN0803", Error,
+        "application does not answer",
+        "The application was loaded, and its first page is answered with a status of 500 or more, or not at all.",
+        "Visitors see an error page.",
+        "Mend what the traceback shows.";
+    PageMissing = "PIN0804", Warning,
+        "first page not found",
+        "The application runs and answers its own mount point with 404.",
+        "Visitors of the mount point see an error page.",
+        "Compare the application's routes with the mount point.";
+    StdoutWritten = "PIN0805", Warning,
+        "application writes to standard output",
+        "The project's code calls `print` or writes to `sys.stdout`.",
+        "Under Pinion it goes to the log; it raises an exception where `WSGIRestrictStdout` is On, as old versions of mod_wsgi had it.",
+        "Use `logging`, or write to `sys.stderr`.";
+    ResourceRace = "PIN0806", Warning,
+        "resources exist only after the first page",
+        "The application registers a page's resources (ToscaWidgets does) when the page is served, so a process that has not served it answers 404.",
+        "With several processes, pages now and then lack scripts and styles.",
+        "Let each process serve the page before it gets traffic: `warmup=/`.";
+    LoggingSections = "PIN0807", Error,
+        "sections for logging missing",
+        "The ini file names loggers, handlers or formatters that have no section in it.",
+        "The WSGI script ends with `KeyError` when it sets up logging.",
+        "Add the section that the message names.";
+    EggUnknown = "PIN0808", Error,
+        "package of the ini file unknown",
+        "`use = egg:NAME` names a package whose metadata is not installed, or an entry point that it does not have.",
+        "The application cannot be loaded.",
+        "Install the project into the virtualenv with pip.";
+    PackageShadowed = "PIN0809", Error,
+        "folder hides the package",
+        "The parent of the project's folder comes first on the path, so that the folder is imported in place of the package in it.",
+        "Imports fail, or find an empty namespace.",
+        "Put the project's folder itself on the path.";
+    IniExposed = "PIN0810", Warning,
+        "ini file readable by all",
+        "The ini file's mode lets every user of the machine read it.",
+        "They have the site's secrets.",
+        "`chmod 640`, with the server's group as its group.";
+    IniTracked = "PIN0811", Warning,
+        "ini file tracked by git",
+        "The ini file with the site's secrets is in the repository.",
+        "Everybody with the repository has them.",
+        "Remove it from the repository and choose new secrets.";
+    ProxyPrefix = "PIN0812", Warning,
+        "proxy-prefix without a proxy",
+        "The ini file puts the application behind PasteDeploy's proxy-prefix filter.",
+        "The mount point is added twice to links.",
+        "Remove the filter.";
+    SqliteShared = "PIN0813", Warning,
+        "SQLite with several processes",
+        "The application's database is SQLite, and its process group has more than one process.",
+        "Writers wait for each other, and fail after a while.",
+        "Use a database server, or one process.";
+    UsersMissing = "PIN0814", Warning,
+        "no users in the database",
+        "The tables have been made, and the one for users is empty: `setup-app` did not come to its end.",
+        "Nobody can sign in.",
+        "Run `setup-app` as the server's user, from the project's folder, with alembic installed.";
+    EditableInstall = "PIN0815", Warning,
+        "editable install in production",
+        "The project is installed with `pip install -e`.",
+        "What is changed in its folder is live at the next restart.",
+        "Install it without `-e`.";
+    MigrationMissing = "PIN0816", Warning,
+        "migration folder missing",
+        "The deployed TurboGears project has a model and no `migration` folder.",
+        "`setup-app` makes the tables and dies before it makes the users.",
+        "Copy the folder from the project.";
+    NotAsUser = "PIN0817", Notice,
+        "checked as another user",
+        "`pinion check` was not run by root.",
+        "Applications were run as this user, who may have other rights than the one that they will run as.",
+        "Run it as root.";
+    PythonFailed = "PIN0818", Error,
+        "interpreter gives no answer",
+        "The application's Python could not be run, died, or did not come to an end.",
+        "Less is examined.",
+        "Run the interpreter by hand, as the message shows.";
+    IniUnreadable = "PIN0819", Error,
+        "ini file not readable for the application",
+        "The application's user cannot read the ini file, or Python cannot parse it.",
+        "The application cannot be loaded; Python says `KeyError: 'formatters'`.",
+        "Correct the file or its permissions.";
+    DatabaseUnreadable = "PIN0820", Warning,
+        "database not readable",
+        "The application's database cannot be reached with what the ini file says.",
+        "Pages that need it are answered 500.",
+        "Correct the ini file, or start the database.";
 }
 
 #[cfg(test)]

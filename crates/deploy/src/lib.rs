@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod check;
 mod deployment;
 pub mod error;
 pub mod finding;

@@ -49,6 +49,14 @@ pub fn group_by_name(name: &str) -> io::Result<Option<u32>> {
     Ok(unistd::Group::from_name(name)?.map(|group| group.gid.as_raw()))
 }
 
+/// The name of the group of that number.
+///
+/// # Errors
+/// When the system's databases cannot be read.
+pub fn group_by_id(gid: u32) -> io::Result<Option<String>> {
+    Ok(unistd::Group::from_gid(Gid::from_raw(gid))?.map(|group| group.name))
+}
+
 /// All groups of the account `name`, `gid` among them.
 ///
 /// # Errors
@@ -75,6 +83,7 @@ mod tests {
         assert_eq!((root.uid, root.gid), (0, 0));
         assert_eq!(user_by_id(0).unwrap(), Some(root));
         assert_eq!(group_by_name("root").unwrap(), Some(0));
+        assert_eq!(group_by_id(0).unwrap().as_deref(), Some("root"));
         assert!(groups_of("root", 0).unwrap().contains(&0));
     }
 
