@@ -29,15 +29,27 @@ fn common(suite: Suite) -> Suite {
         .case("sys_exit_while_loading_is_500", sys_exit_while_loading)
         .case("mended_script_recovers", mended_script)
         .case("vanished_script_is_404", vanished_script)
+        .case("reload_required_is_asked_with_the_path", reload_required_path)
+        .case("reload_required_loads_anew", reload_required)
+        .case("reload_required_that_raises_changes_nothing", reload_required_raises)
+        .case("reload_required_is_not_asked_with_reloading_off", reload_required_off)
+        .case("script_without_mtime_is_loaded_anew", without_mtime)
+        .case("scripts_know_their_mtime", known_mtime)
 }
 
 fn daemon(site: &mut Site) -> Outcome {
     site.config("WSGIDaemonProcess reload threads=3\nWSGIDaemonProcess alone threads=2");
     site.config("WSGIDaemonProcess alone2 threads=2\nWSGIDaemonProcess alone3 threads=2");
+    site.config("WSGIDaemonProcess wish threads=2\nWSGIDaemonProcess strip threads=2");
     site.config("WSGIDaemonProcess fresh threads=2\nWSGIProcessGroup reload");
-    for (name, group) in
-        [("process", "alone"), ("touched", "alone2"), ("kept", "alone3"), ("smooth", "fresh")]
-    {
+    for (name, group) in [
+        ("process", "alone"),
+        ("touched", "alone2"),
+        ("kept", "alone3"),
+        ("smooth", "fresh"),
+        ("wishing", "wish"),
+        ("stripped", "strip"),
+    ] {
         site.config(format!("<Location /{name}.wsgi>\nWSGIProcessGroup {group}\n</Location>"));
     }
     scripts(site)
@@ -57,13 +69,20 @@ fn scripts(site: &mut Site) -> Outcome {
     {
         site.write(&format!("scripts/{name}.wsgi"), &text)?;
     }
+    let wishing = super::app(site, "wishing.wsgi")?;
+    let wishing = std::fs::read_to_string(&wishing)?;
+    for name in ["asked", "wishing", "raising", "unasked", "stripped", "known"] {
+        site.write(&format!("scripts/{name}.wsgi"), &wishing)?;
+    }
+    site.writable_folder("flags")?;
     site.write("scripts/syntax.wsgi", "def application(:\n")?;
     site.write("scripts/import.wsgi", "import compat_no_such_module\n")?;
     site.write("scripts/exit.wsgi", "import sys\nsys.exit(3)\n")?;
     site.write("scripts/broken.wsgi", "raise ValueError('compat: broken at first')\n")?;
     site.config(format!(
         "WSGIScriptAlias / {}/scripts/\n\
-         <Location /off.wsgi>\nWSGIScriptReloading Off\n</Location>",
+         <Location /off.wsgi>\nWSGIScriptReloading Off\n</Location>\n\
+         <Location /unasked.wsgi>\nWSGIScriptReloading Off\n</Location>",
         site.root().display()
     ));
     Ok(())
@@ -198,6 +217,60 @@ fn vanished_script(context: &Context) -> Outcome {
     ask(context, "vanished")?;
     std::fs::remove_file(context.path("scripts/vanished.wsgi"))?;
     assert_eq!(context.status("/vanished.wsgi")?, 404);
+    Ok(())
+}
+
+/// When the script was loaded, as long as nothing else is said of it.
+fn loaded(context: &Context, name: &str, query: &str) -> Result<String, Failed> {
+    let answer = context.get(&format!("/{name}.wsgi{query}"))?;
+    assert_eq!(answer.status, 200, "{name}: {}", answer.text());
+    Ok(answer.text())
+}
+
+fn reload_required_path(context: &Context) -> Outcome {
+    loaded(context, "asked", "")?;
+    let asked = loaded(context, "asked", "/asked")?;
+    assert_eq!(asked, context.path("scripts/asked.wsgi").display().to_string());
+    Ok(())
+}
+
+fn reload_required(context: &Context) -> Outcome {
+    let before = loaded(context, "wishing", "")?;
+    assert_eq!(loaded(context, "wishing", "")?, before);
+    std::fs::write(context.path("flags/wishing"), "")?;
+    let after = loaded(context, "wishing", "")?;
+    assert_ne!(after, before, "the very request that finds it out is served by the new code");
+    assert_eq!(loaded(context, "wishing", "")?, after);
+    Ok(())
+}
+
+fn reload_required_raises(context: &Context) -> Outcome {
+    let before = loaded(context, "raising", "")?;
+    assert_eq!(loaded(context, "raising", "")?, before);
+    context.log().wait_for("RuntimeError: compat: not to be asked", SOON)?;
+    Ok(())
+}
+
+fn reload_required_off(context: &Context) -> Outcome {
+    let before = loaded(context, "unasked", "")?;
+    std::fs::write(context.path("flags/unasked"), "")?;
+    assert_eq!(loaded(context, "unasked", "")?, before);
+    Ok(())
+}
+
+fn without_mtime(context: &Context) -> Outcome {
+    let first = loaded(context, "stripped", "/strip")?;
+    let second = loaded(context, "stripped", "")?;
+    assert_ne!(first, second);
+    assert_eq!(loaded(context, "stripped", "")?, second);
+    Ok(())
+}
+
+fn known_mtime(context: &Context) -> Outcome {
+    let known: u128 = loaded(context, "known", "/mtime")?.parse().map_err(|_| "no number")?;
+    let modified = std::fs::metadata(context.path("scripts/known.wsgi"))?.modified()?;
+    let since = modified.duration_since(SystemTime::UNIX_EPOCH).map_err(|_| "before 1970")?;
+    assert_eq!(known, since.as_micros());
     Ok(())
 }
 

@@ -95,7 +95,16 @@ pub const DIRECTIVES: &[Row] = &[
         ],
     ),
     missing("WSGIDestroyInterpreter"),
-    missing("WSGIDispatchScript"),
+    row(
+        "WSGIDispatchScript",
+        Honoured,
+        &[
+            "route_dispatch::process_group",
+            "route_dispatch::application_group",
+            "route_dispatch::callable_object",
+            "route_dispatch_alone::a_changed_script_is_reloaded",
+        ],
+    ),
     missing("WSGIDontWriteBytecode"),
     row(
         "WSGIEnableSendfile",
@@ -168,6 +177,7 @@ pub const DIRECTIVES: &[Row] = &[
         &[
             "reload_daemon::changed_script_is_loaded_again",
             "reload_daemon::reloading_off_keeps_the_script",
+            "reload_daemon::reload_required_loads_anew",
         ],
     ),
     row("WSGIServerMetrics", Honoured, &["accepted::wrong_values"]),

@@ -10,6 +10,7 @@ use pinion_wire::{
     FrameError,
     answer::End,
     board::{Board, Claim, Row},
+    frame::REQUEST_MAY_RELOAD,
     message::{AcquireReply, Death, InquireReply, Until},
     request::{RequestWriter, Target},
 };
@@ -104,6 +105,8 @@ enum Tried {
     Fresh(Trouble),
     /// Begun, and nothing of an answer came.
     Begun(Trouble),
+    /// The worker of this slot and epoch is to be replaced first.
+    Stale(u32, u32),
 }
 
 /// A front-door process's way to all workers.
@@ -153,6 +156,15 @@ impl Front {
                 }
                 // Once: the second worker to die of it is the last.
                 Tried::Begun(_) if request.repeatable => request.repeatable = false,
+                Tried::Stale(slot, epoch) => {
+                    fresh += 1;
+                    let stale = (slot, epoch);
+                    let replaced = self.have_replaced(&request, stale, client, round.deadline);
+                    if fresh > FRESH_TRIES || !replaced {
+                        // It cannot be loaded anew: better as it is than not at all.
+                        RequestWriter::unflag(request.frame, REQUEST_MAY_RELOAD);
+                    }
+                }
                 Tried::Fresh(trouble) | Tried::Begun(trouble) => {
                     return Outcome::Trouble(trouble);
                 }
@@ -286,6 +298,21 @@ impl Front {
         }
     }
 
+    /// Has a worker replaced whose script wants to be loaded anew, and waits for that. False when it goes on as it is.
+    fn have_replaced<C: Client>(
+        &self,
+        request: &Request<'_>,
+        (slot, epoch): (u32, u32),
+        client: &C,
+        deadline: Instant,
+    ) -> bool {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        let until = Until::Replaced { slot, epoch };
+        let key = mount_key(&request.target);
+        let reply = self.door.acquire(&key, until, patience, &|| client.cancelled());
+        matches!(reply, Ok(AcquireReply::Mounted(_)))
+    }
+
     fn word(&self, slot: usize, epoch: u32, number: u32, seq: u32) -> Word {
         match self.door.inquire((slot as u32, epoch), (number, seq), false) {
             Ok(InquireReply::Running { since_ms }) => Word::Running(since_ms),
@@ -302,6 +329,11 @@ impl Front {
         client: &mut C,
     ) -> Tried {
         let trouble = match relayed {
+            Relayed::Done(End::Reload) => {
+                let epoch = connection.epoch;
+                self.pool.put(slot, connection);
+                return Tried::Stale(slot as u32, epoch);
+            }
             Relayed::Done(end) => {
                 self.pool.put(slot, connection);
                 return Tried::Finished(Outcome::Done(end));

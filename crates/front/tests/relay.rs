@@ -11,11 +11,11 @@ use pinion_front::{Outcome, Trouble};
 use pinion_wire::{
     FrameError, Header, Kind,
     answer::{self, End, FilePart},
-    frame::{self, BODY_LAST, DATA_FLUSH},
+    frame::{self, BODY_LAST, DATA_FLUSH, REQUEST_MAY_RELOAD},
     message::{InquireReply, Timeouts, Until},
     request::RequestRef,
 };
-use staff::{Line, Notes, dead, serve, stage};
+use staff::{Line, Notes, dead, serve, serve_flagged, stage};
 
 const NO_TIMEOUTS: Timeouts = Timeouts {
     restart_interval: 0,
@@ -324,6 +324,29 @@ fn one_request_reports_a_changed_script() {
         assert!(matches!(serve(&stage, true, &mut notes), Outcome::Done(End::Complete)));
     }
     assert_eq!(*stage.acquired.lock().unwrap(), [Until::Ready, Until::Changed(5)]);
+}
+
+#[test]
+fn a_worker_that_wants_its_script_loaded_anew_is_replaced_first() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let play = move |_, line: Line| {
+        while let Some((header, _)) = line.receive() {
+            let may = header.flags & REQUEST_MAY_RELOAD != 0;
+            // One that asks again and again, until it is told to stop asking.
+            match (may, count.fetch_add(1, Ordering::SeqCst)) {
+                (true, 0..9) => line.frame(Kind::End, End::Reload as u16, header.seq, b""),
+                _ => line.send(&answer(header.seq, b"at last")),
+            }
+        }
+    };
+    let stage = stage(NO_TIMEOUTS, play, alive);
+    let mut notes = Notes::default();
+    assert!(matches!(serve_flagged(&stage, &mut notes), Outcome::Done(End::Complete)));
+    assert_eq!(notes.body, b"at last");
+    let acquired = stage.acquired.lock().unwrap();
+    assert_eq!(acquired[..2], [Until::Ready, Until::Replaced { slot: 0, epoch: 1 }]);
+    assert_eq!((acquired.len(), asked.load(Ordering::SeqCst)), (7, 7));
 }
 
 #[test]

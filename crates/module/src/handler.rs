@@ -13,6 +13,7 @@ use pinion_httpd::{
     Answer, FileKind, PathInfo, Request,
     log::{self, Level},
 };
+use pinion_wire::frame::REQUEST_MAY_RELOAD;
 use pinion_wire::request::{BodyLength, RequestWriter, Target};
 
 use crate::{
@@ -137,6 +138,9 @@ fn serve(request: Request<'_>, body: BodyLength) -> Answer {
     frame.clear();
     let mut writer = RequestWriter::new(&mut frame, target, body);
     environ::write(request, &parts, &mut writer);
+    if settings.script_reloading() {
+        writer.flag(REQUEST_MAY_RELOAD);
+    }
     writer.finish(&inline);
     // Applications answer ranges themselves, if they want to: httpd's filter would do it once more.
     request.headers_in().unset(c"Range");

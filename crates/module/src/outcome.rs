@@ -99,6 +99,7 @@ fn ended(end: End) -> Failure {
         End::BodyFailed => Failure::silent(400),
         End::NoCallable => Failure::silent(404),
         End::Interrupted => Failure::silent(504),
+        End::Reload => Failure::new(502, Code::FrameInvalid, "the worker did not run the request"),
         End::Called => {
             Failure::new(502, Code::FrameInvalid, "the worker took the request for a call")
         }

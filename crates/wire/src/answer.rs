@@ -162,6 +162,8 @@ pub enum End {
     Interrupted = 7,
     /// The functions of a [`Kind::Call`] were called, as the `Returned` frame before this one says.
     Called = 8,
+    /// Nothing was begun: the script shall be loaded anew first, by another worker.
+    Reload = 9,
 }
 
 impl End {
@@ -180,6 +182,7 @@ impl End {
             Self::NoCallable,
             Self::Interrupted,
             Self::Called,
+            Self::Reload,
         ]
         .into_iter()
         .find(|end| *end as u16 == flags)

@@ -74,6 +74,13 @@ impl Kind {
     }
 }
 
+/// Flag of [`Kind::Request`]: where the script says that it is out of date, another worker may be asked to load it anew
+/// ([`crate::answer::End::Reload`]); without it, the script runs as it is.
+pub const REQUEST_MAY_RELOAD: u16 = 1;
+
+/// Flag of [`Kind::Request`]: the request is no activity for inactivity-timeout (`WSGIIgnoreActivity`).
+pub const REQUEST_IS_NO_ACTIVITY: u16 = 2;
+
 /// Flag of [`Kind::Body`]: no more bytes of the body follow.
 pub const BODY_LAST: u16 = 1;
 

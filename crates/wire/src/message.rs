@@ -243,6 +243,13 @@ pub enum Until {
     /// The script changed to this modification time (microseconds since 1970): workers that have loaded the new one are ready, or
     /// loading it has failed and the old ones go on.
     Changed(u64),
+    /// The worker of this slot and epoch, whose script wants to be loaded anew, was replaced, or that has failed.
+    Replaced {
+        /// The slot's number on the board.
+        slot: u32,
+        /// The worker's epoch.
+        epoch: u32,
+    },
 }
 
 /// Answer to [`Door::Hello`].

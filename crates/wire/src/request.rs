@@ -76,6 +76,7 @@ pub struct RequestWriter<'a> {
     count_at: usize,
     count: u16,
     dropped: u32,
+    flags: u16,
 }
 
 impl<'a> RequestWriter<'a> {
@@ -98,7 +99,7 @@ impl<'a> RequestWriter<'a> {
         }
         let count_at = out.len();
         out.extend_from_slice(&0_u16.to_le_bytes());
-        Self { out, start, count_at, count: 0, dropped: 0 }
+        Self { out, start, count_at, count: 0, dropped: 0, flags: 0 }
     }
 
     /// Adds an environ entry.
@@ -114,6 +115,11 @@ impl<'a> RequestWriter<'a> {
         self.out.extend_from_slice(name);
         self.out.extend_from_slice(&value_len.to_le_bytes());
         self.out.extend_from_slice(value);
+    }
+
+    /// Sets flags of the frame, such as [`crate::frame::REQUEST_MAY_RELOAD`].
+    pub fn flag(&mut self, flags: u16) {
+        self.flags |= flags;
     }
 
     /// How many entries did not fit.
@@ -133,15 +139,21 @@ impl<'a> RequestWriter<'a> {
     }
 
     fn finish_as(self, kind: Kind, inline: &[u8]) {
-        let Self { out, start, count_at, count, .. } = self;
+        let Self { out, start, count_at, count, flags, .. } = self;
         out[count_at..count_at + 2].copy_from_slice(&count.to_le_bytes());
         let offset = (out.len() - start - Header::SIZE) as u32;
         out[start + Self::INLINE_AT..start + Self::INLINE_AT + 4]
             .copy_from_slice(&offset.to_le_bytes());
         out.extend_from_slice(inline);
         let len = (out.len() - start - Header::SIZE) as u32;
-        let header = Header { kind, flags: 0, seq: 0, len };
+        let header = Header { kind, flags, seq: 0, len };
         out[start..start + Header::SIZE].copy_from_slice(&header.encode());
+    }
+
+    /// Takes flags off a finished frame that starts at `frame[0]`.
+    pub fn unflag(frame: &mut [u8], flags: u16) {
+        let left = u16::from_le_bytes([frame[6], frame[7]]) & !flags;
+        frame[6..8].copy_from_slice(&left.to_le_bytes());
     }
 
     /// Writes the sequence number and the time of queueing into a finished frame that starts
@@ -245,6 +257,18 @@ mod tests {
         assert_eq!(request.body, BodyLength::Chunked);
         assert_eq!(request.inline, b"xyz");
         assert_eq!(request.environ().collect::<Vec<_>>(), [(&b"A"[..], &b"1"[..])]);
+    }
+
+    #[test]
+    fn flags_can_be_taken_off() {
+        let mut out = Vec::new();
+        let mut writer = RequestWriter::new(&mut out, TARGET, BodyLength::Known(0));
+        writer.flag(1);
+        writer.flag(2);
+        writer.finish(b"");
+        assert_eq!(Header::split(&out).unwrap().unwrap().0.flags, 3);
+        RequestWriter::unflag(&mut out, 1);
+        assert_eq!(Header::split(&out).unwrap().unwrap().0.flags, 2);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(crate) struct Job {
     pub(crate) seq: u32,
     /// Whether functions are to be called, not an application.
     pub(crate) is_call: bool,
+    /// The frame's flags.
+    pub(crate) flags: u16,
     bytes: Vec<u8>,
     payload: Range<usize>,
 }
@@ -213,7 +215,8 @@ fn take_request(connection: &Arc<Connection>) -> Result<Option<Job>, FrameError>
         other => return Err(FrameError::Unexpected(other)),
     };
     let bytes = inbox.take_out(&mut payload);
-    Ok(Some(Job { connection: connection.clone(), seq: header.seq, is_call, bytes, payload }))
+    let (seq, flags) = (header.seq, header.flags);
+    Ok(Some(Job { connection: connection.clone(), seq, is_call, flags, bytes, payload }))
 }
 
 /// The interpreter is being left: a thread that asked for the GIL now would be ended in the middle of Rust.

@@ -21,19 +21,24 @@ use crate::worker::Worker;
 use crate::{control, fork, interrupt, trouble};
 use pinion_wire::message::{Bit, RetireReason};
 
-/// Runs a request and says how it ended. Whatever happens, the exchange can be finished afterwards.
+/// Runs a request and says how it ended. Whatever happens, the exchange can be finished afterwards. `may_reload`:
+/// where the script says that it is out of date, nothing is run.
 pub(crate) fn run(
     py: Python<'_>,
     worker: &Worker,
     maker: &Maker,
     request: &RequestRef<'_>,
     exchange: &Arc<Exchange>,
+    may_reload: bool,
 ) -> End {
     exchange.enter();
     let script = match find(py, worker, request.target.script, exchange) {
         Ok(script) => script,
         Err(end) => return end,
     };
+    if may_reload && is_out_of_date(py, &script, request.target.script, exchange) {
+        return End::Reload;
+    }
     let callable = match script.callable(py, request.target.callable) {
         Ok(Some(callable)) => callable,
         Ok(None) => {
@@ -54,6 +59,16 @@ pub(crate) fn run(
         Ok(()) => End::Complete,
         Err(error) => report(py, request.target.script, exchange, &error),
     }
+}
+
+/// Whether the script wants to be loaded anew; what goes wrong as it says so is logged, and then it does not.
+fn is_out_of_date(py: Python<'_>, script: &Script, path: &[u8], exchange: &Exchange) -> bool {
+    let wish = script.wants_reload(py, path);
+    stop_child(py, wish.as_ref().err());
+    wish.unwrap_or_else(|error| {
+        report(py, path, exchange, &error);
+        false
+    })
 }
 
 /// The beginning of a line in the log, by which people find it.

@@ -5,12 +5,14 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
-use pyo3::types::{PyBytes, PyDict, PyModule};
+use pyo3::types::{PyBytes, PyDict, PyModule, PyString};
 
 use crate::retry::Failed;
 use crate::trouble;
@@ -33,8 +35,12 @@ enum Entry {
 #[derive(Debug)]
 pub(crate) struct Script {
     names: Py<PyDict>,
+    /// The callable's name that was asked for first, hardly ever another: made once as a Python string.
+    name: OnceLock<(Vec<u8>, Py<PyString>)>,
     /// Its modification time in microseconds since 1970, as it was before it was read.
     pub(crate) mtime: u64,
+    /// Whether it has said that it wants to be loaded anew: once is enough.
+    stale: AtomicBool,
 }
 
 /// What asking for a script led to.
@@ -58,8 +64,24 @@ impl Script {
         py: Python<'py>,
         name: &[u8],
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let name = String::from_utf8_lossy(name);
-        self.names.bind(py).get_item(&*name)
+        let text = || String::from_utf8_lossy(name);
+        let (known, kept) =
+            self.name.get_or_init(|| (name.to_vec(), PyString::intern(py, &text()).unbind()));
+        let names = self.names.bind(py);
+        if known == name { names.get_item(kept) } else { names.get_item(&*text()) }
+    }
+
+    /// Whether another process is to load it anew: its own `reload_required(path)` says so, or it has taken its
+    /// `__mtime__` away (both as in mod_wsgi). It is asked until it says so for the first time.
+    pub(crate) fn wants_reload(&self, py: Python<'_>, path: &[u8]) -> PyResult<bool> {
+        let names = self.names.bind(py);
+        let wanted = match names.get_item(intern!(py, "reload_required"))? {
+            _ if !names.contains(intern!(py, "__mtime__"))? => true,
+            None => return Ok(false),
+            Some(_) if self.stale.load(Ordering::Relaxed) => return Ok(false),
+            Some(ask) => ask.call1((OsStr::from_bytes(path),))?.is_truthy()?,
+        };
+        Ok(wanted && !self.stale.swap(true, Ordering::Relaxed))
     }
 }
 
@@ -123,14 +145,17 @@ pub(crate) fn modified(path: &[u8]) -> u64 {
 
 fn load(py: Python<'_>, path: &[u8]) -> Result<Arc<Script>, Failed> {
     let mtime = modified(path);
-    match execute(py, path) {
-        Ok(names) => Ok(Arc::new(Script { names, mtime })),
+    match execute(py, path, mtime) {
+        Ok(names) => {
+            let (name, stale) = (OnceLock::new(), AtomicBool::new(false));
+            Ok(Arc::new(Script { names, name, mtime, stale }))
+        }
         Err(error) => Err(Failed::new(mtime, trouble::traceback(py, &error), Instant::now())),
     }
 }
 
 /// Runs a script in a module of its own. No frame of ours appears in its tracebacks.
-fn execute(py: Python<'_>, path: &[u8]) -> PyResult<Py<PyDict>> {
+fn execute(py: Python<'_>, path: &[u8], mtime: u64) -> PyResult<Py<PyDict>> {
     let file = OsStr::from_bytes(path);
     let source = std::fs::read(file).map_err(|error| {
         let about = (error.raw_os_error().unwrap_or(0), message(&error), file);
@@ -151,6 +176,7 @@ fn execute(py: Python<'_>, path: &[u8]) -> PyResult<Py<PyDict>> {
     let modules = py.import("sys")?.getattr("modules")?;
     modules.set_item(&name, &module)?;
     let names = module.dict();
+    names.set_item(intern!(py, "__mtime__"), mtime)?;
     let ran = py.import("builtins")?.getattr("exec")?.call1((code, &names));
     if let Err(error) = ran {
         modules.del_item(&name)?;

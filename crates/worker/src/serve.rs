@@ -2,6 +2,7 @@
 
 use pinion_wire::Header;
 use pinion_wire::answer::End;
+use pinion_wire::frame::REQUEST_MAY_RELOAD;
 use pinion_wire::request::{BodyLength, RequestRef, RequestWriter, Target};
 use pyo3::prelude::*;
 
@@ -56,7 +57,8 @@ fn run(py: Python<'_>, worker: &Worker, maker: &Maker, desk: &mut Desk, job: Job
                     call::run(py, worker, maker, &request, &exchange)
                 } else {
                     worker.count_request();
-                    request::run(py, worker, maker, &request, &exchange)
+                    let may_reload = job.flags & REQUEST_MAY_RELOAD != 0;
+                    request::run(py, worker, maker, &request, &exchange, may_reload)
                 }
             };
             let frames = exchange.finish(py, end);
@@ -118,7 +120,7 @@ pub(crate) fn warm_up(
     let Ok(request) = RequestRef::decode(&frame[Header::SIZE..]) else { return Ok(None) };
     let maker = Maker::new(py, worker, 0)?;
     let exchange = Exchange::new(None, 0, false, Vec::new());
-    let end = request::run(py, worker, &maker, &request, &exchange);
+    let end = request::run(py, worker, &maker, &request, &exchange, false);
     let status = exchange.response(py, |response| response.code());
     let trouble = exchange.take_trouble(py);
     exchange.finish(py, end);

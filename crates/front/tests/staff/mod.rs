@@ -19,7 +19,7 @@ use pinion_wire::{
     Header, Kind,
     answer::{FilePart, HeadRef, Welcome},
     board::{self, Board, SlotState, SlotView},
-    frame,
+    frame::{self, REQUEST_MAY_RELOAD},
     message::{
         self, AcquireReply, Death, Door as Ask, HelloReply, InquireReply, Mounted, Timeouts,
     },
@@ -137,8 +137,10 @@ fn manage(
         };
         match message::decode::<Ask>(&bytes).unwrap() {
             Ask::Hello { .. } => {
-                lifelines.lock().unwrap().push(Some(socket.try_clone().unwrap()));
+                // Held until the only copy is in it: who has read the reply finds the lifeline there.
+                let mut lifelines = lifelines.lock().unwrap();
                 reply(message::encode(&HelloReply { row: Some(0) }).unwrap());
+                lifelines.push(Some(socket));
             }
             Ask::Acquire { until, .. } => {
                 acquired.lock().unwrap().push(until);
@@ -246,8 +248,19 @@ impl Client for Notes {
 
 /// Serves one request.
 pub(crate) fn serve(stage: &Stage, repeatable: bool, notes: &mut Notes) -> Outcome {
+    serve_with(stage, repeatable, 0, notes)
+}
+
+/// Serves a request whose script may be loaded anew.
+pub(crate) fn serve_flagged(stage: &Stage, notes: &mut Notes) -> Outcome {
+    serve_with(stage, true, REQUEST_MAY_RELOAD, notes)
+}
+
+fn serve_with(stage: &Stage, repeatable: bool, flags: u16, notes: &mut Notes) -> Outcome {
     let mut frame = Vec::new();
-    RequestWriter::new(&mut frame, TARGET, BodyLength::Known(0)).finish(b"");
+    let mut writer = RequestWriter::new(&mut frame, TARGET, BodyLength::Known(0));
+    writer.flag(flags);
+    writer.finish(b"");
     let request = Request {
         target: TARGET,
         frame: &mut frame,

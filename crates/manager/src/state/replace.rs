@@ -215,6 +215,24 @@ impl Core {
         }
     }
 
+    /// A worker's script wants to be loaded anew.
+    pub(super) fn replace_one(&mut self, id: PairId, slot: u32, epoch: u32, sight: &dyn Sight) {
+        let worker = self.slots.worker(slot).filter(|worker| {
+            self.workers.get(worker).is_some_and(|worker| {
+                worker.pair == id && worker.epoch == epoch && worker.state() == WorkerState::Ready
+            })
+        });
+        match worker {
+            Some(worker) => {
+                self.retry_now(id);
+                let said = "is to load its script anew";
+                self.retire(worker, Retiring::WhenReplaced, said, sight);
+            }
+            // It was replaced already.
+            None => self.answer_mounted(id),
+        }
+    }
+
     /// Has a ready worker replaced.
     pub(super) fn retire(&mut self, id: WorkerId, how: Retiring, said: &str, sight: &dyn Sight) {
         let Some(worker) = self.workers.get_mut(&id) else { return };

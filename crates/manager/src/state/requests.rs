@@ -89,8 +89,9 @@ impl Core {
                 self.script_changed(id, place, mtime, sight);
             }
             Until::Changed(_) if ready => self.answer_mounted(id),
+            Until::Replaced { slot, epoch } if ready => self.replace_one(id, slot, epoch, sight),
             Until::Ready if ready => self.answer_ready(id),
-            Until::Changed(_) => self.retry_now(id),
+            Until::Changed(_) | Until::Replaced { .. } => self.retry_now(id),
             Until::Ready => self.answer_if_failed(id, sight),
         }
         self.reconcile(id, sight);

@@ -7,6 +7,7 @@ mod bodies;
 mod calls;
 mod life;
 mod output;
+mod reload;
 
 /// A case: it is given an interpreter.
 pub(crate) type Case = fn(&Path);
@@ -42,6 +43,7 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("load_failure", life::load_failure),
     ("missing_callable", life::missing_callable),
     ("late_load_and_its_failure", life::late_load),
+    ("scripts_that_want_to_be_loaded_anew", reload::wishes),
     ("warmup", life::warmup),
     ("concurrent_requests_and_the_status_page", life::concurrent),
     ("one_thread_many_connections", life::one_thread),

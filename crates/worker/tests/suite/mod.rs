@@ -12,7 +12,7 @@ use pinion_unix::signals::Signal;
 use pinion_unix::sockets::{self, Wait};
 use pinion_wire::answer::{End, FilePart, HeadRef, Welcome, decode_want};
 use pinion_wire::call::{Argument, Call, Returned};
-use pinion_wire::frame::{self, BODY_LAST};
+use pinion_wire::frame::{self, BODY_LAST, REQUEST_MAY_RELOAD};
 use pinion_wire::message::{self, Bit, GroupSpec, Rein, StartMount, StartSpec, Timeouts};
 use pinion_wire::request::{BodyLength, RequestWriter, Target};
 use pinion_wire::status::{self, Begun, StatusPage};
@@ -170,7 +170,7 @@ impl Worker {
         sockets::set_timeouts(ours.as_fd(), Some(SOON), Some(SOON)).unwrap();
         let script = self.folder.path().join("app.wsgi").into_os_string().into_encoded_bytes();
         let mut front =
-            Front { socket: ours, seq: 0, bytes: Vec::new(), files: Vec::new(), script };
+            Front { socket: ours, seq: 0, bytes: Vec::new(), files: Vec::new(), script, flags: 0 };
         let (header, payload) = front.frame().expect("a Welcome");
         assert_eq!(header.kind, Kind::Welcome);
         let welcome = Welcome::decode(&payload).unwrap();
@@ -247,6 +247,7 @@ pub(crate) struct Front {
     bytes: Vec<u8>,
     files: Vec<OwnedFd>,
     script: Vec<u8>,
+    flags: u16,
 }
 
 /// A whole answer.
@@ -317,6 +318,7 @@ impl Front {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let mut out = Vec::new();
         let mut writer = RequestWriter::new(&mut out, target, length);
+        writer.flag(self.flags);
         for (name, value) in [
             ("REQUEST_METHOD", method),
             ("SCRIPT_NAME", "/mount"),
@@ -332,6 +334,14 @@ impl Front {
         writer.finish(inline);
         RequestWriter::stamp(&mut out, self.seq, queued_ns);
         self.send_bytes(&out);
+    }
+
+    /// Sends a GET whose script may be loaded anew first.
+    pub(crate) fn get_fresh(&mut self, path: &str) -> Answer {
+        self.flags = REQUEST_MAY_RELOAD;
+        let answer = self.get(path);
+        self.flags = 0;
+        answer
     }
 
     /// Calls functions of a script.

@@ -30,6 +30,41 @@ fn the_first_request_starts_all_workers_and_is_answered_by_the_first_that_is_rea
 }
 
 #[test]
+fn a_worker_whose_script_wants_to_be_loaded_anew_is_replaced() {
+    let mut sim = Sim::served(vec![group("g")]);
+    let before = sim.in_state(READY);
+    let (slot, (_, epoch)) = sim.board.first_key_value().unwrap();
+    let until = Until::Replaced { slot: u32::try_from(*slot).unwrap(), epoch: *epoch };
+    let waiter = sim.acquire(app(), until);
+    assert!(!sim.replies.contains_key(&waiter), "waits for the replacement");
+    let loading = sim.in_state(LOADING);
+    assert_eq!((loading.len(), sim.in_state(READY)), (1, before.clone()));
+    sim.make_ready(loading[0]);
+    assert!(sim.mounted(waiter));
+    let after = sim.in_state(READY);
+    assert_eq!(after.len(), 2);
+    assert!(after.contains(&loading[0]) && after != before);
+    // One who saw the old worker, and asks late.
+    let late = sim.acquire(app(), until);
+    assert!(sim.mounted(late));
+    assert!(sim.in_state(LOADING).is_empty());
+}
+
+#[test]
+fn a_worker_that_cannot_be_replaced_goes_on() {
+    let mut sim = Sim::served(vec![group("g")]);
+    let before = sim.in_state(READY);
+    let (slot, (_, epoch)) = sim.board.first_key_value().unwrap();
+    let until = Until::Replaced { slot: u32::try_from(*slot).unwrap(), epoch: *epoch };
+    let waiter = sim.acquire(app(), until);
+    let loading = sim.in_state(LOADING);
+    sim.fail(loading[0], "ValueError: x");
+    assert!(matches!(sim.replies[&waiter], AcquireReply::Failed { .. }));
+    sim.exit(loading[0], "exited with status 1");
+    assert_eq!(sim.in_state(READY), before);
+}
+
+#[test]
 fn an_unknown_group_is_named() {
     let mut sim = Sim::new(vec![group("g")]);
     let waiter = sim.acquire(mount("other", "", "/app"), Until::Ready);
