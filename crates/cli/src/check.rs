@@ -15,9 +15,9 @@ pub(crate) struct Arguments {
     /// A project's folder, an Apache configuration file, or the folder of Apache's configuration
     #[arg(value_name = "WHAT", default_value = ".")]
     what: PathBuf,
-    /// The folder of the Apache that a project is deployed to
+    /// The folder of the configuration of the Apache that a project is deployed to
     #[arg(long, value_name = "FOLDER", default_value = "/etc/apache2")]
-    apache_root: PathBuf,
+    apache_config: PathBuf,
     /// How the result is written
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -51,7 +51,7 @@ fn subject(arguments: &Arguments) -> Result<Subject, DeployError> {
         return check::configuration(path);
     }
     let deployment = Deployment::load(path, &arguments.parameters.0)?;
-    check::deployment(deployment, &arguments.apache_root)
+    check::deployment(deployment, &arguments.apache_config)
 }
 
 fn print(report: &Report, format: Format) {

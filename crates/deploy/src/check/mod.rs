@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pinion_config::files::SystemFiles;
-use pinion_config::{Code, Config, ServerSettings, checks};
+use pinion_config::{Code, Config, ServerSettings, Severity, checks};
 use pinion_front::installation::{self, Installation};
 use pinion_front::resolve::{self, Surroundings};
 use pinion_unix::users;
@@ -52,11 +52,10 @@ pub fn examine(subject: &Subject) -> Result<Report> {
     let accounts = SiteAccounts::new(reading.user.as_deref(), reading.group.as_deref());
     let mut notes = subject.notes();
     let found = checks::check(&reading.config, &SystemFiles, &accounts);
-    notes.extend(
-        reading.refused.iter().chain(&found).filter(|one| subject.concerns(one)).map(note_of),
-    );
-    let here = accounts.here();
-    let groups = groups(&reading.config, &here);
+    let mut found: Vec<_> = reading.refused.iter().chain(&found).collect();
+    let groups = groups(&reading.config, &accounts.here(), &found);
+    found.retain(|one| subject.concerns(one));
+    notes.extend(found.into_iter().map(note_of));
     let mut tried = Vec::new();
     for mount in mounts::of(reading).iter().filter(|mount| subject.has(&mount.script)) {
         let Some(group) = groups.iter().find(|group| group.name == mount.process_group) else {
@@ -96,7 +95,12 @@ fn note_of(found: &pinion_config::Finding) -> Note {
     }
 }
 
-fn groups(config: &Config, accounts: &SiteAccounts) -> Vec<GroupSpec> {
+/// The process groups, but for those in which something is wrong that keeps workers from starting.
+fn groups(
+    config: &Config,
+    accounts: &SiteAccounts,
+    found: &[&pinion_config::Finding],
+) -> Vec<GroupSpec> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let search_path: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let around = Surroundings {
@@ -106,7 +110,14 @@ fn groups(config: &Config, accounts: &SiteAccounts) -> Vec<GroupSpec> {
         search_path: &search_path,
         embedded: EMBEDDED,
     };
-    resolve::groups(config, &around)
+    let is_broken = |group: &GroupSpec| {
+        let place = config.group(&group.name).map(|definition| &definition.place);
+        let own = |one: &&&pinion_config::Finding| place.is_some() && one.place.as_ref() == place;
+        found.iter().filter(own).any(|one| one.severity() == Severity::Error)
+    };
+    let mut groups = resolve::groups(config, &around);
+    groups.retain(|group| !is_broken(group));
+    groups
 }
 
 fn not_as_user() -> Finding {

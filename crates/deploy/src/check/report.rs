@@ -80,7 +80,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Sorts the notes: errors first, then warnings, each by place; what was found twice counts once.
+    /// Sorts the notes: errors first, then warnings, both as they were found; what was found twice counts once.
     #[must_use]
     pub fn new(subject: String, tried: Vec<Tried>, notes: Vec<Note>) -> Self {
         let mut kept: Vec<Note> = Vec::new();
@@ -89,12 +89,8 @@ impl Report {
                 kept.push(note);
             }
         }
-        kept.sort_by(|a, b| {
-            let severity = b.finding.severity().cmp(&a.finding.severity());
-            severity
-                .then_with(|| a.finding.code.as_str().cmp(b.finding.code.as_str()))
-                .then_with(|| a.place.cmp(&b.place))
-        });
+        // Stable: what was found first may be why the rest is so.
+        kept.sort_by_key(|note| std::cmp::Reverse(note.finding.severity()));
         Self { subject, tried, notes: kept }
     }
 

@@ -1,0 +1,8 @@
+//! `pinion check` on real applications, with the staged Pinion.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
+
+mod configurations;
+mod eggs;
+mod support;
+mod widgets;
