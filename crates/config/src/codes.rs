@@ -545,6 +545,92 @@ registry! {
         "A name or path holds a line break, a NUL or another character that the generated file has no way to quote.",
         "Nothing is written.",
         "Choose another name.";
+    FileEdited = "PIN0508", Warning,
+        "generated file edited",
+        "A person has edited a generated file, so that it does not match its fingerprint any more.",
+        "The file is left as it is, unless it may be replaced.",
+        "Take the difference that is shown over by hand, or run `pinion deploy --overwrite`.";
+    ConfigMissing = "PIN0509", Error,
+        "no development.ini to make the configuration from",
+        "`--make-config` was given, and the project has no ini file of a Paste Deploy application.",
+        "Nothing is written.",
+        "Run it in the project's folder.";
+
+    ApacheMissing = "PIN0601", Warning,
+        "Apache not installed",
+        "None of the usual programs of Apache 2.4 is there.",
+        "The site cannot be enabled.",
+        "Install Apache; on Debian, `apt install apache2`.";
+    ModuleMissing = "PIN0602", Warning,
+        "module of Apache not loaded",
+        "The generated configuration uses directives of a module that Apache does not load.",
+        "`apachectl configtest` refuses the configuration.",
+        "Enable the module, as the message says.";
+    BaselineMissing = "PIN0603", Warning,
+        "no baseline virtualenv",
+        "The empty virtualenv that the application's is layered on is not there.",
+        "The application's processes cannot start.",
+        "Make it with `pinion env baseline`.";
+    VirtualenvMissing = "PIN0604", Warning,
+        "no virtualenv",
+        "The application's virtualenv is not there.",
+        "The application cannot be imported.",
+        "Make it with `pinion env create`.";
+    VirtualenvBroken = "PIN0605", Error,
+        "virtualenv cannot be used",
+        "The folder is no virtualenv, its base Python is gone, or it is for another architecture.",
+        "No process can run with it.",
+        "Make it anew, with a Python of this machine.";
+    VersionsDiffer = "PIN0606", Warning,
+        "baseline and virtualenv of two Python versions",
+        "The packages of one version cannot be layered on another.",
+        "The WSGI script fails with a message that names both.",
+        "Make one of them anew with the other's Python.";
+    NotDeployed = "PIN0607", Warning,
+        "project not at its deployment location",
+        "The project or its generated files are not where Apache is told to find them.",
+        "Apache answers 404.",
+        "Copy the project there, as the message says.";
+    IniMissing = "PIN0608", Warning,
+        "no ini file",
+        "The ini file that the WSGI script loads is not at the deployment location.",
+        "The application does not load.",
+        "Make one with `pinion deploy --make-config`, and install it there.";
+    IniBroken = "PIN0609", Error,
+        "ini file not understood",
+        "The deployed ini file has a line that Python's configparser refuses.",
+        "The application does not load.",
+        "Correct the line that the message names.";
+    IniDebug = "PIN0610", Warning,
+        "ini file in development mode",
+        "`debug` is on in `[DEFAULT]`, or set in the application's section.",
+        "An error shows a debugger to anyone who visits, with which they can run code.",
+        "Switch it off.";
+    IniSecret = "PIN0611", Warning,
+        "secret that others know",
+        "A secret of the ini file is development.ini's, or one that documentation shows.",
+        "Who knows it can forge sessions and sign in as anyone.",
+        "Put a fresh one in its place; `pinion deploy --make-config` does.";
+    PackageMissing = "PIN0614", Warning,
+        "package missing in the virtualenv",
+        "The project declares or imports a package that its virtualenv does not have. TurboGears' tools do not install a project's own dependencies.",
+        "The application does not load, or fails later.",
+        "Install it, and declare it in the project's metadata.";
+    PathRefused = "PIN0615", Warning,
+        "path closed to the application's user",
+        "The user may not pass or read a component of a path that the application needs; the message names it.",
+        "The application does not load.",
+        "Give the user access to the component.";
+    EggCacheRefused = "PIN0616", Warning,
+        "egg cache not writable",
+        "The folder of the egg cache does not exist, or the application's user may not write there.",
+        "Packages in zipped eggs with compiled parts cannot be imported.",
+        "Make the folder and give it to the user.";
+    DatabaseRefused = "PIN0617", Warning,
+        "database file not writable",
+        "The SQLite file or its folder does not belong to the application's user.",
+        "Pages show, but each change is answered 500.",
+        "Give both to the user.";
 
     CheckNothing = "PIN0801", Error,
         "nothing to check here",

@@ -37,4 +37,30 @@ impl Deployment {
         store.keep(given);
         Ok(Self { project, settings, layout, store })
     }
+    /// The path of the test page on the server: beside the application, never below it.
+    pub fn test_url(&self) -> String {
+        let mount = &self.settings.mount_point;
+        if mount.is_root() { "/wsgi-test".to_owned() } else { format!("{mount}-test") }
+    }
+
+    /// Where a browser finds the application.
+    pub fn address(&self) -> String {
+        format!("{}{}", self.server(), self.settings.mount_point)
+    }
+
+    /// Where a browser finds the test page, once it is enabled.
+    pub fn test_address(&self) -> Option<String> {
+        self.settings.test.then(|| format!("{}{}", self.server(), self.test_url()))
+    }
+
+    fn server(&self) -> String {
+        let Some(host) = &self.settings.host else { return "http://localhost".to_owned() };
+        let (scheme, usual) = if host.tls.is_some() { ("https", 443) } else { ("http", 80) };
+        let port = host.port.get();
+        if port == usual {
+            format!("{scheme}://{}", host.name)
+        } else {
+            format!("{scheme}://{}:{port}", host.name)
+        }
+    }
 }

@@ -70,6 +70,7 @@ fn fill(template: &str, values: Value) -> Result<String, Error> {
     environment.add_filter("folder", |text: &str| folder(text).map(Value::from_safe_string));
     environment.add_filter("python", |text: &str| python(text).map(Value::from_safe_string));
     environment.add_filter("shell", |text: &str| shell(text).map(Value::from_safe_string));
+    environment.add_filter("dotted", |text: &str| dotted(text).map(Value::from_safe_string));
     environment.add_filter("plain", |text: &str| plain(text).map(Value::from_safe_string));
     environment.render_str(template, values)
 }
@@ -86,12 +87,16 @@ fn one_line(text: &str) -> Result<&str, Error> {
     }
 }
 
-/// An argument of a directive, always in quotes: Apache takes `\"` and `\\` in them, and replaces
-/// `${NAME}` before it looks at quotes.
+/// An argument of a directive, in quotes where it needs them: Apache takes `\"` and `\\` in them, and
+/// replaces `${NAME}` before it looks at quotes.
 fn apache(text: &str) -> Result<String, Error> {
     if text.contains("${") {
         let problem = format!("{text:?} holds `${{`, which Apache replaces even in quotes");
         return Err(refuse(problem));
+    }
+    let bare = |c: char| c.is_ascii_alphanumeric() || "/._-:@+,=*[]".contains(c);
+    if !text.is_empty() && text.chars().all(bare) {
+        return Ok(text.to_owned());
     }
     Ok(format!("\"{}\"", one_line(text)?.replace('\\', "\\\\").replace('"', "\\\"")))
 }
@@ -115,6 +120,14 @@ fn folder(text: &str) -> Result<String, Error> {
 /// A string literal of Python 3.
 fn python(text: &str) -> Result<String, Error> {
     Ok(format!("\"{}\"", one_line(text)?.replace('\\', "\\\\").replace('"', "\\\"")))
+}
+
+/// Python names divided by dots, for an import.
+fn dotted(text: &str) -> Result<String, Error> {
+    if crate::values::dotted(text) {
+        return Ok(text.to_owned());
+    }
+    Err(refuse(format!("{text:?} is no name that Python can import")))
 }
 
 /// A word of a POSIX shell's command.

@@ -78,6 +78,11 @@ impl Kind {
         }
     }
 
+    /// Whether the ini file names the application by its installed metadata.
+    pub fn uses_egg(&self) -> bool {
+        self.paste().is_some_and(|ini| !ini.uses.starts_with("call:"))
+    }
+
     /// The ini file, for those that Paste Deploy loads.
     pub fn paste(&self) -> Option<&PasteIni> {
         match self {
@@ -155,6 +160,26 @@ impl Project {
     /// There is none, there are several, or a file that says it is broken.
     pub fn find(root: &Path, choices: &Choices) -> Result<Self, ProjectError> {
         recognise::project(root, choices)
+    }
+
+    /// The file of a module, in the project's folder or in `src` below it.
+    pub fn module_file(&self, module: &str) -> Option<PathBuf> {
+        recognise::module_file(&self.root, module)
+    }
+
+    /// The folder of the project's package.
+    pub fn package_folder(&self) -> Option<PathBuf> {
+        let file = self.module_file(self.package.as_deref()?)?;
+        let init = file.file_name().is_some_and(|name| name == "__init__.py");
+        init.then(|| file.parent().map(Path::to_owned))?
+    }
+
+    /// Whether the ini file configures logging.
+    pub fn configures_logging(&self) -> bool {
+        let file = self.kind.paste().map(|ini| &ini.file);
+        let text = file.and_then(|file| std::fs::read_to_string(file).ok());
+        let ini = text.and_then(|text| crate::ini::parse(&text).ok());
+        ini.is_some_and(|ini| ini.get("formatters", "keys").is_some())
     }
 }
 

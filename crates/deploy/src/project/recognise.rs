@@ -65,7 +65,7 @@ fn chosen(root: &Path, callable: &Callable) -> Result<Kind, ProjectError> {
 }
 
 /// The file of a module, in the project's folder or in `src` below it.
-fn module_file(root: &Path, module: &str) -> Option<PathBuf> {
+pub(super) fn module_file(root: &Path, module: &str) -> Option<PathBuf> {
     let path: PathBuf = module.split('.').collect();
     [root.to_owned(), root.join("src")]
         .iter()
