@@ -24,6 +24,8 @@ pub(crate) struct Connection {
     pub(crate) number: u32,
     /// The number of the last request on it.
     pub(crate) seq: u32,
+    /// Whether the last answer came so soon that it was worth looking for ([`crate::relay`]).
+    pub(crate) quick: bool,
 }
 
 /// How long a worker may leave what was sent to it unread. Only a head larger than a socket's buffer has to wait
@@ -72,7 +74,7 @@ impl Pool {
 pub(crate) fn connect(door: &Door, slot: usize, epoch: u32) -> Result<Connection, DoorError> {
     let socket = door.open(slot as u32, epoch)?;
     sockets::set_timeouts(socket.as_fd(), Some(TICK), Some(SEND))?;
-    Ok(Connection { socket, epoch, number: 0, seq: 0 })
+    Ok(Connection { socket, epoch, number: 0, seq: 0, quick: true })
 }
 
 #[cfg(test)]
@@ -81,7 +83,7 @@ mod tests {
 
     fn connection(epoch: u32) -> Connection {
         let (socket, _) = sockets::stream_pair().unwrap();
-        Connection { socket, epoch, number: 1, seq: 0 }
+        Connection { socket, epoch, number: 1, seq: 0, quick: true }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
     io,
     os::fd::{AsFd, OwnedFd},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use pinion_unix::sockets::{self, Wait};
@@ -20,6 +20,9 @@ use crate::{client::Client, door::is_timeout, pool::Connection};
 
 /// The receive buffer of a thread: what one receive may bring.
 const BUFFER: usize = 256 * 1024;
+/// How long the first part of an answer is looked for. A sleep and its end cost more than that where processors fall
+/// asleep as well.
+const LOOK: Duration = Duration::from_micros(60);
 /// The longest frame that must be whole before it is used (all but `Data`).
 const MAX_WHOLE: usize = 4 * 1024 * 1024;
 /// The most that one `Want` may ask for.
@@ -78,6 +81,8 @@ pub(crate) struct Exchange<'a, C> {
     pub(crate) connection: &'a mut Connection,
     pub(crate) client: &'a mut C,
     pub(crate) timeouts: Timeouts,
+    /// [`crate::Request::alone`].
+    pub(crate) alone: bool,
     /// Asks the manager about the request with this connection number and sequence.
     pub(crate) inquire: &'a dyn Fn(u32, u32) -> Word,
 }
@@ -133,11 +138,18 @@ impl<C: Client> Exchange<'_, C> {
             if let Err(error) = make_room(buffer, &mut start, &mut end) {
                 return Relayed::Garbled(error);
             }
-            match self.receive(&mut buffer[end..]) {
+            let received = match self.look(&mut buffer[end..], &progress) {
+                Some(received) => received,
+                None => self.receive(&mut buffer[end..], Wait::Yes),
+            };
+            match received {
                 Ok((0, _)) => return Relayed::Lost { heard: progress.heard },
                 Ok((count, file)) => {
                     end += count;
                     progress.last_byte = Instant::now();
+                    if !progress.heard {
+                        self.connection.quick = progress.last_byte - progress.sent < LOOK;
+                    }
                     progress.files.extend(file);
                 }
                 Err(error) if is_timeout(&error) => {
@@ -150,8 +162,26 @@ impl<C: Client> Exchange<'_, C> {
         }
     }
 
-    fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
-        sockets::recv_with_fd(self.connection.socket.as_fd(), buffer, Wait::Yes)
+    fn receive(&self, buffer: &mut [u8], wait: Wait) -> io::Result<(usize, Option<OwnedFd>)> {
+        sockets::recv_with_fd(self.connection.socket.as_fd(), buffer, wait)
+    }
+
+    /// Looks for the first part of the answer without going to sleep, where it may come soon and nobody else needs the processor.
+    fn look(
+        &self,
+        buffer: &mut [u8],
+        progress: &Progress,
+    ) -> Option<io::Result<(usize, Option<OwnedFd>)>> {
+        if !self.alone || !self.connection.quick || progress.heard {
+            return None;
+        }
+        while progress.sent.elapsed() < LOOK {
+            match self.receive(buffer, Wait::No) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                received => return Some(received),
+            }
+        }
+        None
     }
 
     /// Uses all that can be used of `bytes`; returns how many bytes that were.

@@ -43,6 +43,9 @@ pub struct Request<'a> {
     pub script_mtime: Option<u64>,
     /// How long to wait for workers to be ready.
     pub patience: Duration,
+    /// Whether nothing else runs in this process, and there are processors enough: then the first part of an answer is looked
+    /// for a moment before this thread goes to sleep.
+    pub alone: bool,
 }
 
 /// How a request ended.
@@ -200,6 +203,7 @@ impl Front {
             connection: &mut connection,
             client,
             timeouts: route.mounted.timeouts,
+            alone: request.alone,
             inquire: &|number, seq| self.word(slot, epoch, number, seq),
         }
         .run(request.frame);

@@ -39,6 +39,7 @@ impl Module for Probe {
     type Server = Words;
     type Dir = Words;
     type Mark = Words;
+    type Kept = ();
 
     const DIRECTIVES: &'static [Directive<Self>] = &[
         Directive {

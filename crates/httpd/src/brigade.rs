@@ -105,11 +105,20 @@ impl<'r> Brigade<'r> {
     /// Passes what was pushed, and then `pieces`, to the client. Fails when the client is gone
     /// or a filter refuses.
     pub fn pass(&mut self, pieces: &[Piece<'_, 'r>]) -> Result<(), Status> {
+        // SAFETY: the request is live.
+        let filters = unsafe { (*self.request.as_ptr()).output_filters };
+        self.pass_to(filters, pieces)
+    }
+
+    /// As [`Brigade::pass`], to a live chain of filters of the request or its connection.
+    pub(crate) fn pass_to(
+        &mut self,
+        filters: *mut sys::ap_filter_t,
+        pieces: &[Piece<'_, 'r>],
+    ) -> Result<(), Status> {
         for piece in pieces {
             self.push(piece);
         }
-        // SAFETY: the request is live.
-        let filters = unsafe { (*self.request.as_ptr()).output_filters };
         // SAFETY: filter chain and brigade are live; the borrowed bytes outlive this call, and
         // filters that keep a transient bucket longer copy it (apr_bucket_setaside).
         let status = unsafe { sys::ap_pass_brigade(filters, self.raw.as_ptr()) };

@@ -10,8 +10,23 @@ use std::time::Duration;
 
 use pinion_unix::sockets;
 
+use crate::brigade::{Brigade, Piece};
+use crate::module::Module;
+use crate::pool::Pool;
+use crate::request::Request;
+use crate::status::Status;
 use crate::sys;
 use crate::text::c_str;
+
+/// A connection's socket, to look at.
+enum Stream {
+    /// There is none: a stream inside another connection.
+    None,
+    /// httpd itself has closed it.
+    Closed,
+    /// Here it is.
+    Open(ManuallyDrop<TcpStream>),
+}
 
 /// A client's connection, live for `'c`.
 #[derive(Clone, Copy)]
@@ -49,26 +64,91 @@ impl<'c> Connection<'c> {
     /// Whether the client has closed its side of the connection. Looks at the socket.
     #[must_use]
     pub fn has_hung_up(self) -> bool {
+        match self.stream() {
+            Stream::None => false,
+            Stream::Closed => true,
+            Stream::Open(stream) => {
+                if !sockets::readable(stream.as_fd(), Some(Duration::ZERO)).unwrap_or(true) {
+                    return false;
+                }
+                // Something is there, so this does not wait: bytes, an error, or the end.
+                matches!(stream.peek(&mut [0]), Ok(0) | Err(_))
+            }
+        }
+    }
+
+    /// Waits until the client has sent something, or has gone; false when `timeout` (to a millisecond) passes first, or
+    /// there is no socket.
+    #[must_use]
+    pub fn await_client(self, timeout: Duration) -> bool {
+        match self.stream() {
+            Stream::Open(stream) => {
+                sockets::readable(stream.as_fd(), Some(timeout)).unwrap_or(false)
+            }
+            Stream::None | Stream::Closed => false,
+        }
+    }
+
+    /// Whether at least a third of the socket's buffer for sending is free, so that a short write does not wait.
+    #[must_use]
+    pub fn has_room(self) -> bool {
+        match self.stream() {
+            Stream::Open(stream) => sockets::writable_now(stream.as_fd()),
+            Stream::None | Stream::Closed => false,
+        }
+    }
+
+    /// Whether httpd will wait for another request behind this one's response. Decided when the headers have
+    /// gone through the filters.
+    #[must_use]
+    pub fn is_kept_alive(self) -> bool {
+        // SAFETY: the connection is live.
+        unsafe { (*self.as_ptr()).keepalive == sys::AP_CONN_KEEPALIVE }
+    }
+
+    /// Whether this is a stream inside another connection, as with HTTP/2.
+    #[must_use]
+    pub fn is_secondary(self) -> bool {
+        // SAFETY: the connection is live.
+        unsafe { !(*self.as_ptr()).master.is_null() }
+    }
+
+    /// Sends what filters below the request's still hold back, waiting for the client where needed.
+    pub fn flush(self, request: Request<'c>) -> Result<(), Status> {
+        // SAFETY: the connection is live.
+        let filters = unsafe { (*self.as_ptr()).output_filters };
+        Brigade::new(request).pass_to(filters, &[Piece::Flush])
+    }
+
+    /// What the module keeps for this connection; a default one at first.
+    #[must_use]
+    pub fn kept<M: Module>(self) -> &'c M::Kept {
+        // SAFETY: the connection is live.
+        let vector = unsafe { (*self.as_ptr()).conn_config };
+        // SAFETY: as above.
+        let pool = unsafe { (*self.as_ptr()).pool };
+        // SAFETY: its pool lives as long as it does, and one thread at a time has both.
+        let pool = unsafe { Pool::from_raw(pool) };
+        // SAFETY: as above; nothing else writes to the module's slot of its vector.
+        unsafe { crate::module::kept::<M>(vector, pool) }
+    }
+
+    /// The client's socket.
+    fn stream(self) -> Stream {
         // SAFETY: the connection is live.
         let socket = unsafe { sys::ap_get_conn_socket(self.as_ptr()) };
         if socket.is_null() {
-            return false;
+            return Stream::None;
         }
         let mut descriptor = -1;
         // SAFETY: the socket lives as long as its connection.
         unsafe { sys::apr_os_sock_get(&raw mut descriptor, socket) };
         if descriptor < 0 {
-            // httpd itself has closed it.
-            return true;
+            return Stream::Closed;
         }
         // SAFETY: the connection keeps the descriptor open; ManuallyDrop keeps it from being
         // closed here.
-        let stream = ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(descriptor) });
-        if !sockets::readable(stream.as_fd(), Some(Duration::ZERO)).unwrap_or(true) {
-            return false;
-        }
-        // Something is there, so this does not wait: bytes, an error, or the end.
-        matches!(stream.peek(&mut [0]), Ok(0) | Err(_))
+        Stream::Open(ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(descriptor) }))
     }
 
     /// Has httpd close the connection behind the response instead of waiting for another request.

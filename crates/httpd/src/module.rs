@@ -37,6 +37,9 @@ pub trait Module: Exported + Sized + 'static {
     type Dir: Configuration;
     /// What one hook leaves for later hooks of the same request ([`Request::mark`]).
     type Mark: 'static;
+    /// What the module keeps for each client's connection ([`Connection::kept`](crate::Connection::kept)). A connection goes from
+    /// thread to thread between requests.
+    type Kept: Default + Send + 'static;
 
     /// The directives, in no particular order.
     const DIRECTIVES: &'static [Directive<Self>];
@@ -208,6 +211,30 @@ pub(crate) unsafe fn mark<'r, M: Module>(
     let mark = unsafe { sys::ap_get_module_config(vector, M::record().index()) };
     // SAFETY: the slot holds NULL or what set_mark stored.
     unsafe { mark.cast::<M::Mark>().as_ref() }
+}
+
+/// What is kept in a connection's vector; made and put there when nothing is.
+///
+/// # Safety
+///
+/// `vector` is the configuration vector of a connection that lives for `'c`, whose pool is `pool`, and only this function
+/// writes to the module's slot in it.
+pub(crate) unsafe fn kept<'c, M: Module>(
+    vector: *mut sys::ap_conf_vector_t,
+    pool: Pool<'c>,
+) -> &'c M::Kept {
+    let index = M::record().index();
+    // SAFETY: passed on from the caller.
+    let kept = unsafe { sys::ap_get_module_config(vector, index) };
+    // SAFETY: the slot holds NULL or what the lines below stored, which lives as long as the connection.
+    if let Some(kept) = unsafe { kept.cast::<M::Kept>().as_ref() } {
+        return kept;
+    }
+    let made = pool.own(M::Kept::default());
+    // SAFETY: passed on from the caller.
+    unsafe { sys::ap_set_module_config(vector, index, made.as_ptr().cast()) };
+    // SAFETY: the pool has just taken it over and lives as long as the connection.
+    unsafe { made.as_ref() }
 }
 
 /// The module's configuration of a server, to be changed by a directive's handler.

@@ -95,6 +95,7 @@ pub(crate) fn call(
         repeatable: true,
         script_mtime: settings.script_reloading().then(|| modified(callee.script)).flatten(),
         patience: PATIENCE,
+        alone: false,
     };
     match (child.front.serve(asked, &mut caller), caller.returned) {
         (Outcome::Done(End::Called), Some(returned)) => Ok(returned),

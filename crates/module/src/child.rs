@@ -1,5 +1,6 @@
 //! A child process of httpd: its way to the workers.
 
+use std::num::NonZero;
 use std::sync::OnceLock;
 
 use pinion_config::Code;
@@ -9,7 +10,7 @@ use pinion_httpd::{
     log::{self, Level},
 };
 
-use crate::{lifecycle, permission::Homes, server};
+use crate::{lifecycle, pace::Means, permission::Homes, server};
 
 /// What a child has for all its requests.
 pub(crate) struct Child {
@@ -19,6 +20,8 @@ pub(crate) struct Child {
     pub(crate) homes: Homes,
     /// Its process id, written out.
     pub(crate) pid: String,
+    /// What may be spent on waiting for clients.
+    pub(crate) means: Means,
     /// The version of httpd, as numbers with dots.
     pub(crate) apache_version: String,
 }
@@ -42,6 +45,10 @@ pub(crate) fn init(main: Server<'_>) {
         front: Front::new(Door::new(inheritance.door), inheritance.board, pid, generation),
         homes: Homes::of(&server::collect(main)),
         pid: pid.to_string(),
+        means: Means {
+            threads: pinion_httpd::mpm_limits().threads,
+            processors: std::thread::available_parallelism().map_or(1, NonZero::get),
+        },
         apache_version: pinion_httpd::version(),
     });
 }

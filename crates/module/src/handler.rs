@@ -25,6 +25,7 @@ use crate::{
     module::Pinion,
     names::{Namer, Names},
     outcome::conclude,
+    pace::{self, Presence},
     path::Split,
     relay::{Relay, Rules},
     translate,
@@ -50,6 +51,8 @@ pub(crate) fn handle(request: Request<'_>) -> Answer {
     if handler != HANDLER && handler != MEDIA_TYPE {
         return Answer::Declined;
     }
+    let _presence = Presence::new();
+    pace::came(request);
     match prepare(request) {
         Ok(body) => serve(request, body),
         Err(answer) => answer,
@@ -150,6 +153,7 @@ fn serve(request: Request<'_>, body: BodyLength) -> Answer {
         repeatable: body.is_none() && is_safe(request),
         script_mtime: changed_at(request, settings),
         patience: PATIENCE,
+        alone: pace::is_alone(child.means),
     };
     let mut relay = Relay::new(
         request,

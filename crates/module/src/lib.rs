@@ -23,6 +23,7 @@ mod lifecycle;
 mod module;
 mod names;
 mod outcome;
+mod pace;
 mod path;
 mod permission;
 mod proxies;

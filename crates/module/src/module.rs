@@ -7,6 +7,7 @@ use pinion_httpd::{
 
 use crate::{
     child, directives, handler, lifecycle,
+    pace::{self, Pace},
     server::{Alias, Host, Section},
     translate,
 };
@@ -20,6 +21,7 @@ impl Module for Pinion {
     type Server = Host;
     type Dir = Section;
     type Mark = Alias;
+    type Kept = Pace;
 
     const DIRECTIVES: &'static [Directive<Self>] = &directives::table();
 
@@ -38,6 +40,11 @@ impl Module for Pinion {
             },
         ),
         Hook::at(Point::Handler),
+        // Behind those that write the log: the request is over then.
+        Hook::ordered(
+            Point::LogTransaction,
+            Order { rank: Rank::ReallyLast, after: &[], before: &[] },
+        ),
     ];
 
     fn check_config(_pools: &ConfigPools<'_>, main: Server<'_>) -> Result<(), Failed> {
@@ -62,5 +69,9 @@ impl Module for Pinion {
 
     fn handler(request: Request<'_>) -> Answer {
         handler::handle(request)
+    }
+
+    fn log_transaction(request: Request<'_>) {
+        pace::stay(request);
     }
 }

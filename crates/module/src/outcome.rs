@@ -8,7 +8,7 @@ use pinion_httpd::{
 };
 use pinion_wire::answer::End;
 
-use crate::relay::Relay;
+use crate::{pace, relay::Relay};
 
 /// Ends the answer and says what httpd is to do.
 pub(crate) fn conclude(request: Request<'_>, relay: &mut Relay<'_>, outcome: Outcome) -> Answer {
@@ -22,6 +22,7 @@ pub(crate) fn conclude(request: Request<'_>, relay: &mut Relay<'_>, outcome: Out
                 return Answer::Ok;
             }
             relay.complete();
+            pace::answered(request, relay.length());
             return Answer::Ok;
         }
         Outcome::ClientGone if !relay.is_unfit() => {

@@ -34,6 +34,8 @@ pub(crate) struct Relay<'r> {
     output: Brigade<'r>,
     input: Brigade<'r>,
     state: State,
+    /// How much of a body was passed on, in bytes.
+    length: usize,
     /// Where [`State::Elsewhere`] is.
     elsewhere: Vec<u8>,
     /// What each line of the application's output begins with.
@@ -64,7 +66,17 @@ impl<'r> Relay<'r> {
         let (output, input) = (Brigade::new(request), Brigade::new(request));
         let prefix = prefix(request.filename().map_or(b"", std::ffi::CStr::to_bytes));
         let (state, elsewhere) = (State::Waiting, Vec::new());
-        Self { request, rules, output, input, state, elsewhere, prefix, broken_body: None }
+        Self {
+            request,
+            rules,
+            output,
+            input,
+            state,
+            length: 0,
+            elsewhere,
+            prefix,
+            broken_body: None,
+        }
     }
 
     /// The path of this server whose page is to be sent instead.
@@ -83,6 +95,11 @@ impl<'r> Relay<'r> {
     /// Whether what the worker sent as a head cannot be sent to a client.
     pub(crate) fn is_unfit(&self) -> bool {
         self.state == State::Unfit
+    }
+
+    /// How much of a body was passed on, in bytes.
+    pub(crate) fn length(&self) -> usize {
+        self.length
     }
 
     /// Ends an answer that is whole.
@@ -186,6 +203,7 @@ impl Client for Relay<'_> {
         if self.state != State::Open {
             return Ok(());
         }
+        self.length = self.length.saturating_add(bytes.len());
         let block = if bytes.len() <= SHORT { Piece::Copied(bytes) } else { Piece::Bytes(bytes) };
         if last {
             self.state = State::Ended;
@@ -202,6 +220,7 @@ impl Client for Relay<'_> {
             return Ok(());
         }
         let FilePart { offset, length } = part;
+        self.length = self.length.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
         let file = SentFile::adopt(self.request, file, true).map_err(|_| Gone)?;
         self.pass(&[Piece::File { file, offset, length }])
     }

@@ -18,5 +18,4 @@ pub mod signals;
 pub mod sockets;
 mod system;
 pub mod title;
-pub mod usage;
 pub mod users;

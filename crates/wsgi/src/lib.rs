@@ -9,7 +9,6 @@
 
 pub mod environ;
 pub mod headers;
-pub mod metrics;
 pub mod response;
 pub mod status;
 

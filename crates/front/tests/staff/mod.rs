@@ -267,6 +267,7 @@ fn serve_with(stage: &Stage, repeatable: bool, flags: u16, notes: &mut Notes) ->
         repeatable,
         script_mtime: Some(5),
         patience: Duration::from_secs(20),
+        alone: true,
     };
     let outcome = stage.front.serve(request, notes);
     for slot in 0..2 {

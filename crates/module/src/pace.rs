@@ -1,0 +1,200 @@
+//! Stays with a client that asks again at once.
+//!
+//! Behind each response of a kept connection, httpd's event MPM hands the connection to its listener, which hands it to another
+//! thread when the next request has come. A client that sends that request within a blink, as a proxy under load does, makes the
+//! two hand-overs cost more than many a request. So short responses leave before httpd has
+//! tidied up, and where the last gap between a response and the next request was short, the thread waits a moment for the
+//! next one itself: httpd looks for it behind the hook that this is called from.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use pinion_httpd::{Connection, Request};
+
+use crate::{child, module::Pinion};
+
+/// The longest response, in bytes, that is sent on before httpd does it: a socket's buffer takes that much at once.
+const SHORT: usize = 8 * 1024;
+/// The longest gap that is worth a wait.
+const BLINK: Duration = Duration::from_millis(5);
+/// The longest gap that is worth looking again and again for, where this thread has nobody to give the processor to.
+const GLANCE: Duration = Duration::from_micros(200);
+/// How long that is done.
+const LOOK: Duration = Duration::from_micros(50);
+/// How many requests go by without a wait when one was in vain.
+const REST: u8 = 8;
+
+/// Requests that this process has in its hands, those waited for among them.
+static BUSY: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts a request as in this process's hands, while it lives.
+pub(crate) struct Presence(());
+
+impl Presence {
+    pub(crate) fn new() -> Self {
+        BUSY.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        BUSY.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether this process has nothing in its hands but one request, and a processor to spare for it.
+pub(crate) fn is_alone(means: Means) -> bool {
+    means.processors > 1 && BUSY.load(Ordering::Relaxed) <= 1
+}
+
+/// What is known of how quickly a client asks again.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    /// When the last response had left, in µs since 1970; 0 while none has.
+    left: Cell<i64>,
+    /// From then to the request behind it.
+    gap: Cell<Option<Duration>>,
+    /// The response has left and its request is not tidied up yet.
+    due: Cell<bool>,
+    /// Requests to come that are not to be waited for.
+    rest: Cell<u8>,
+}
+
+/// What this process may spend on waiting.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Means {
+    /// The threads that serve requests, from which a wait takes one away.
+    pub(crate) threads: usize,
+    /// The processors.
+    pub(crate) processors: usize,
+}
+
+/// What to do about the next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Plan {
+    /// Nothing: httpd finds it.
+    Leave,
+    /// Look again and again, for [`LOOK`].
+    Look,
+    /// Sleep until it is here, for [`BLINK`] at most.
+    Sleep,
+}
+
+/// What to do where the last gap was `gap` and `others` more requests are in the process's hands.
+fn plan(gap: Duration, others: usize, means: Means) -> Plan {
+    // Some threads stay free for connections that nobody waits for; with one thread, httpd waits itself.
+    let spare = 1 + means.threads / 12;
+    if gap > BLINK || others + 1 + spare >= means.threads {
+        Plan::Leave
+    } else if others > 0 {
+        Plan::Sleep
+    } else if gap <= GLANCE && means.processors > 1 {
+        Plan::Look
+    } else {
+        Plan::Leave
+    }
+}
+
+fn pace_of<'r>(request: Request<'r>) -> Option<(Connection<'r>, &'r Pace)> {
+    let connection = request.connection();
+    (!connection.is_secondary()).then(|| (connection, connection.kept::<Pinion>()))
+}
+
+/// Notes that a request has come.
+pub(crate) fn came(request: Request<'_>) {
+    let Some((_, pace)) = pace_of(request) else { return };
+    pace.due.set(false);
+    let gap = match pace.left.get() {
+        0 => None,
+        left => u64::try_from(request.request_time_micros() - left).ok().map(Duration::from_micros),
+    };
+    pace.gap.set(gap);
+}
+
+/// Sends a whole response of `length` bytes on, if it is short.
+pub(crate) fn answered(request: Request<'_>, length: usize) {
+    let Some((connection, pace)) = pace_of(request) else { return };
+    if length > SHORT || !connection.is_kept_alive() || !connection.has_room() {
+        return;
+    }
+    // Where it cannot be sent, httpd finds out next.
+    if connection.flush(request).is_ok() {
+        pace.left.set(now_micros());
+        pace.due.set(true);
+    }
+}
+
+/// Waits for the next request on the connection, where that is worth it.
+pub(crate) fn stay(request: Request<'_>) {
+    let Some((connection, pace)) = pace_of(request) else { return };
+    let (true, Some(gap), Some(child)) = (pace.due.replace(false), pace.gap.get(), child::get())
+    else {
+        return;
+    };
+    if let Some(rest) = pace.rest.get().checked_sub(1) {
+        return pace.rest.set(rest);
+    }
+    let _presence = Presence::new();
+    let others = BUSY.load(Ordering::Relaxed).saturating_sub(1);
+    let came = match plan(gap, others, child.means) {
+        Plan::Leave => return,
+        Plan::Look => look(connection),
+        Plan::Sleep => connection.await_client(BLINK),
+    };
+    if !came {
+        pace.rest.set(REST);
+    }
+}
+
+/// Microseconds since 1970, as httpd counts a request's time.
+fn now_micros() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(0)
+}
+
+fn look(connection: Connection<'_>) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < LOOK {
+        if connection.await_client(Duration::ZERO) {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEANS: Means = Means { threads: 25, processors: 2 };
+
+    fn gap(micros: u64) -> Duration {
+        Duration::from_micros(micros)
+    }
+
+    #[test]
+    fn a_client_alone_that_asks_at_once_is_looked_for() {
+        assert_eq!(plan(gap(60), 0, MEANS), Plan::Look);
+        assert_eq!(plan(gap(60), 0, Means { processors: 1, ..MEANS }), Plan::Leave);
+        assert_eq!(plan(gap(900), 0, MEANS), Plan::Leave);
+    }
+
+    #[test]
+    fn one_of_many_is_slept_for() {
+        assert_eq!(plan(gap(1500), 3, MEANS), Plan::Sleep);
+        assert_eq!(plan(gap(60), 3, MEANS), Plan::Sleep);
+        assert_eq!(plan(gap(5001), 3, MEANS), Plan::Leave);
+    }
+
+    #[test]
+    fn threads_are_left_for_other_connections() {
+        assert_eq!(plan(gap(500), 20, MEANS), Plan::Sleep);
+        assert_eq!(plan(gap(500), 21, MEANS), Plan::Leave);
+        for threads in [1, 2] {
+            assert_eq!(plan(gap(500), 1, Means { threads, ..MEANS }), Plan::Leave);
+        }
+        assert_eq!(plan(gap(60), 0, Means { threads: 1, ..MEANS }), Plan::Leave);
+    }
+}
