@@ -6,6 +6,7 @@ mod check;
 mod deploy;
 mod env;
 mod parameters;
+mod progress;
 mod project;
 mod say;
 mod undeploy;
@@ -29,7 +30,6 @@ enum Command {
     /// Generate the files that deploy a project under Apache, and say what is missing.
     Deploy(deploy::Arguments),
     /// Make the virtualenvs that a deployment runs in.
-    #[command(hide = true)]
     Env(env::Arguments),
     /// Take a deployed site away again.
     #[command(hide = true)]

@@ -717,6 +717,101 @@ registry! {
         "The application's database cannot be reached with what the ini file says.",
         "Pages that need it are answered 500.",
         "Correct the ini file, or start the database.";
+    NoApache = "PIN0701", Error,
+        "no Apache here",
+        "Apache is not installed in any of the usual places, or what `--apache-config` names holds no configuration.",
+        "Nothing is changed.",
+        "Install Apache, or name the folder of its configuration.";
+    ApacheRefuses = "PIN0702", Error,
+        "Apache refuses its configuration",
+        "`apachectl configtest` says no; the message shows what it says.",
+        "What was changed is put back; a running Apache goes on with the configuration it has.",
+        "Mend the line that Apache names.";
+    ApacheNotReloaded = "PIN0703", Error,
+        "Apache did not take its new configuration",
+        "After the reload, its error log did not say that it serves again.",
+        "What was changed is put back.",
+        "Look at the end of Apache's error log.";
+    PythonUnusable = "PIN0704", Error,
+        "Python cannot be used",
+        "The interpreter is not there, does not run, is too old, cannot make virtualenvs, or the application's user may not reach it.",
+        "Nothing is changed.",
+        "Name another one with `--python`, or do what the message says.";
+    VirtualenvUnusable = "PIN0705", Error,
+        "virtualenv cannot be used",
+        "It was made for another architecture or version, its base Python is gone, or something else stands in its place.",
+        "Nothing is changed.",
+        "Remove it, and it is made anew.";
+    InstallFailed = "PIN0706", Error,
+        "packages cannot be installed",
+        "pip or uv failed; the message shows what it said.",
+        "What was changed is put back.",
+        "Mend the requirements, or give a folder of wheels with `--find-links`.";
+    AccountUnknown = "PIN0707", Error,
+        "account unknown",
+        "The user or group that the application is to run as does not exist.",
+        "Nothing is changed.",
+        "Add it, or choose another with `--user` and `--group`.";
+    CommandFailed = "PIN0708", Error,
+        "command failed",
+        "A command that a step runs could not be started, or said no; the message shows what it wrote.",
+        "What was changed is put back.",
+        "Mend what the command says, and deploy again.";
+    Interrupted = "PIN0709", Error,
+        "interrupted",
+        "Ctrl-C was pressed, or the command was told to end.",
+        "What was changed is put back.",
+        "Run the same command again.";
+    AnotherRun = "PIN0710", Error,
+        "another run is at work",
+        "Another `pinion` is deploying to the same Apache, or taking a site away.",
+        "Nothing is changed.",
+        "Wait until it ends.";
+    RecordBroken = "PIN0711", Error,
+        "record cannot be understood",
+        "The record of a deployed site, or the journal of a run, was changed by something else or written by a newer version.",
+        "Nothing is changed.",
+        "Move the file away if what it records is gone.";
+    NoRights = "PIN0712", Error,
+        "no rights for what is to be done",
+        "A folder that has to be written belongs to somebody else.",
+        "Nothing is changed.",
+        "Run the command with sudo.";
+    SiteTaken = "PIN0713", Error,
+        "another configuration has that name",
+        "Among Apache's sites there is a file of that name that differs and that `pinion deploy` did not make.",
+        "Nothing is changed.",
+        "Move it away, or choose another name with `--name`.";
+    PortTaken = "PIN0714", Error,
+        "port is not this Apache's",
+        "Another program listens on the site's port, or Apache listens on none.",
+        "Nothing is changed.",
+        "Stop the other program, or choose another port.";
+    NoModule = "PIN0715", Error,
+        "no module to serve with",
+        "Apache loads no `wsgi_module`, and Pinion's is not where the command expects it.",
+        "Nothing is changed.",
+        "Install all of Pinion, or load mod_wsgi.";
+    SiteFails = "PIN0716", Error,
+        "the deployed site does not answer as it should",
+        "The first request to the mount point failed; the message shows the application's own traceback from Apache's error log.",
+        "What was changed is put back.",
+        "Mend the application, and deploy again.";
+    NoSuchSite = "PIN0717", Error,
+        "no such site was deployed",
+        "There is no record of a site of that name.",
+        "Nothing is changed.",
+        "Check the name, and which Apache is meant.";
+    NotUndone = "PIN0718", Error,
+        "not all could be put back",
+        "While changes were undone, some of it failed; the message has a line for each.",
+        "The rest is put back; the journal stays.",
+        "Do by hand what the lines name, or run the command again.";
+    StepLeft = "PIN0719", Warning,
+        "one step is left for a person",
+        "This Apache has no folder whose files it reads as sites, so nobody but its administrator can say where the site belongs.",
+        "All else is done; the site is not served yet.",
+        "Add the line that the message shows, and deploy again.";
 }
 
 #[cfg(test)]

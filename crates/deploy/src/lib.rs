@@ -8,23 +8,30 @@
 
 #![forbid(unsafe_code)]
 
+pub mod account;
+pub mod apache;
 pub mod check;
+mod copy;
 mod deployment;
+pub mod env;
 pub mod error;
 pub mod finding;
 pub mod folder;
 pub mod generation;
 pub mod ini;
+pub mod interrupt;
 pub mod keep;
 pub mod layout;
 pub mod make_config;
 pub mod parameters;
+pub mod plan;
 pub mod project;
 pub mod render;
 pub mod settings;
 pub mod sight;
 pub mod steps;
 pub mod store;
+pub mod tool;
 pub mod values;
 pub mod warnings;
 pub mod write;

@@ -1,0 +1,132 @@
+//! Why an application failed, as Apache's error log tells it.
+
+/// The last traceback in a log, without what Apache writes before each line; else the last lines
+/// that tell of the site's script or of an error of Pinion's or mod_wsgi's.
+pub(super) fn cause(log: &str, script: &str) -> Option<String> {
+    let lines: Vec<&str> = log.lines().map(message).collect();
+    traceback(&lines).or_else(|| told(&lines, script))
+}
+
+/// The last traceback in a log, if it goes through the script.
+pub(super) fn traceback_of(log: &str, script: &str) -> Option<String> {
+    let lines: Vec<&str> = log.lines().map(message).collect();
+    traceback(&lines).filter(|text| text.contains(script))
+}
+
+/// What follows `[time] [module:level] [pid …] [client …]`.
+fn message(line: &str) -> &str {
+    let mut rest = line;
+    while rest.starts_with('[') && !rest.starts_with("[Errno") {
+        // A message may begin with a bracket of its own, as one of a list.
+        let Some(end) = rest.find("] ") else { break };
+        let inside = &rest[1..end];
+        let apaches = ["pid ", "client ", "remote "].iter().any(|word| inside.starts_with(word))
+            || inside.contains(':');
+        if !apaches {
+            break;
+        }
+        rest = &rest[end + 2..];
+    }
+    rest
+}
+
+const BEGIN: &str = "Traceback (most recent call last):";
+/// Between the parts of a traceback with several exceptions.
+const LINKS: [&str; 2] = [
+    "The above exception was the direct cause of the following exception:",
+    "During handling of the above exception, another exception occurred:",
+];
+
+fn traceback(lines: &[&str]) -> Option<String> {
+    let last = lines.iter().rposition(|line| line.contains(BEGIN))?;
+    let begin = first_part(lines, last);
+    let end = end_of_part(lines, last);
+    let text: Vec<&str> = lines[begin..end].iter().map(|line| bare(line)).collect();
+    Some(text.join("\n"))
+}
+
+/// Where a chain of exceptions begins that ends with the part at `last`.
+fn first_part(lines: &[&str], last: usize) -> usize {
+    let mut begin = last;
+    while let Some(earlier) = lines[..begin].iter().rposition(|line| line.contains(BEGIN)) {
+        let between = &lines[earlier..begin];
+        if !between.iter().any(|line| LINKS.iter().any(|link| line.contains(link))) {
+            break;
+        }
+        begin = earlier;
+    }
+    begin
+}
+
+/// Behind the line of the exception, which is the first one that is not indented, and what it
+/// continues with.
+fn end_of_part(lines: &[&str], begin: usize) -> usize {
+    let after = &lines[begin + 1..];
+    let stack = after.iter().take_while(|line| bare(line).starts_with(' ')).count();
+    (begin + 1 + stack + 1).min(lines.len())
+}
+
+/// A line of a traceback without the words that a server puts before each.
+fn bare(line: &str) -> &str {
+    match line.find(BEGIN) {
+        Some(at) => &line[at..],
+        None => line,
+    }
+}
+
+fn told(lines: &[&str], script: &str) -> Option<String> {
+    let tells = |line: &&&str| {
+        line.contains(script)
+            || line.contains("PIN0")
+            || line.contains("WSGI0")
+            || line.contains("AH0163")
+    };
+    let found: Vec<&str> = lines.iter().filter(tells).copied().collect();
+    let last = &found[found.len().saturating_sub(6)..];
+    (!last.is_empty()).then(|| last.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PREFIX: &str = "[Sun Nov 22 22:02:56.782129 2026] [wsgi:error] [pid 19763:tid 19763] \
+                          [client 127.0.0.1:5000] ";
+
+    fn log(lines: &[&str]) -> String {
+        lines.iter().map(|line| format!("{PREFIX}{line}\n")).collect()
+    }
+
+    #[test]
+    fn the_last_traceback_is_found_with_all_its_causes() {
+        let traceback = [
+            "Traceback (most recent call last):",
+            "  File \"/d/myapp.wsgi\", line 3, in <module>",
+            "KeyError: 'formatters'",
+            "",
+            "During handling of the above exception, another exception occurred:",
+            "",
+            "Traceback (most recent call last):",
+            "  File \"/d/myapp.wsgi\", line 9, in <module>",
+            "    import nothing",
+            "ModuleNotFoundError: No module named 'nothing'",
+        ];
+        let mut lines = vec![
+            "Traceback (most recent call last):",
+            "  File \"/other\", line 1",
+            "ValueError: of another site",
+            "Target WSGI script '/d/myapp.wsgi' cannot be loaded.",
+        ];
+        lines.extend(traceback);
+        lines.push("resuming normal operations");
+        assert_eq!(cause(&log(&lines), "/d/myapp.wsgi").unwrap(), traceback.join("\n"));
+    }
+
+    #[test]
+    fn without_a_traceback_what_tells_of_the_script_counts() {
+        let denied = "AH01630: client denied by server configuration: /d/myapp.wsgi";
+        let text = log(&["AH00489: Apache configured", denied]);
+        assert_eq!(cause(&text, "/d/myapp.wsgi").unwrap(), denied);
+        assert_eq!(cause(&log(&["AH00489: Apache configured"]), "/d/x.wsgi"), None);
+    }
+}
