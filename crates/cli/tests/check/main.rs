@@ -4,5 +4,6 @@
 
 mod configurations;
 mod eggs;
+mod ini;
 mod support;
 mod widgets;
