@@ -342,6 +342,21 @@ registry! {
         "A limit, the user, the groups, the working folder or the locale could not be set in a worker.",
         "The worker is not started; the attempt is repeated after a pause.",
         "The message names the setting and the system's reason.";
+    TelemetryLost = "PIN0216", Warning,
+        "telemetry does not reach its receiver",
+        "The socket of `WSGITelemetryService` is not there, nobody listens on it, or the group's user may not write to it.",
+        "Reports are lost; requests are served.",
+        "Start the receiver; let the users of all groups write to its socket (`mod_wsgi-telemetry serve --socket-group`).";
+    TelemetryNotOpen = "WSGI0132", Warning,
+        "telemetry has no socket",
+        "A worker could not make a socket to report from.",
+        "It reports nothing; requests are served.",
+        "Look at the limit of open files of the group's user.";
+    TelemetryNoThread = "WSGI0133", Warning,
+        "telemetry has no thread",
+        "A worker could not start the thread that reports.",
+        "It reports nothing; requests are served.",
+        "Look at the limit of processes of the group's user.";
 
     Unreachable = "PIN0301", Error,
         "no worker could be reached",

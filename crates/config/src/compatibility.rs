@@ -181,7 +181,11 @@ pub const DIRECTIVES: &[Row] = &[
         ],
     ),
     row("WSGIServerMetrics", Honoured, &["accepted::wrong_values"]),
-    row("WSGISlowRequests", Honoured, &["telemetry_refused::slow_requests"]),
+    row(
+        "WSGISlowRequests",
+        Honoured,
+        &["telemetry::slow_requests_are_told", "telemetry_refused::slow_requests"],
+    ),
     row(
         "WSGISocketPrefix",
         Differently(
@@ -197,8 +201,20 @@ pub const DIRECTIVES: &[Row] = &[
         &["accepted::nothing_changes", "accepted::wrong_values"],
     ),
     missing("WSGISwitchInterval"),
-    row("WSGITelemetryOptions", Honoured, &["telemetry_refused::options"]),
-    row("WSGITelemetryService", Honoured, &["telemetry_refused::service"]),
+    row(
+        "WSGITelemetryOptions",
+        Honoured,
+        &["telemetry::user_agent_is_told_when_asked", "telemetry_refused::options"],
+    ),
+    row(
+        "WSGITelemetryService",
+        Honoured,
+        &[
+            "telemetry::receiver_shows_the_workers",
+            "telemetry::requests_are_counted",
+            "telemetry_refused::service",
+        ],
+    ),
     row(
         "WSGITrustedProxies",
         Honoured,

@@ -15,7 +15,7 @@ use pinion_config::{
     files::{FileKind, Files},
     python_home,
 };
-use pinion_wire::message::{GroupSpec, Identity, MountKey, PairKey, Timeouts};
+use pinion_wire::message::{GroupSpec, Identity, MountKey, PairKey, TelemetrySpec, Timeouts};
 
 /// What the server as a whole gives to each group.
 pub struct Surroundings<'a> {
@@ -110,6 +110,7 @@ fn resolve(
         maximum_requests: group.maximum_requests.map_or(0, |count| count.get().into()),
         timeouts: timeouts(group, around),
         listen_backlog: group.listen_backlog,
+        telemetry: telemetry(config),
     })
 }
 
@@ -177,6 +178,19 @@ fn environment(
         set(&pair.name, pair.value.clone());
     }
     Some(env.into_iter().collect())
+}
+
+/// What workers report; the server's version is filled in by who knows it.
+fn telemetry(config: &Config) -> Option<TelemetrySpec> {
+    let telemetry = &config.server.telemetry;
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    telemetry.service.as_ref().map(|service| TelemetrySpec {
+        socket: lossy(&service.socket),
+        interval: millis(service.interval),
+        slow_requests: telemetry.slow_requests.map(millis),
+        user_agent: telemetry.capture_user_agent,
+        server_version: String::new(),
+    })
 }
 
 fn timeouts(group: &DaemonGroup, around: &Surroundings<'_>) -> Timeouts {

@@ -214,6 +214,10 @@ fn settings(
         embedded,
     };
     let names = config.vhosts.values().map(pinion_config::VirtualServer::host_port);
+    let mut groups = resolve::groups(config, &around);
+    for telemetry in groups.iter_mut().filter_map(|group| group.telemetry.as_mut()) {
+        telemetry.server_version = format!("Apache/{}", pinion_httpd::version());
+    }
     Settings {
         generation: u32::try_from(config_generation()).unwrap_or(0),
         servers: names
@@ -221,7 +225,7 @@ fn settings(
             .map(|(name, log)| ServerLog { name, log: *log })
             .collect(),
         logs: logs.descriptors.len() as u32,
-        groups: resolve::groups(config, &around),
+        groups,
         preload: resolve::preload(config, &SystemFiles),
         library: installation.library.to_string_lossy().into_owned(),
     }

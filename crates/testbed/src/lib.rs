@@ -38,6 +38,7 @@ pub use apache::{Apache, Log, Stopped};
 pub use command::{Finished, run, run_quietly};
 pub use error::Error;
 pub use place::{testbed_dir, workspace_root};
+pub use port::Port;
 pub use server::{MOD_WSGI, Server};
 pub use site::{Mpm, Site, VirtualHost};
 pub use wait::{poll, wait_until};

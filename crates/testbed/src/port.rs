@@ -10,14 +10,17 @@ const LAST: u16 = 31_999;
 
 /// A port of 127.0.0.1 that nobody listens on and no other test has taken.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub struct Port {
     number: u16,
     _lock: Lock,
 }
 
 impl Port {
     /// Takes a free port until dropped.
-    pub(crate) fn take() -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// None is free, or the testbed's folder cannot be made.
+    pub fn take() -> Result<Self, Error> {
         let dir = testbed_dir()?.join("ports");
         std::fs::create_dir_all(&dir).map_err(Error::io(format!("making {}", dir.display())))?;
         let span = u32::from(LAST - FIRST) + 1;
@@ -34,7 +37,7 @@ impl Port {
     }
 
     /// The port's number.
-    pub(crate) fn number(&self) -> u16 {
+    pub fn number(&self) -> u16 {
         self.number
     }
 }

@@ -18,4 +18,5 @@ pub mod signals;
 pub mod sockets;
 mod system;
 pub mod title;
+pub mod usage;
 pub mod users;

@@ -150,6 +150,23 @@ pub struct GroupSpec {
     pub timeouts: Timeouts,
     /// How many requests may wait, over all workers of a pair, beyond those that run.
     pub listen_backlog: u32,
+    /// What its workers report to a receiver, if they do.
+    pub telemetry: Option<TelemetrySpec>,
+}
+
+/// What workers report to a receiver of telemetry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TelemetrySpec {
+    /// The receiver's datagram socket.
+    pub socket: String,
+    /// How often they report, in milliseconds.
+    pub interval: u64,
+    /// Requests that run for longer are reported one by one; milliseconds.
+    pub slow_requests: Option<u64>,
+    /// Whether reports of slow requests name the browser.
+    pub user_agent: bool,
+    /// The web server's version.
+    pub server_version: String,
 }
 
 /// The times of a process group in milliseconds; 0 means none.

@@ -17,6 +17,7 @@ use pyo3::sync::MutexExt;
 
 use crate::connection::Connection;
 use crate::lines::Lines;
+use crate::metrics::{Meter, Way};
 use crate::response::{Response, SHORT_DATA, data_frames};
 use crate::worker::worker;
 
@@ -76,6 +77,8 @@ pub(crate) struct Exchange {
     open: AtomicBool,
     gone: AtomicBool,
     body_failed: AtomicBool,
+    /// What it waits for, while that is counted.
+    meter: Option<Box<Meter>>,
     state: Mutex<State>,
 }
 
@@ -106,6 +109,7 @@ impl Exchange {
             open: AtomicBool::new(true),
             gone: AtomicBool::new(false),
             body_failed: AtomicBool::new(false),
+            meter: worker().and_then(|worker| worker.metrics.meter()),
             state: Mutex::new(State {
                 response,
                 lines: Default::default(),
@@ -127,6 +131,29 @@ impl Exchange {
     /// Whether it is request `seq` of connection number `connection`.
     pub(crate) fn is(&self, connection: u32, seq: u32) -> bool {
         self.seq == seq && self.peer().is_some_and(|peer| peer.number == connection)
+    }
+
+    /// What it waits for, while that is counted.
+    pub(crate) fn meter(&self) -> Option<&Meter> {
+        self.meter.as_deref()
+    }
+
+    /// The status of its answer; 0 while there is none.
+    pub(crate) fn code(&self, py: Python<'_>) -> u16 {
+        self.response(py, |response| response.code())
+    }
+
+    /// Waits for the front door without the GIL.
+    pub(crate) fn detached<T: Send>(
+        &self,
+        py: Python<'_>,
+        way: Way,
+        wait: impl Send + FnOnce() -> T,
+    ) -> T {
+        match self.meter() {
+            None => py.detach(wait),
+            Some(meter) => meter.time(py, way, wait),
+        }
     }
 
     /// Whether the request still runs.
@@ -163,6 +190,7 @@ impl Exchange {
         let mut state = self.state(py);
         let response = &mut state.response;
         let admitted = response.admit(block.len())?;
+        self.note_write(admitted as u64);
         let block = &block[..admitted];
         if block.len() <= SHORT_DATA {
             response.push_data(block, flush);
@@ -181,6 +209,7 @@ impl Exchange {
     pub(crate) fn queue(&self, py: Python<'_>, block: &[u8]) -> Result<(), NotSent> {
         let mut state = self.state(py);
         let admitted = state.response.admit(block.len())?;
+        self.note_write(admitted as u64);
         state.response.push_data(&block[..admitted], false);
         Ok(())
     }
@@ -196,12 +225,13 @@ impl Exchange {
         let mut state = self.state(py);
         let response = &mut state.response;
         let length = response.admit_file(left)?;
+        self.note_write(length);
         self.flush(py, response)?;
         let Some(peer) = self.peer.as_deref().filter(|_| length > 0) else { return Ok(()) };
         let mut bytes = Vec::new();
         let part = FilePart { offset, length }.encode();
         frame::push(&mut bytes, Kind::File, 0, response.seq, &part);
-        let sent = py.detach(|| peer.send_with(&bytes, file));
+        let sent = self.detached(py, Way::Output, || peer.send_with(&bytes, file));
         Ok(sent.map_err(|_| self.lose())?)
     }
 
@@ -215,12 +245,18 @@ impl Exchange {
         sent
     }
 
+    fn note_write(&self, bytes: u64) {
+        if let Some(meter) = self.meter() {
+            meter.note_write(bytes);
+        }
+    }
+
     fn send_parts(&self, py: Python<'_>, parts: &mut [IoSlice<'_>]) -> Result<(), Gone> {
         let Some(peer) = self.peer.as_deref() else { return Ok(()) };
         if self.is_gone() {
             return Err(Gone);
         }
-        py.detach(|| peer.send(parts)).map_err(|_| self.lose())
+        self.detached(py, Way::Output, || peer.send(parts)).map_err(|_| self.lose())
     }
 
     /// Sends bytes that are no part of the answer, behind what waits.

@@ -16,6 +16,7 @@ use crate::body::{Body, line_end};
 use crate::connection::Received;
 use crate::exchange::{Exchange, Gone};
 use crate::inbox::Inbox;
+use crate::metrics::Way;
 use crate::worker::worker;
 
 /// `wsgi.input` of one request.
@@ -125,7 +126,9 @@ impl Input {
                 Err(error) => return Err(Failure::Broken(error.to_string())),
             }
             let inbox: &mut Inbox = &mut inbox;
-            if py.detach(|| peer.receive(inbox, Wait::Yes)) == Received::Gone {
+            let received =
+                self.exchange.detached(py, Way::Input, || peer.receive(inbox, Wait::Yes));
+            if received == Received::Gone {
                 return Err(self.exchange.lose().into());
             }
         }
@@ -143,7 +146,14 @@ impl Input {
         }
         let taken = body.take(limit);
         drop(body);
+        self.note_read(&taken);
         Ok(to_bytes(py, taken))
+    }
+
+    fn note_read(&self, bytes: &[u8]) {
+        if let Some(meter) = self.exchange.meter() {
+            meter.note_read(bytes.len());
+        }
     }
 
     fn read_line(&self, py: Python<'_>, limit: Option<usize>) -> PyResult<Py<PyBytes>> {
@@ -159,6 +169,7 @@ impl Input {
         })?;
         let taken = body.take(end.get());
         drop(body);
+        self.note_read(&taken);
         Ok(to_bytes(py, taken))
     }
 }

@@ -6,6 +6,7 @@
 //! - [`desk`], [`serve`]: the serving threads, between requests and with one.
 //! - [`posts`]: which thread runs which request. [`request`]: one request; [`call`]: functions that a front door calls; [`environ`], [`input`], [`start_response`], [`streams`], [`files`]: its Python objects.
 //! - [`scripts`]: loading applications. [`interrupt`]: `RequestTimeout`, and how a thread gets it.
+//! - [`metrics`]: what is counted of requests; [`telemetry`]: the thread that reports it.
 //! - Without I/O and Python: [`turn`], [`inbox`], [`lines`], [`head`], [`response`], [`body`], [`retry`],
 //!   [`text`]; `tests/rules.rs` runs their tests.
 //!
@@ -26,6 +27,7 @@ mod input;
 mod interrupt;
 mod lines;
 mod load;
+mod metrics;
 mod module;
 mod posts;
 mod request;
@@ -35,6 +37,7 @@ mod scripts;
 mod serve;
 mod start_response;
 mod streams;
+mod telemetry;
 mod text;
 mod trouble;
 mod turn;

@@ -6,11 +6,13 @@ use pyo3::prelude::*;
 use crate::request::stop_child;
 use crate::scripts::{Found, modified};
 use crate::serve;
+use crate::telemetry;
 use crate::text::shorten;
 use crate::worker::{Stage, Worker};
 
 /// Loads, warms up, and tells the manager how that went; false when the worker is of no use.
-pub(crate) fn load(py: Python<'_>, worker: &Worker) -> PyResult<bool> {
+pub(crate) fn load(py: Python<'_>, worker: &'static Worker) -> PyResult<bool> {
+    telemetry::start(py, worker)?;
     for mount in &worker.spec.mounts {
         let failed = load_one(py, worker, mount)?;
         stop_child(py, None);

@@ -116,6 +116,10 @@ fn wait(py: Python<'_>, worker: &Worker) -> PyResult<()> {
         py.detach(|| worker.sleep(None));
         py.check_signals()?;
     }
+    let reporter = worker.reporter.get();
+    if let Some(reporter) = reporter {
+        reporter.stopping(worker);
+    }
     while !worker.is_drained() {
         // Threads wake this one when they have finished; the time is for what arrives unseen.
         py.detach(|| worker.sleep(Some(Duration::from_millis(20))));
@@ -125,6 +129,9 @@ fn wait(py: Python<'_>, worker: &Worker) -> PyResult<()> {
     // A thread may have begun just before; those that come later see the end and let go.
     while !worker.is_idle() {
         py.detach(|| worker.sleep(Some(Duration::from_millis(20))));
+    }
+    if let Some(reporter) = reporter {
+        reporter.stopped(worker);
     }
     Ok(())
 }

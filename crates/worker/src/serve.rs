@@ -21,16 +21,19 @@ pub(crate) fn serve(py: Python<'_>, worker: &'static Worker, thread: usize) -> P
     let alone = worker.spec.group.threads == 1;
     loop {
         let at_once = if alone { desk.next(false) } else { Next::Nothing };
-        let next = match at_once {
-            Next::Job(job) => Next::Job(job),
-            Next::Nothing => py.detach(|| desk.next(true)),
+        let (next, arrived) = match at_once {
+            Next::Job(job) => (Next::Job(job), worker.metrics.clock()),
+            Next::Nothing => py.detach(|| {
+                let next = desk.next(true);
+                (next, worker.metrics.clock())
+            }),
         };
         let Next::Job(job) = next else { return Ok(()) };
-        run(py, worker, &maker, &mut desk, job);
+        run(py, worker, &maker, &mut desk, job, arrived);
     }
 }
 
-fn run(py: Python<'_>, worker: &Worker, maker: &Maker, desk: &mut Desk, job: Job) {
+fn run(py: Python<'_>, worker: &Worker, maker: &Maker, desk: &mut Desk, job: Job, arrived: u64) {
     let memory = desk.memory();
     let request = RequestRef::decode(job.payload()).map_err(|error| error.to_string());
     let frames = match request.and_then(|request| meant_for(worker, request)) {
@@ -58,7 +61,12 @@ fn run(py: Python<'_>, worker: &Worker, maker: &Maker, desk: &mut Desk, job: Job
                 } else {
                     worker.count_request();
                     let may_reload = job.flags & REQUEST_MAY_RELOAD != 0;
-                    request::run(py, worker, maker, &request, &exchange, may_reload)
+                    let watch = worker.metrics.begin(desk.thread(), arrived, &request);
+                    let end = request::run(py, worker, maker, &request, &exchange, may_reload);
+                    if let Some(watch) = watch {
+                        worker.metrics.end(watch, exchange.code(py), exchange.meter());
+                    }
+                    end
                 }
             };
             let frames = exchange.finish(py, end);

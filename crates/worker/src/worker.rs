@@ -16,8 +16,10 @@ use pinion_wire::message::{self, Bit, Rein, RetireReason, StartSpec};
 use pinion_wire::status::{self, StatusPage};
 
 use crate::connection::Connection;
+use crate::metrics::Metrics;
 use crate::posts::Posts;
 use crate::scripts::Scripts;
+use crate::telemetry::Reporter;
 use crate::text::pieces;
 
 /// The descriptor of the reins.
@@ -75,6 +77,10 @@ pub(crate) struct Worker {
     pub(crate) posts: Posts,
     /// The scripts that were loaded, or could not be.
     pub(crate) scripts: Scripts,
+    /// What is counted of its requests.
+    pub(crate) metrics: Metrics,
+    /// Who reports to a receiver of telemetry.
+    pub(crate) reporter: OnceLock<Reporter>,
     reins: OwnedFd,
     page: SharedWords,
     connections: Mutex<HashMap<u32, Arc<Connection>>>,
@@ -104,6 +110,8 @@ pub(crate) fn start() -> Result<&'static Worker, StartError> {
     let Rein::Start(spec) = message::decode(&bytes)? else { return Err(StartError::NoStart) };
     let worker = Worker {
         posts: Posts::new(spec.group.threads),
+        metrics: Metrics::new(&spec),
+        reporter: OnceLock::new(),
         spec: *spec,
         epoll: Epoll::new()?,
         scripts: Scripts::default(),
@@ -194,6 +202,16 @@ impl Worker {
     pub(crate) fn retire(&self, reason: RetireReason) {
         if !self.retired.swap(true, Ordering::AcqRel) {
             self.tell(&Bit::Retire { reason });
+        }
+    }
+
+    /// Why it ends, in mod_wsgi's words.
+    pub(crate) fn shutdown_reason(&self) -> &'static str {
+        let maximum = self.spec.group.maximum_requests;
+        if maximum > 0 && self.served.load(Ordering::Relaxed) >= maximum {
+            "maximum_requests"
+        } else {
+            "shutdown_signal"
         }
     }
 

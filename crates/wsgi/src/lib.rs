@@ -9,6 +9,7 @@
 
 pub mod environ;
 pub mod headers;
+pub mod metrics;
 pub mod response;
 pub mod status;
 

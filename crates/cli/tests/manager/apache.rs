@@ -324,6 +324,7 @@ fn settings(folder: &std::path::Path) -> Settings {
             maximum_requests: 0,
             timeouts: Timeouts { shutdown: 3_000, ..Timeouts::default() },
             listen_backlog: 100,
+            telemetry: None,
         }],
         preload: Vec::new(),
         library,

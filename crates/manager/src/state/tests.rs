@@ -56,6 +56,7 @@ pub(super) fn group(name: &str) -> GroupSpec {
         maximum_requests: 0,
         timeouts: Timeouts { graceful: 3_000, shutdown: 4_000, ..Timeouts::default() },
         listen_backlog: 100,
+        telemetry: None,
     }
 }
 

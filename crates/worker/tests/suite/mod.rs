@@ -59,6 +59,7 @@ pub(crate) fn spec(folder: &Path) -> StartSpec {
             maximum_requests: 0,
             timeouts: Timeouts::default(),
             listen_backlog: 100,
+            telemetry: None,
         },
         application_group: "app|/x".to_owned(),
         number: 1,
