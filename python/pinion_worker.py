@@ -14,6 +14,7 @@ def main():
 
     library = os.path.dirname(os.path.abspath(__file__))
     core = load_core(os.path.join(library, "_pinion.abi3.so"))
+    modules = load_own(os.path.join(library, "pinion_module.py"))
     try:
         settings = core.start()
     except RuntimeError as error:
@@ -27,12 +28,13 @@ def main():
     add_paths(settings["python_path"])
     replace_streams(settings)
     take_signals(core, settings)
-    add_module(core, settings)
+    publisher = modules.install(core, settings)
     if not core.load():
         # The application's threads and hooks may be in any state: they are not waited for.
         os._exit(1)
     start_threads(core, settings["threads"])
     core.wait()
+    publisher.stopping("")
     return 0
 
 
@@ -45,6 +47,17 @@ def load_core(path):
     spec = spec_from_file_location("_pinion", path, loader=ExtensionFileLoader("_pinion", path))
     module = module_from_spec(spec)
     sys.modules["_pinion"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def load_own(path):
+    """Imports another of Pinion's files, of which `sys.modules` is to show nothing."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    name = path.rpartition("/")[2][:-len(".py")]
+    spec = spec_from_file_location(name, path)
+    module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
@@ -140,27 +153,6 @@ def take_signals(core, settings):
     refuse.__name__ = refuse.__qualname__ = "signal"
     refuse.__doc__ = register.__doc__
     signal.signal = refuse
-
-
-def add_module(core, settings):
-    """Makes `import mod_wsgi` work as it does under mod_wsgi."""
-    import sys
-    import types
-    from importlib.machinery import PathFinder
-
-    module = types.ModuleType("mod_wsgi")
-    module.version = settings["version"]
-    module.process_group = settings["process_group"]
-    module.application_group = settings["application_group"]
-    module.maximum_processes = settings["processes"]
-    module.threads_per_process = settings["threads"]
-    module.FileWrapper = core.FileWrapper
-    module.RequestTimeout = core.request_timeout()
-    installed = PathFinder.find_spec("mod_wsgi")
-    if installed is not None and installed.submodule_search_locations:
-        # The package from PyPI is there too: its submodules stay importable.
-        module.__path__ = list(installed.submodule_search_locations)
-    sys.modules["mod_wsgi"] = module
 
 
 def start_threads(core, count):

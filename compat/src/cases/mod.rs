@@ -1,6 +1,7 @@
 //! The cases, one module for each area.
 
 mod accepted;
+mod api;
 mod apps;
 mod daemon;
 mod directives;
@@ -43,6 +44,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         reload::suites(),
         lifecycle::suites(),
         apps::suites(),
+        api::suites(),
         accepted::suites(),
         telemetry::suites(),
     ]

@@ -17,8 +17,9 @@ ap_add_(common_vars|cgi_vars)
 ap_(get_brigade|pass_brigade)
 ap_(setup_client_block|map_http_request_error)
 ap_set_(content_type|content_length)
-ap_get_(server_name|server_revision|server_port|limit_req_body|conn_socket)
-ap_run_http_scheme
+ap_get_(server_built|server_description|server_name|server_revision|server_port|limit_req_body|conn_socket)
+ap_run_(generate_log_id|http_scheme)
+ap_show_mpm
 ap_(internal_redirect|is_initial_req|allow_options)
 ap_(regcomp|regfree|regexec|regerror|pregsub)
 ap_(server_root_relative|state_query|mpm_query|exists_config_define)

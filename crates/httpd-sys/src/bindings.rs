@@ -1959,6 +1959,14 @@ unsafe extern "C" {
         bucket: *mut apr_bucket_brigade,
     ) -> apr_status_t;
     pub fn ap_allow_options(r: *mut request_rec) -> ::core::ffi::c_int;
+    pub fn ap_get_server_description() -> *const ::core::ffi::c_char;
+    pub fn ap_get_server_built() -> *const ::core::ffi::c_char;
+    pub fn ap_show_mpm() -> *const ::core::ffi::c_char;
+    pub fn ap_run_generate_log_id(
+        c: *const conn_rec,
+        r: *const request_rec,
+        id: *mut *const ::core::ffi::c_char,
+    ) -> ::core::ffi::c_int;
     pub fn ap_get_server_revision(version: *mut ap_version_t);
     pub fn ap_get_server_name(r: *mut request_rec) -> *const ::core::ffi::c_char;
     pub fn ap_get_server_port(r: *const request_rec) -> apr_port_t;

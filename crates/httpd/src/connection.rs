@@ -164,6 +164,15 @@ impl<'c> Connection<'c> {
         unsafe { (*self.as_ptr()).id }
     }
 
+    /// The identifier that error log lines of this connection carry (`%{c}L`), once there is one.
+    #[must_use]
+    pub fn log_id(self) -> Option<&'c CStr> {
+        // SAFETY: the connection is live.
+        let text = unsafe { (*self.as_ptr()).log_id };
+        // SAFETY: the string lives in the connection's pool.
+        unsafe { c_str(text) }
+    }
+
     /// The address of the peer, which may be a proxy.
     #[must_use]
     pub fn client_ip(self) -> Option<&'c CStr> {

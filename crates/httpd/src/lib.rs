@@ -39,8 +39,8 @@ pub use other_child::{ChildEvent, watch_child};
 pub use pool::Pool;
 pub use process::{MpmLimits, Phase, RunMode, ServerIdentity};
 pub use process::{
-    config_generation, define_exists, identity, is_stopping, library_at, main_server, mpm_limits,
-    phase, run_mode, server_root_relative, version,
+    build_date, config_generation, define_exists, description, identity, is_stopping, library_at,
+    main_server, mpm_limits, mpm_name, phase, run_mode, server_root_relative, version,
 };
 pub use regex::{Captures, Regex, RegexError};
 pub use request::{FileKind, PathInfo, Request};

@@ -177,6 +177,43 @@ pub fn version() -> String {
     format!("{}.{}.{}", version.major, version.minor, version.patch)
 }
 
+/// What httpd calls itself, with the modules that have told it their names: `Apache/2.4.71 (Debian) …`.
+#[must_use]
+pub fn description() -> String {
+    // SAFETY: httpd may be asked at any time.
+    let text = unsafe { sys::ap_get_server_description() };
+    // SAFETY: httpd has this text once it has read its configuration, and NULL before.
+    unsafe { owned(text) }
+}
+
+/// When httpd was built.
+#[must_use]
+pub fn build_date() -> String {
+    // SAFETY: httpd may be asked at any time.
+    let text = unsafe { sys::ap_get_server_built() };
+    // SAFETY: httpd has this text from its start.
+    unsafe { owned(text) }
+}
+
+/// The name of the MPM that is loaded, such as `event`.
+#[must_use]
+pub fn mpm_name() -> String {
+    // SAFETY: httpd may be asked at any time.
+    let text = unsafe { sys::ap_show_mpm() };
+    // SAFETY: httpd asks the MPM, which has a name from its start.
+    unsafe { owned(text) }
+}
+
+/// A copy of httpd's text; empty for NULL.
+///
+/// # Safety
+/// As for [`bytes`].
+unsafe fn owned(text: *const core::ffi::c_char) -> String {
+    // SAFETY: the caller's promise.
+    let text = unsafe { bytes(text) };
+    String::from_utf8_lossy(text).into_owned()
+}
+
 /// Whether httpd was started with `-D name`, or `Define name` was read.
 #[must_use]
 pub fn define_exists(name: &str) -> bool {

@@ -156,6 +156,21 @@ impl<'r> Request<'r> {
         is_chunked => read_chunked;
     }
 
+    /// [`log_id`](Self::log_id), which is made if there is none yet.
+    #[must_use]
+    pub fn ensure_log_id(self) -> Option<&'r CStr> {
+        if self.log_id().is_none() {
+            let request = self.as_ptr();
+            // SAFETY: the request is live, and so is its connection.
+            let connection = unsafe { (*request).connection };
+            // SAFETY: the request is live; nobody else uses it now.
+            let place = unsafe { &raw mut (*request).log_id };
+            // SAFETY: httpd writes a string of the request's pool to the place, or leaves it.
+            unsafe { sys::ap_run_generate_log_id(connection, request, place) };
+        }
+        self.log_id()
+    }
+
     /// The pool that lives as long as the request.
     #[must_use]
     pub fn pool(self) -> Pool<'r> {

@@ -78,7 +78,6 @@ pub(crate) fn call(
     let parts = Parts {
         settings,
         split: &split,
-        request_id: &handler::new_id(child),
         server_pid: &child.pid,
         callable: None,
         apache_version: &child.apache_version,

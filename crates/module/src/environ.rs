@@ -18,8 +18,7 @@ use crate::{effective::Effective, path::Split, proxies};
 pub(crate) struct Parts<'a> {
     pub(crate) settings: Effective<'a>,
     pub(crate) split: &'a Split,
-    /// The child's process id and a number of its own for each request.
-    pub(crate) request_id: &'a str,
+    /// The child's process id.
     pub(crate) server_pid: &'a str,
     /// The callable's name; `None` for functions that are called before it is known.
     pub(crate) callable: Option<&'a str>,
@@ -73,7 +72,12 @@ fn write_mod_wsgi(request: Request<'_>, parts: &Parts<'_>, out: &mut RequestWrit
     out.entry(b"mod_wsgi.path_info", &parts.split.path_info);
     out.entry(b"mod_wsgi.request_handler", handler);
     out.entry(b"mod_wsgi.handler_script", b"");
-    out.entry(b"mod_wsgi.request_id", parts.request_id.as_bytes());
+    if let Some(id) = request.ensure_log_id() {
+        out.entry(b"mod_wsgi.request_id", id.to_bytes());
+    }
+    if let Some(id) = request.connection().log_id() {
+        out.entry(b"mod_wsgi.connection_id", id.to_bytes());
+    }
     out.entry(b"mod_wsgi.server_pid", parts.server_pid.as_bytes());
     if let Some(callable) = parts.callable {
         out.entry(b"mod_wsgi.callable_object", callable.as_bytes());
@@ -87,8 +91,6 @@ fn write_mod_wsgi(request: Request<'_>, parts: &Parts<'_>, out: &mut RequestWrit
         out.entry(b"mod_wsgi.listener_host", host.to_bytes());
     }
     out.entry(b"mod_wsgi.listener_port", connection.local_port().to_string().as_bytes());
-    let reloading: &[u8] = if parts.settings.script_reloading() { b"1" } else { b"0" };
-    out.entry(b"mod_wsgi.script_reloading", reloading);
 }
 
 /// The method that the application sees: GET for HEAD where an output filter needs the whole

@@ -1,11 +1,6 @@
 //! Answers a request for a WSGI script.
 
-use std::{
-    cell::RefCell,
-    ffi::CStr,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::{cell::RefCell, ffi::CStr, time::Duration};
 
 use pinion_config::Code;
 use pinion_front::Request as FrontRequest;
@@ -17,9 +12,7 @@ use pinion_wire::frame::REQUEST_MAY_RELOAD;
 use pinion_wire::request::{BodyLength, RequestWriter, Target};
 
 use crate::{
-    body,
-    child::{self, Child},
-    dispatch,
+    body, child, dispatch,
     effective::Effective,
     environ::{self, Parts},
     module::Pinion,
@@ -42,8 +35,6 @@ thread_local! {
     /// The request frame of the thread's request; kept for its capacity.
     static FRAME: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
-
-static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
 /// Answers a request, if it is one for a script.
 pub(crate) fn handle(request: Request<'_>) -> Answer {
@@ -131,7 +122,6 @@ fn serve(request: Request<'_>, body: BodyLength) -> Answer {
     let parts = Parts {
         settings,
         split: &split,
-        request_id: &new_id(child),
         server_pid: &child.pid,
         callable: Some(settings.callable(&names.callable)),
         apache_version: &child.apache_version,
@@ -165,11 +155,6 @@ fn serve(request: Request<'_>, body: BodyLength) -> Answer {
     let outcome = child.front.serve(asked, &mut relay);
     FRAME.set(frame);
     conclude(request, &mut relay, outcome)
-}
-
-/// A name for a request that no other one has.
-pub(crate) fn new_id(child: &Child) -> String {
-    format!("{}-{}", child.pid, REQUESTS.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Whether the method may be begun twice (RFC 9110, 9.2.1).

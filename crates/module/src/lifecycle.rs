@@ -19,7 +19,7 @@ use pinion_httpd::{
     is_stopping, library_at, main_server, mpm_limits, phase, run_mode, watch_child,
 };
 use pinion_unix::signals;
-use pinion_wire::message::{ServerLog, Settings};
+use pinion_wire::message::{Apache, ServerLog, Settings};
 
 use crate::{accounts::SystemAccounts, module::Pinion, server};
 
@@ -228,6 +228,23 @@ fn settings(
         groups,
         preload: resolve::preload(config, &SystemFiles),
         library: installation.library.to_string_lossy().into_owned(),
+        apache: about_httpd(),
+    }
+}
+
+/// What applications are told of httpd.
+fn about_httpd() -> Apache {
+    let version = pinion_httpd::version();
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    let limits = mpm_limits();
+    Apache {
+        version: (next(), next(), next()),
+        description: pinion_httpd::description(),
+        build_date: pinion_httpd::build_date(),
+        mpm_name: pinion_httpd::mpm_name(),
+        maximum_processes: limits.children as u32,
+        threads_per_process: limits.threads as u32,
     }
 }
 

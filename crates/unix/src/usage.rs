@@ -34,6 +34,26 @@ pub fn usage() -> Usage {
     }
 }
 
+/// Processor time of a thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ThreadTimes {
+    /// In the program's own code.
+    pub user: Duration,
+    /// In the kernel.
+    pub system: Duration,
+}
+
+/// What this thread has used so far.
+#[must_use]
+pub fn thread_times() -> ThreadTimes {
+    let mut raw = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: `raw` is a valid place for the call to write to; with this argument it cannot fail.
+    unsafe { libc::getrusage(libc::RUSAGE_THREAD, raw.as_mut_ptr()) };
+    // SAFETY: `rusage` is made of integers, for all of which zero is a value.
+    let raw = unsafe { raw.assume_init() };
+    ThreadTimes { user: duration(raw.ru_utime), system: duration(raw.ru_stime) }
+}
+
 fn duration(time: libc::timeval) -> Duration {
     let seconds = Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0));
     seconds + Duration::from_micros(u64::try_from(time.tv_usec).unwrap_or(0))
@@ -71,5 +91,7 @@ mod tests {
             spent = usage();
         }
         assert!(thread_cpu_ns() > thread);
+        let times = thread_times();
+        assert!(times.user + times.system <= usage().user + usage().system);
     }
 }

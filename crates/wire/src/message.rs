@@ -96,6 +96,25 @@ pub struct Settings {
     pub preload: Vec<MountKey>,
     /// The folder with the worker core and its Python files.
     pub library: String,
+    /// What applications are told of Apache.
+    pub apache: Apache,
+}
+
+/// What applications find in the module `apache`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Apache {
+    /// Major, minor and patch level.
+    pub version: (u32, u32, u32),
+    /// What the server calls itself.
+    pub description: String,
+    /// When it was built.
+    pub build_date: String,
+    /// The name of its MPM.
+    pub mpm_name: String,
+    /// The most child processes that it may have at once.
+    pub maximum_processes: u32,
+    /// The threads of each.
+    pub threads_per_process: u32,
 }
 
 /// A server (virtual host) and where it logs.
@@ -385,6 +404,8 @@ pub struct StartSpec {
     pub mounts: Vec<StartMount>,
     /// The name of the server in which the group was declared.
     pub server_name: String,
+    /// What applications are told of Apache.
+    pub apache: Apache,
 }
 
 /// A script to load at the start.

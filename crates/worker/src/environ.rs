@@ -65,6 +65,8 @@ pub(crate) struct Maker {
     queue_start: Py<PyString>,
     daemon_start: Py<PyString>,
     application_start: Py<PyString>,
+    /// Whether the application has no process group.
+    embedded: bool,
 }
 
 impl Maker {
@@ -83,6 +85,11 @@ impl Maker {
         template.set_item("mod_wsgi.process_group", &group.name)?;
         template.set_item("mod_wsgi.application_group", &worker.spec.application_group)?;
         template.set_item("mod_wsgi.thread_id", thread + 1)?;
+        let embedded = group.name.is_empty();
+        if embedded {
+            template.set_item("mod_wsgi.queue_start", 0.0)?;
+            template.set_item("mod_wsgi.daemon_start", 0.0)?;
+        }
         let name = |name: &str| PyString::intern(py, name).unbind();
         Ok(Self {
             template: template.unbind(),
@@ -92,6 +99,7 @@ impl Maker {
             queue_start: name("mod_wsgi.queue_start"),
             daemon_start: name("mod_wsgi.daemon_start"),
             application_start: name("mod_wsgi.application_start"),
+            embedded,
         })
     }
 
@@ -146,6 +154,11 @@ impl Maker {
     fn set_times(&self, environ: &Bound<'_, PyDict>, queued_ns: u64) -> PyResult<()> {
         let py = environ.py();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        if self.embedded {
+            // The template says 0 for the others: mod_wsgi's applications inside Apache had no queue.
+            let now = PyFloat::new(py, now.as_secs_f64());
+            return set(environ, self.application_start.bind(py), now.as_any());
+        }
         let waited = Duration::from_nanos(clock::monotonic_ns().saturating_sub(queued_ns));
         let queued = now.saturating_sub(waited).as_secs_f64();
         set(environ, self.queue_start.bind(py), PyFloat::new(py, queued).as_any())?;

@@ -16,6 +16,7 @@ use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
 use crate::connection::Connection;
+use crate::kept::Kept;
 use crate::lines::Lines;
 use crate::metrics::{Meter, Way};
 use crate::response::{Response, SHORT_DATA, data_frames};
@@ -77,6 +78,8 @@ pub(crate) struct Exchange {
     open: AtomicBool,
     gone: AtomicBool,
     body_failed: AtomicBool,
+    /// The Python objects that others may ask for.
+    pub(crate) kept: Kept,
     /// What it waits for, while that is counted.
     meter: Option<Box<Meter>>,
     state: Mutex<State>,
@@ -94,6 +97,11 @@ pub(crate) fn current() -> Option<Arc<Exchange>> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
 
+/// From now on, this thread runs no request.
+pub(crate) fn leave() {
+    CURRENT.with(|current| *current.borrow_mut() = None);
+}
+
 impl Exchange {
     /// Begins a request. `frames` is an empty vector whose memory is used.
     pub(crate) fn new(
@@ -109,6 +117,7 @@ impl Exchange {
             open: AtomicBool::new(true),
             gone: AtomicBool::new(false),
             body_failed: AtomicBool::new(false),
+            kept: Kept::default(),
             meter: worker().and_then(|worker| worker.metrics.meter()),
             state: Mutex::new(State {
                 response,
@@ -334,6 +343,15 @@ impl Exchange {
         }
     }
 
+    /// As [`Exchange::log`], at once.
+    pub(crate) fn log_now(&self, py: Python<'_>, level: u8, text: &str) {
+        self.log(py, level, text);
+        let state = self.state(py);
+        if self.peer.is_some() {
+            self.flush_logs(py, state);
+        }
+    }
+
     /// What was logged about a request that has no front door.
     pub(crate) fn take_trouble(&self, py: Python<'_>) -> String {
         std::mem::take(&mut self.state(py).trouble)
@@ -343,7 +361,7 @@ impl Exchange {
     /// none when there is nobody to send them to.
     pub(crate) fn finish(&self, py: Python<'_>, end: End) -> Vec<u8> {
         self.open.store(false, Ordering::Release);
-        CURRENT.with(|current| *current.borrow_mut() = None);
+        leave();
         let mut state = self.state(py);
         let State { response, lines, .. } = &mut *state;
         for place in lines {
@@ -360,6 +378,17 @@ impl Exchange {
             return Vec::new();
         }
         frames
+    }
+}
+
+impl Exchange {
+    /// Sends the last frames, which [`Exchange::finish`] returned, at once. `connection` is the request's.
+    pub(crate) fn send_rest(&self, py: Python<'_>, connection: &Connection, frames: &mut Vec<u8>) {
+        let mut parts = [IoSlice::new(frames)];
+        if self.detached(py, Way::Output, || connection.send(&mut parts)).is_err() {
+            connection.close();
+        }
+        frames.clear();
     }
 }
 

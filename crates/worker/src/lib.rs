@@ -6,7 +6,8 @@
 //! - [`desk`], [`serve`]: the serving threads, between requests and with one.
 //! - [`posts`]: which thread runs which request. [`request`]: one request; [`call`]: functions that a front door calls; [`environ`], [`input`], [`start_response`], [`streams`], [`files`]: its Python objects.
 //! - [`scripts`]: loading applications. [`interrupt`]: `RequestTimeout`, and how a thread gets it.
-//! - [`metrics`]: what is counted of requests; [`telemetry`]: the thread that reports it.
+//! - [`metrics`]: what is counted of requests; [`telemetry`]: the thread that reports it; [`report`]: the same for applications.
+//! - [`events`], [`measure`], [`kept`]: for applications that want to know what happens.
 //! - Without I/O and Python: [`turn`], [`inbox`], [`lines`], [`head`], [`response`], [`body`], [`retry`],
 //!   [`text`]; `tests/rules.rs` runs their tests.
 //!
@@ -18,6 +19,7 @@ mod connection;
 mod control;
 mod desk;
 mod environ;
+mod events;
 mod exchange;
 mod files;
 mod fork;
@@ -25,11 +27,14 @@ mod head;
 mod inbox;
 mod input;
 mod interrupt;
+mod kept;
 mod lines;
 mod load;
+mod measure;
 mod metrics;
 mod module;
 mod posts;
+mod report;
 mod request;
 mod response;
 mod retry;

@@ -88,6 +88,11 @@ impl Metrics {
         }
     }
 
+    /// Counts from now on.
+    pub(crate) fn turn_on(&self) {
+        self.on.store(true, Ordering::Release);
+    }
+
     fn is_on(&self) -> bool {
         self.on.load(Ordering::Relaxed)
     }
@@ -277,6 +282,13 @@ impl Meter {
     pub(crate) fn note_write(&self, bytes: u64) {
         self.output_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.output_writes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What was counted so far: the time of each phase that it counts, and the rest.
+    pub(crate) fn totals(&self) -> ([u64; PHASES], Traffic) {
+        let (mut phases, mut traffic) = ([0; PHASES], Traffic::default());
+        self.read(&mut phases, &mut traffic);
+        (phases, traffic)
     }
 
     fn read(&self, phases: &mut [u64; PHASES], traffic: &mut Traffic) {

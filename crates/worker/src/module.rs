@@ -2,8 +2,10 @@
 
 use std::os::fd::AsRawFd;
 
+use pinion_wire::message::Apache;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::worker::Worker;
 
@@ -14,10 +16,13 @@ mod _pinion {
     use pyo3::prelude::*;
     use pyo3::types::{PyDict, PyType};
 
-    use super::{AsRawFd, PyRuntimeError, started};
-    use crate::exchange::Place;
+    use super::{AsRawFd, PyRuntimeError, apache, started};
+    use crate::exchange::{self, Place};
     use crate::worker::Stage;
-    use crate::{control, environ, fork, interrupt, load as loading, serve as serving, worker};
+    use crate::{
+        control, environ, events, fork, interrupt, load as loading, report, serve as serving,
+        worker,
+    };
 
     #[pymodule_export]
     use crate::files::FileWrapper;
@@ -46,6 +51,7 @@ mod _pinion {
         settings.set_item("version", environ::VERSION)?;
         settings.set_item("dump_signal", control::dump_signal())?;
         settings.set_item("waker", worker.waker().as_raw_fd())?;
+        settings.set_item("apache", apache(py, &worker.spec.apache)?)?;
         settings.set_item("stdout", Log::of_process(Place::Stdout, group.restrict_stdout))?;
         settings.set_item("stderr", Log::of_process(Place::Stderr, false))?;
         Ok(settings)
@@ -96,6 +102,60 @@ mod _pinion {
         Ok(interrupt::class(py)?.clone())
     }
 
+    /// Has what happens to each request told to what `watch(environ, request_data)` returns for it.
+    #[pyfunction]
+    fn watch_requests(py: Python<'_>, watch: Py<PyAny>) -> PyResult<()> {
+        events::watch(py, started()?, watch);
+        Ok(())
+    }
+
+    /// The requests that run: environ and `request_data` of each.
+    #[pyfunction]
+    fn running(py: Python<'_>) -> PyResult<Vec<(Bound<'_, PyDict>, Bound<'_, PyDict>)>> {
+        let running = started()?.posts.running();
+        let known = running.iter().filter_map(|exchange| {
+            let environ = exchange.kept.environ(py)?;
+            Some((environ, exchange.kept.data(py)))
+        });
+        Ok(known.collect())
+    }
+
+    /// The dict that the application and subscribers to events share for the request that the calling thread runs.
+    #[pyfunction]
+    fn request_data(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+        let none = || PyRuntimeError::new_err("no active request for thread");
+        Ok(exchange::current().ok_or_else(none)?.kept.data(py))
+    }
+
+    /// Records requests from now on, for [`request_metrics`] and [`process_metrics`].
+    #[pyfunction]
+    fn start_recording_metrics() -> PyResult<()> {
+        report::start(started()?);
+        Ok(())
+    }
+
+    /// What was recorded since the last call; `None` while nothing is recorded.
+    #[pyfunction]
+    fn request_metrics(py: Python<'_>) -> PyResult<Option<Bound<'_, PyDict>>> {
+        report::requests(py, started()?)
+    }
+
+    /// What this process has done since it started; `None` while nothing is recorded.
+    #[pyfunction]
+    fn process_metrics(py: Python<'_>) -> PyResult<Option<Bound<'_, PyDict>>> {
+        report::process(py, started()?)
+    }
+
+    /// Writes to the log of the request that the calling thread runs, else as [`log`].
+    #[pyfunction]
+    fn log_record(py: Python<'_>, level: u8, text: &str) -> PyResult<()> {
+        match exchange::current() {
+            Some(exchange) if exchange.is_open() => exchange.log_now(py, level, text),
+            _ => log(py, level, text)?,
+        }
+        Ok(())
+    }
+
     /// Writes to the log of the server in which the process group was declared.
     #[pyfunction]
     fn log(py: Python<'_>, level: u8, text: &str) -> PyResult<()> {
@@ -103,6 +163,18 @@ mod _pinion {
         py.detach(|| worker.log(level, text));
         Ok(())
     }
+}
+
+/// The names of the module `apache`.
+fn apache<'py>(py: Python<'py>, apache: &Apache) -> PyResult<Bound<'py, PyDict>> {
+    let names = PyDict::new(py);
+    names.set_item("version", apache.version)?;
+    names.set_item("description", &apache.description)?;
+    names.set_item("build_date", &apache.build_date)?;
+    names.set_item("mpm_name", &apache.mpm_name)?;
+    names.set_item("maximum_processes", apache.maximum_processes)?;
+    names.set_item("threads_per_process", apache.threads_per_process)?;
+    Ok(names)
 }
 
 fn started() -> PyResult<&'static Worker> {

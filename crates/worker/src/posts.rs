@@ -1,7 +1,7 @@
 //! Which thread runs which request.
 
 use std::ffi::c_long;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
@@ -20,6 +20,8 @@ struct Post {
     thread: AtomicI64,
     /// Whether somebody asked for its request to be interrupted.
     interrupted: AtomicBool,
+    /// How many requests it has begun.
+    served: AtomicU64,
     running: Mutex<Option<Arc<Exchange>>>,
 }
 
@@ -48,6 +50,7 @@ impl Posts {
     pub(crate) fn begin(&self, place: usize, exchange: &Arc<Exchange>) {
         if let Some(post) = self.0.get(place) {
             *post.running() = Some(exchange.clone());
+            post.served.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -70,5 +73,15 @@ impl Posts {
         let post = self.0.iter().find(runs)?;
         post.interrupted.store(true, Ordering::Relaxed);
         Some(post.thread.load(Ordering::Relaxed))
+    }
+
+    /// The requests that run now.
+    pub(crate) fn running(&self) -> Vec<Arc<Exchange>> {
+        self.0.iter().filter_map(|post| post.running().clone()).collect()
+    }
+
+    /// For each thread, how many requests it has begun.
+    pub(crate) fn served(&self) -> Vec<u64> {
+        self.0.iter().map(|post| post.served.load(Ordering::Relaxed)).collect()
     }
 }

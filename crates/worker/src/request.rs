@@ -18,7 +18,7 @@ use crate::retry::Failed;
 use crate::scripts::{Found, Script};
 use crate::start_response::StartResponse;
 use crate::worker::Worker;
-use crate::{control, fork, interrupt, trouble};
+use crate::{control, events, fork, interrupt, trouble};
 use pinion_wire::message::{Bit, RetireReason};
 
 /// Runs a request and says how it ended. Whatever happens, the exchange can be finished afterwards. `may_reload`:
@@ -51,9 +51,15 @@ pub(crate) fn run(
         }
         Err(error) => return report(py, request.target.script, exchange, &error),
     };
-    let ran = maker
-        .make(py, request, exchange)
-        .and_then(|environ| call(py, &callable, environ.into_any(), exchange));
+    let ran = maker.make(py, request, exchange).and_then(|environ| {
+        exchange.kept.set_environ(&environ);
+        let callable = if events::is_measured() {
+            events::started(py, exchange, callable, request.target.callable)?
+        } else {
+            callable
+        };
+        call(py, &callable, environ.into_any(), exchange)
+    });
     stop_child(py, ran.as_ref().err());
     match ran {
         Ok(()) => End::Complete,
@@ -132,12 +138,14 @@ fn call<'py>(
             let text = trouble::traceback(py, &late);
             exchange.log(py, ERROR, &lead("Exception occurred closing the response."));
             exchange.log(py, ERROR, &text);
+            events::failed(py, exchange, &late);
             Err(error)
         }
         (Ok(()), Err(late)) => {
             // The answer is whole; that closing failed is for the log only.
             exchange.log(py, ERROR, &lead("Exception occurred closing the response."));
             exchange.log(py, ERROR, &trouble::traceback(py, &late));
+            events::failed(py, exchange, &late);
             Ok(())
         }
         (delivered, Ok(())) => delivered,
@@ -241,6 +249,7 @@ fn report(py: Python<'_>, path: &[u8], exchange: &Exchange, error: &PyErr) -> En
     let traceback = trouble::traceback(py, error);
     exchange.log(py, ERROR, &lead(&text));
     exchange.log(py, ERROR, &traceback);
+    events::failed(py, exchange, error);
     End::Failed
 }
 

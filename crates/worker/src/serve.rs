@@ -1,5 +1,7 @@
 //! The loop of a serving thread.
 
+use std::sync::Arc;
+
 use pinion_wire::Header;
 use pinion_wire::answer::End;
 use pinion_wire::frame::REQUEST_MAY_RELOAD;
@@ -9,8 +11,9 @@ use pyo3::prelude::*;
 use crate::desk::{Desk, Job, Next};
 use crate::environ::Maker;
 use crate::exchange::Exchange;
+use crate::metrics::Watch;
 use crate::worker::Worker;
-use crate::{call, request};
+use crate::{call, events, request};
 
 /// Serves requests until the process ends.
 pub(crate) fn serve(py: Python<'_>, worker: &'static Worker, thread: usize) -> PyResult<()> {
@@ -51,6 +54,7 @@ fn run(py: Python<'_>, worker: &Worker, maker: &Maker, desk: &mut Desk, job: Job
                 line.method == b"HEAD",
                 memory,
             );
+            let mut watch = None;
             let end = if worker.is_expired(request.queued_ns) {
                 End::Expired
             } else {
@@ -61,20 +65,43 @@ fn run(py: Python<'_>, worker: &Worker, maker: &Maker, desk: &mut Desk, job: Job
                 } else {
                     worker.count_request();
                     let may_reload = job.flags & REQUEST_MAY_RELOAD != 0;
-                    let watch = worker.metrics.begin(desk.thread(), arrived, &request);
-                    let end = request::run(py, worker, maker, &request, &exchange, may_reload);
-                    if let Some(watch) = watch {
-                        worker.metrics.end(watch, exchange.code(py), exchange.meter());
-                    }
-                    end
+                    watch = worker.metrics.begin(desk.thread(), arrived, &request);
+                    events::begin(&exchange);
+                    request::run(py, worker, maker, &request, &exchange, may_reload)
                 }
             };
-            let frames = exchange.finish(py, end);
-            worker.posts.end(py, desk.thread());
-            frames
+            finish(py, worker, (desk, &job), &exchange, watch, end)
         }
     };
     desk.finish(job, frames);
+}
+
+/// Ends a request; returns the frames that are left to be sent.
+fn finish(
+    py: Python<'_>,
+    worker: &Worker,
+    (desk, job): (&Desk, &Job),
+    exchange: &Arc<Exchange>,
+    watch: Option<Watch>,
+    end: End,
+) -> Vec<u8> {
+    let told = events::is_measured();
+    if !told {
+        drop(exchange.kept.forget(py));
+    }
+    let mut frames = exchange.finish(py, end);
+    worker.posts.end(py, desk.thread());
+    if told {
+        // The client does not wait for subscribers.
+        exchange.send_rest(py, &job.connection, &mut frames);
+    }
+    if let Some(watch) = watch {
+        worker.metrics.end(watch, exchange.code(py), exchange.meter());
+    }
+    if told {
+        events::finished(py, exchange, end);
+    }
+    frames
 }
 
 /// The request, if it is for an application of this worker: a front door that remembers what another manager told it
@@ -131,6 +158,7 @@ pub(crate) fn warm_up(
     let end = request::run(py, worker, &maker, &request, &exchange, false);
     let status = exchange.response(py, |response| response.code());
     let trouble = exchange.take_trouble(py);
+    drop(exchange.kept.forget(py));
     exchange.finish(py, end);
     Ok(match (end, status) {
         (End::Complete, 0..500) => None,

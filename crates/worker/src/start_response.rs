@@ -7,6 +7,7 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
+use crate::events;
 use crate::exchange::{Exchange, NotSent};
 use crate::head::{Head, HeadError};
 
@@ -50,6 +51,9 @@ impl StartResponse {
             return Err(PyTypeError::new_err("start_response() takes no keyword arguments"));
         }
         check_count(arguments.len())?;
+        if events::is_measured() {
+            events::responded(&self.0, arguments)?;
+        }
         let head = read_head(&arguments.get_item(0)?, &arguments.get_item(1)?)?;
         let exc_info = read_exc_info(arguments)?;
         let started = self.0.response(py, |response| response.start(head, exc_info.is_some()));

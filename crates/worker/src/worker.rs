@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use pinion_unix::epoll::Epoll;
@@ -86,6 +86,7 @@ pub(crate) struct Worker {
     connections: Mutex<HashMap<u32, Arc<Connection>>>,
     stage: AtomicU8,
     wake: (OwnedFd, OwnedFd),
+    started: SystemTime,
     served: AtomicU64,
     retired: AtomicBool,
 }
@@ -120,6 +121,7 @@ pub(crate) fn start() -> Result<&'static Worker, StartError> {
         connections: Mutex::default(),
         stage: AtomicU8::new(Stage::Loading as u8),
         wake: wake_pipe()?,
+        started: SystemTime::now(),
         served: AtomicU64::new(0),
         retired: AtomicBool::new(false),
     };
@@ -222,6 +224,16 @@ impl Worker {
         if maximum > 0 && served == maximum {
             self.retire(RetireReason::MaximumRequests);
         }
+    }
+
+    /// How many requests were begun.
+    pub(crate) fn served(&self) -> u64 {
+        self.served.load(Ordering::Relaxed)
+    }
+
+    /// When this process started, in seconds since 1970.
+    pub(crate) fn started(&self) -> f64 {
+        self.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
     }
 
     /// All connections, by number. Whoever holds them must not call Python.

@@ -328,5 +328,6 @@ fn settings(folder: &std::path::Path) -> Settings {
         }],
         preload: Vec::new(),
         library,
+        apache: message::Apache::default(),
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use pinion_front::installation::Installation;
 use pinion_front::{Door, Front, Outcome, Request, Supervisor, SupervisorError, Trouble};
-use pinion_wire::message::{GroupSpec, ServerLog, Settings};
+use pinion_wire::message::{Apache, GroupSpec, ServerLog, Settings};
 use pinion_wire::request::{BodyLength, RequestWriter, Target};
 
 use super::mounts::Mount;
@@ -137,6 +137,7 @@ fn settings(installation: &Installation, group: &GroupSpec) -> Settings {
         groups: vec![group],
         preload: Vec::new(),
         library: installation.library.to_string_lossy().into_owned(),
+        apache: Apache::default(),
     }
 }
 

@@ -93,6 +93,7 @@ impl Core {
             number,
             mounts: pair.start_mounts(nobody_serves, sight),
             server_name: server.map(|server| server.name.clone()).unwrap_or_default(),
+            apache: self.settings.apache.clone(),
         };
         let spec = Rc::clone(&pair.spec);
         self.workers.insert(worker, Worker::new(id, pair.set, number, slot, spec, self.now));

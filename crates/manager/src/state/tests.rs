@@ -68,6 +68,7 @@ fn settings(generation: u32, groups: Vec<GroupSpec>) -> Settings {
         groups,
         preload: Vec::new(),
         library: "/usr/lib/pinion".into(),
+        ..Settings::default()
     }
 }
 

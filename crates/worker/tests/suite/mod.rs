@@ -13,7 +13,7 @@ use pinion_unix::sockets::{self, Wait};
 use pinion_wire::answer::{End, FilePart, HeadRef, Welcome, decode_want};
 use pinion_wire::call::{Argument, Call, Returned};
 use pinion_wire::frame::{self, BODY_LAST, REQUEST_MAY_RELOAD};
-use pinion_wire::message::{self, Bit, GroupSpec, Rein, StartMount, StartSpec, Timeouts};
+use pinion_wire::message::{self, Apache, Bit, GroupSpec, Rein, StartMount, StartSpec, Timeouts};
 use pinion_wire::request::{BodyLength, RequestWriter, Target};
 use pinion_wire::status::{self, Begun, StatusPage};
 use pinion_wire::{Header, Kind};
@@ -65,6 +65,7 @@ pub(crate) fn spec(folder: &Path) -> StartSpec {
         number: 1,
         mounts: vec![StartMount { script, callable: "application".to_owned(), required: true }],
         server_name: "server.example".to_owned(),
+        apache: Apache { version: (2, 4, 71), ..Apache::default() },
     }
 }
 
