@@ -224,11 +224,38 @@ def look_at_ini(question):
         if problem:
             answer["unknown_eggs"].append([section, value, problem])
     answer["database"] = database(parser, question["section"], here)
+    if question["discover"]:
+        answer.update(development(parser, question["section"]))
     answer["loadapp_error"] = load_in_own_process(path, question["section"]) if is_application(parser) else None
     if question["package"] is None:
         question["distribution"] = next((value[4:].partition("#")[0] for _, value in uses(parser)), None)
         question["package"] = (question["distribution"] or "").replace("-", "_") or None
     return answer
+
+
+WELL_KNOWN = {
+    "", "changeme", "change_me", "secret", "seekrit", "itsaseekreet", "somesecret", "something", "sosecret",
+}
+
+
+def development(parser, section):
+    """What in the application's section is for development: `debug`, and secrets that everybody knows."""
+    name = application_section(parser, section)
+    if name is None:
+        return {}
+    debug = next((parser.get(name, key) for key in ("set debug", "debug") if parser.has_option(name, key)), "false")
+    known = [
+        key
+        for key, value in parser.items(name)
+        if ("secret" in key or "validate_key" in key) and value.strip().lower() in WELL_KNOWN
+    ]
+    is_on = debug.strip().lower() in ("true", "yes", "on", "1", "t", "y")
+    return {"debug": debug.strip() if is_on else None, "known_secrets": known}
+
+
+def application_section(parser, section):
+    names = (kind + ":" + section for kind in ("app", "application"))
+    return next((name for name in names if parser.has_section(name)), None)
 
 
 def is_application(parser):
@@ -330,7 +357,7 @@ def proxy_prefix(parser):
 
 def database(parser, section, here):
     """The application's database, and the tables for users that are empty in it."""
-    name = next((kind + ":" + section for kind in ("app", "application") if parser.has_section(kind + ":" + section)), None)
+    name = application_section(parser, section)
     url = parser.get(name, "sqlalchemy.url", fallback=None) if name else None
     if not url:
         return None

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use pinion_deploy::apache;
 use pinion_deploy::check::{self, Report, Subject};
 use pinion_deploy::{DeployError, Deployment, Exit};
 
@@ -15,9 +16,9 @@ pub(crate) struct Arguments {
     /// A project's folder, an Apache configuration file, or the folder of Apache's configuration
     #[arg(value_name = "WHAT", default_value = ".")]
     what: PathBuf,
-    /// The folder of the configuration of the Apache that a project is deployed to
-    #[arg(long, value_name = "FOLDER", default_value = "/etc/apache2")]
-    apache_config: PathBuf,
+    /// The configuration of the Apache that a project is deployed to: its folder or main file [default: the system's]
+    #[arg(long, value_name = "PATH")]
+    apache_config: Option<PathBuf>,
     /// How the result is written
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -51,7 +52,12 @@ fn subject(arguments: &Arguments) -> Result<Subject, DeployError> {
         return check::configuration(path);
     }
     let deployment = Deployment::load(path, &arguments.parameters.0)?;
-    check::deployment(deployment, &arguments.apache_config)
+    let apache = match &arguments.apache_config {
+        Some(named) => Some(apache::find(Some(named))?),
+        // Without one, the project itself is examined; that Apache is missing is among the warnings.
+        None => apache::find(None).ok(),
+    };
+    check::deployment(deployment, apache.as_ref())
 }
 
 fn print(report: &Report, format: Format) {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::directives;
+
 /// Modules that are part of the server itself wherever it is packaged.
 const BUILT_IN: &[&str] =
     &["core", "so", "http", "log_config", "logio", "version", "unixd", "watchdog"];
@@ -26,8 +28,9 @@ pub(super) fn holds(section: &str, argument: &str, known: &Circumstances<'_>) ->
         "ifdefine" => (known.is_defined)(argument),
         "iffile" => (known.exists)(argument),
         "ifversion" => return Some(version_holds(argument, negated)),
-        // A directive that no module brings would be one that is not known here.
-        "ifdirective" | "ifsection" => true,
+        "ifdirective" => is_directive(argument),
+        // Which sections other modules bring is not known here.
+        "ifsection" => true,
         _ => return None,
     };
     Some(held != negated)
@@ -45,6 +48,13 @@ fn is_loaded(name: &str, modules: &BTreeSet<String>) -> bool {
                 || ["", "mpm_"].iter().any(|kind| modules.contains(&format!("{kind}{file}_module")))
         }
     }
+}
+
+/// Pinion's own are known; those of other modules are taken for there.
+fn is_directive(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let own = lower.starts_with("wsgi") || lower.starts_with("pinion");
+    !own || directives::find(name).is_some()
 }
 
 /// Any Apache 2.4 is as good as another here.
@@ -97,6 +107,9 @@ mod tests {
             ("IfFile", "\"/there\""),
             ("IfVersion", ">= 2.4"),
             ("IfVersion", "< 2.5"),
+            ("IfDirective", "PinionPrefix"),
+            ("IfDirective", "!WSGINothing"),
+            ("IfDirective", "SSLEngine"),
         ] {
             assert_eq!(decide(section, argument), Some(true), "{section} {argument}");
         }
@@ -107,6 +120,7 @@ mod tests {
             ("IfFile", "/gone"),
             ("IfVersion", "< 2.4"),
             ("IfVersion", "2.2"),
+            ("IfDirective", "!pinionprefix"),
         ] {
             assert_eq!(decide(section, argument), Some(false), "{section} {argument}");
         }

@@ -124,3 +124,15 @@ fn what_cannot_be_read_is_named_with_its_line() {
     let missing = read(&MemoryFiles::new(), Path::new("/none"), &known()).unwrap_err().to_string();
     assert!(missing.starts_with("/none: "), "{missing}");
 }
+
+#[test]
+fn options_that_only_pinion_takes_come_in_by_a_variable() {
+    let reading = read_debian(
+        "<IfDirective PinionPrefix>\nDefine shop_warmup \"warmup=\\\"/\\\"\"\n</IfDirective>\n\
+         <IfDirective !PinionPrefix>\nDefine shop_warmup \" \"\n</IfDirective>\n\
+         WSGIDaemonProcess shop threads=2 ${shop_warmup}\n",
+    )
+    .unwrap();
+    assert!(reading.refused.is_empty(), "{:?}", reading.refused);
+    assert_eq!(reading.config.groups[0].value.warmup, ["/"]);
+}

@@ -58,6 +58,9 @@ struct Ini {
     proxy_prefix: Option<String>,
     database: Option<Database>,
     loadapp_error: Option<String>,
+    debug: Option<String>,
+    #[serde(default)]
+    known_secrets: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -174,6 +177,19 @@ impl Ini {
             let what = format!("loadapp('config:{path}') fails in a process of its own");
             let loading = note(Code::LoadFailed, what, "", "mend what the traceback shows".into());
             notes.push(Note { detail: error.clone(), ..loading });
+        }
+        if let Some(value) = &self.debug {
+            let what = format!("{path} is in development mode: debug = {value}");
+            let why =
+                "an error shows a debugger to anyone who visits, with which they can run code";
+            notes.push(note(Code::IniDebug, what, why, format!("set debug = false in {path}")));
+        }
+        if !self.known_secrets.is_empty() {
+            let what =
+                format!("{path} has a secret that others know: {}", self.known_secrets.join(", "));
+            let why = "who knows it can forge sessions and sign in as anyone";
+            let hint = "openssl rand -hex 32 makes another";
+            notes.push(note(Code::IniSecret, what, why, hint.to_owned()));
         }
         notes.extend(self.database.iter().flat_map(|database| database.notes(path, around)));
         notes

@@ -27,6 +27,7 @@ use pinion_unix::users;
 use pinion_wire::message::GroupSpec;
 
 use crate::Deployment;
+use crate::apache::Apache;
 use crate::error::Result;
 use crate::finding::Finding;
 use accounts::SiteAccounts;
@@ -55,7 +56,8 @@ pub fn examine(subject: &Subject) -> Result<Report> {
     let mut found: Vec<_> = reading.refused.iter().chain(&found).collect();
     let groups = groups(&reading.config, &accounts.here(), &found);
     found.retain(|one| subject.concerns(one));
-    notes.extend(found.into_iter().map(note_of));
+    let placed = notes.clone();
+    notes.extend(found.into_iter().map(note_of).map(|note| mended_as(note, &placed)));
     let mut tried = Vec::new();
     for mount in mounts::of(reading).iter().filter(|mount| subject.has(&mount.script)) {
         let Some(group) = groups.iter().find(|group| group.name == mount.process_group) else {
@@ -93,6 +95,19 @@ fn note_of(found: &pinion_config::Finding) -> Note {
         Some(place) => note.at(place.clone()),
         None => note,
     }
+}
+
+/// The same finding with the command that the deployment's own warning has for it.
+fn mended_as(mut note: Note, placed: &[Note]) -> Note {
+    let same: &[Code] = match note.finding.code {
+        Code::PythonHomeMissing => &[Code::BaselineMissing, Code::VirtualenvMissing],
+        Code::ScriptMissing | Code::HomeMissing => &[Code::NotDeployed],
+        _ => &[],
+    };
+    if let Some(known) = placed.iter().find(|known| same.contains(&known.finding.code)) {
+        note.finding.hint.clone_from(&known.finding.hint);
+    }
+    note
 }
 
 /// The process groups, but for those in which something is wrong that keeps workers from starting.
@@ -155,6 +170,12 @@ impl Application<'_> {
                 notes.extend(answer.notes(&around));
                 let ini = question.ini.or_else(|| answer.ini_path());
                 notes.extend(ini.iter().flat_map(|path| files::ini(path, &self.group_name())));
+                if self.subject.deployment.is_some() {
+                    // The project's own warnings, which come first, say the same.
+                    notes.retain(|note| {
+                        !matches!(note.finding.code, Code::ProxyPrefix | Code::IniExposed)
+                    });
+                }
             }
             Err(note) => notes.push(*note),
         }
@@ -231,10 +252,10 @@ pub fn configuration(path: &Path) -> Result<Subject> {
     Ok(Subject::configuration(path)?)
 }
 
-/// What is to be examined: a project's deployment to the Apache whose configuration is in the folder `apache`.
+/// What is to be examined: a project's deployment to an Apache, where there is one.
 ///
 /// # Errors
 /// The project has no generated configuration, or it cannot be read.
-pub fn deployment(deployment: Deployment, apache: &Path) -> Result<Subject> {
+pub fn deployment(deployment: Deployment, apache: Option<&Apache>) -> Result<Subject> {
     Ok(Subject::deployment(deployment, apache)?)
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pinion_config::apache::{self, Known, Reading};
+use pinion_config::apache::{self as configuration, Known, Reading};
 use pinion_config::files::SystemFiles;
 use pinion_config::{Code, Finding as ConfigFinding};
 
@@ -10,7 +10,10 @@ use super::error::CheckError;
 use super::files;
 use super::report::Note;
 use crate::Deployment;
+use crate::apache::Apache;
 use crate::finding::Finding;
+use crate::sight::Sight;
+use crate::warnings;
 
 /// The names of Apache's main configuration file below its folder.
 const MAIN_FILES: &[&str] = &["apache2.conf", "httpd.conf", "conf/httpd.conf"];
@@ -48,23 +51,23 @@ impl Subject {
         Ok(Self { title, reading, deployment: None, own: None, placed: Vec::new() })
     }
 
-    /// A project's deployment. Its site is looked for in Apache's folder `apache`; where it is not enabled, its generated
+    /// A project's deployment. Its site is looked for among those of `apache`; where it is not enabled there, its generated
     /// configuration is examined as it is.
     ///
     /// # Errors
     /// The project has no generated configuration, or it cannot be read.
-    pub(super) fn deployment(deployment: Deployment, apache: &Path) -> Result<Self, CheckError> {
+    pub(super) fn deployment(
+        deployment: Deployment,
+        apache: Option<&Apache>,
+    ) -> Result<Self, CheckError> {
         let layout = &deployment.layout;
         let script = layout.script();
-        let title = format!("{}, deployed to {}", deployment.project, layout.deployed.display());
-        let server = main_file(apache).map(|file| read(&file, apache)).transpose()?;
-        let names_script = |reading: &Reading| {
-            reading.config.aliases.iter().any(|alias| Path::new(&alias.value.target) == script)
-        };
-        let enabled = apache.join("sites-enabled").join(&layout.site_file);
-        let (reading, file, placed) = match server {
-            Some(reading) if names_script(&reading) => (reading, enabled, Vec::new()),
-            other => {
+        let title = format!("{}\ndeployed to {}", deployment.project, layout.deployed.display());
+        let server = apache.map(|apache| read(&apache.config, &apache.root)).transpose()?;
+        let enabled = server.as_ref().and_then(|reading| file_of(reading, &script));
+        let (reading, file, mut placed) = match (server, enabled) {
+            (Some(reading), Some(file)) => (reading, file, Vec::new()),
+            (other, _) => {
                 let deployed = layout.apache.join(&layout.files.configuration);
                 let generated = layout.output.join(&layout.files.configuration);
                 let file = if deployed.exists() { deployed } else { generated };
@@ -77,14 +80,19 @@ impl Subject {
                 (reading, file, placed)
             }
         };
+        let mut sight = Sight::system();
+        if let Some(apache) = apache {
+            sight.apache.clone_from(&apache.root);
+        }
+        placed.extend(warnings::all(&deployment, &sight).into_iter().map(Note::new));
+        placed.extend(files::migration(&deployment));
         let own = Some((file, script));
         Ok(Self { title, reading, deployment: Some(deployment), own, placed })
     }
 
-    /// What is wrong that no configuration check finds.
+    /// What is wrong with the site's place, its folders and files.
     pub(super) fn notes(&self) -> Vec<Note> {
-        let migration = self.deployment.as_ref().and_then(files::migration);
-        self.placed.iter().cloned().chain(migration).collect()
+        self.placed.clone()
     }
 
     /// Whether a finding is about this site.
@@ -99,6 +107,13 @@ impl Subject {
     pub(super) fn has(&self, script: &Path) -> bool {
         self.own.as_ref().is_none_or(|(_, own)| own == script)
     }
+}
+
+/// The file in which a script is mounted.
+fn file_of(reading: &Reading, script: &Path) -> Option<PathBuf> {
+    let mut aliases = reading.config.aliases.iter();
+    let alias = aliases.find(|alias| Path::new(&alias.value.target) == script)?;
+    Some(PathBuf::from(&alias.place.file))
 }
 
 /// Names of process groups that an enabled site of the server has taken.
@@ -130,12 +145,12 @@ fn folder_of(file: &Path) -> PathBuf {
 /// Reads a whole configuration, or a part of one: a file that loads no module is a part.
 fn read(file: &Path, root: &Path) -> Result<Reading, CheckError> {
     let exported = std::fs::read_to_string(root.join("envvars")).unwrap_or_default();
-    let variables = apache::exported(&exported);
+    let variables = configuration::exported(&exported);
     let known = Known { root: root.to_owned(), variables, is_part: false };
-    let reading = apache::read(&SystemFiles, file, &known)?;
+    let reading = configuration::read(&SystemFiles, file, &known)?;
     if reading.modules.is_empty() {
         let known = Known { is_part: true, ..known };
-        return Ok(apache::read(&SystemFiles, file, &known)?);
+        return Ok(configuration::read(&SystemFiles, file, &known)?);
     }
     Ok(reading)
 }
