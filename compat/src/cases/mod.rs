@@ -9,6 +9,7 @@ mod dispatch;
 mod environ;
 mod failing;
 mod groups;
+mod handlers;
 mod input;
 mod lifecycle;
 mod mounts;
@@ -16,6 +17,7 @@ mod output;
 mod proxies;
 mod reload;
 mod response;
+mod route;
 mod stalling;
 mod telemetry;
 mod wrapper;
@@ -37,11 +39,13 @@ pub(crate) fn suites() -> Vec<Suite> {
         stalling::suites(),
         output::suites(),
         groups::suites(),
+        handlers::suites(),
         daemon::suites(),
         directives::suites(),
         dispatch::suites(),
         proxies::suites(),
         reload::suites(),
+        route::suites(),
         lifecycle::suites(),
         apps::suites(),
         api::suites(),

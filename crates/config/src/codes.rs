@@ -199,6 +199,11 @@ registry! {
         "`WSGIProcessGroup`, an alias or `WSGIImportScript` names a process group that no `WSGIDaemonProcess` declares.",
         "A configuration test fails; where the name is only known at a request, the request is answered 500.",
         "Correct the name, or declare the group.";
+    ProcessRestricted = "WSGI0149", Error,
+        "process group not allowed here",
+        "`WSGIRestrictProcess` lists the process groups that may be used, and the application's is another one.",
+        "The request is answered 500.",
+        "Add the group to the list, or choose one of it.";
     GroupElsewhere = "WSGI0152", Error,
         "process group of another virtual host",
         "A group that is declared in a virtual host is used in one with another `ServerName`.",

@@ -79,7 +79,11 @@ pub const DIRECTIVES: &[Row] = &[
     missing("WSGIAuthGroupScript"),
     missing("WSGIAuthUserScript"),
     row("WSGICallableObject", Honoured, &["mounts::callable_object_directive"]),
-    missing("WSGICaseSensitivity"),
+    row(
+        "WSGICaseSensitivity",
+        Honoured,
+        &["case_sensitivity::on_tells_paths_apart", "case_sensitivity::off_takes_them_for_one"],
+    ),
     row(
         "WSGIChunkedRequest",
         Honoured,
@@ -123,8 +127,16 @@ pub const DIRECTIVES: &[Row] = &[
     ),
     missing("WSGIFreeThreading"),
     missing("WSGIGroupAuthoritative"),
-    missing("WSGIHandlerScript"),
-    missing("WSGIIgnoreActivity"),
+    row(
+        "WSGIHandlerScript",
+        Honoured,
+        &[
+            "handler_script::add_handler_runs_the_script",
+            "handler_script::set_handler_with_options",
+            "handler_script::missing_or_broken_script_is_500",
+        ],
+    ),
+    row("WSGIIgnoreActivity", Honoured, &["route_refused::case_sensitivity_and_activity"]),
     row(
         "WSGIImportScript",
         Honoured,
@@ -157,7 +169,11 @@ pub const DIRECTIVES: &[Row] = &[
     row("WSGIPythonPath", Honoured, &["embedded::python_path_and_eggs"]),
     missing("WSGIPythonWarnings"),
     row("WSGIRestrictEmbedded", Honoured, &["embedded::restrict_embedded_refuses"]),
-    missing("WSGIRestrictProcess"),
+    row(
+        "WSGIRestrictProcess",
+        Honoured,
+        &["restrict_process::listed_groups_only", "restrict_process::inner_list_replaces"],
+    ),
     missing("WSGIRestrictSignal"),
     row("WSGIRestrictStdin", Honoured, &["output_restricted::restricted_stdin_raises"]),
     row("WSGIRestrictStdout", Honoured, &["output_restricted::restricted_stdout_raises"]),

@@ -13,7 +13,8 @@ use crate::model::{AliasSource, ImportScript, ScriptAlias};
 use crate::names::NameTemplate;
 use crate::options::{self, Origin, nearest};
 use crate::proxies::{self, Header, Networks};
-use crate::settings::{CalledScript, DirSetting, DirSettings, MapHead, ServerSetting};
+use crate::scripts::{CalledScript, HandlerScript};
+use crate::settings::{DirSetting, DirSettings, MapHead, ServerSetting};
 use crate::telemetry;
 use crate::words;
 
@@ -185,6 +186,40 @@ pub const DIRECTIVES: &[Directive] = &[
         parse: |args| called_script(args).map(DirSetting::DispatchScript).map(Value::Dir),
     },
     Directive {
+        name: "WSGIHandlerScript",
+        contexts: SECTIONS,
+        args: Args::Raw,
+        syntax: "handler-name script [process-group=name] [application-group=name] \
+                 [pass-authorization=On|Off]",
+        default: "",
+        help: "Has `handle_request` of a script answer where SetHandler or AddHandler name the handler.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |args| handler_script(args).map(DirSetting::HandlerScript).map(Value::Dir),
+    },
+    Directive {
+        name: "WSGIRestrictProcess",
+        contexts: SECTIONS,
+        args: Args::Raw,
+        syntax: "name|%{GLOBAL} …",
+        default: "all",
+        help: "The only process groups that may be used here; requests for others are answered 500.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |args| Ok(Value::Dir(DirSetting::RestrictProcess(group_names(args)))),
+    },
+    Directive {
+        name: "WSGIIgnoreActivity",
+        contexts: EVERYWHERE,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "Off",
+        help: "Requests here are no activity for the group's inactivity-timeout.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| dir_flag(arg, DirSetting::IgnoreActivity),
+    },
+    Directive {
         name: "WSGIImportScript",
         contexts: HOSTS,
         args: Args::Raw,
@@ -315,6 +350,17 @@ pub const DIRECTIVES: &[Directive] = &[
         origin: Origin::ModWsgi,
         status: Status::Honoured,
         parse: map_head,
+    },
+    Directive {
+        name: "WSGICaseSensitivity",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "On",
+        help: "Off: paths that differ in upper and lower case name the same script, which is loaded once.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| server_flag(arg, ServerSetting::CaseSensitivity),
     },
     Directive {
         name: "WSGIRestrictEmbedded",
@@ -456,19 +502,15 @@ pub const LATER: &[&str] = &[
     "WSGIAccessScript",
     "WSGIAuthGroupScript",
     "WSGIAuthUserScript",
-    "WSGICaseSensitivity",
     "WSGIDestroyInterpreter",
     "WSGIDontWriteBytecode",
     "WSGIFreeThreading",
     "WSGIGroupAuthoritative",
-    "WSGIHandlerScript",
-    "WSGIIgnoreActivity",
     "WSGIPassApacheRequest",
     "WSGIPerInterpreterGIL",
     "WSGIPythonHashSeed",
     "WSGIPythonOptimize",
     "WSGIPythonWarnings",
-    "WSGIRestrictProcess",
     "WSGIRestrictSignal",
     "WSGISwitchInterval",
 ];
@@ -652,6 +694,31 @@ fn import_script(args: &str) -> Result<Value, ConfigError> {
         process_group: process_group.ok_or_else(missing("process-group="))?,
         application_group: application_group.ok_or_else(missing("application-group="))?,
     }))
+}
+
+/// A script behind a handler's name, with the options of an alias but for the callable, which is given.
+fn handler_script(args: &str) -> Result<HandlerScript, ConfigError> {
+    let missing = |what| move || ConfigError::new("", Problem::Missing(what));
+    let (handler, rest) = words::next_word(args).ok_or_else(missing("the handler's name"))?;
+    let (script, rest) = words::next_word(rest).ok_or_else(missing("the script"))?;
+    let (path, mut options) = (path(&script)?, Box::<DirSettings>::default());
+    for_options(rest, HANDLER_OPTIONS, |option, value| {
+        options.set(match option {
+            "process-group" => DirSetting::ProcessGroup(name(value)?),
+            "application-group" => DirSetting::ApplicationGroup(name(value)?),
+            _ => DirSetting::PassAuthorization(flag(value)?),
+        });
+        Ok(())
+    })?;
+    Ok(HandlerScript { name: handler, path, options })
+}
+
+const HANDLER_OPTIONS: &[&str] = &["process-group", "application-group", "pass-authorization"];
+
+/// Names of process groups; the implicit one's is empty.
+fn group_names(args: &str) -> Vec<String> {
+    let names = words::words(args).into_iter();
+    names.map(|name| if name == "%{GLOBAL}" { String::new() } else { name }).collect()
 }
 
 /// A script with the application group that it is loaded in.

@@ -24,6 +24,7 @@ pub mod names;
 pub mod options;
 pub mod proxies;
 pub mod python_home;
+pub mod scripts;
 mod settings;
 pub mod telemetry;
 pub mod words;
@@ -38,6 +39,7 @@ pub use model::{
     StaticMount, VhostId, VirtualServer,
 };
 pub use names::{GroupName, NameTemplate};
+pub use scripts::{CalledScript, HANDLER_CALLABLE, HandlerScript};
 pub use settings::{
-    CalledScript, DEFAULT_CALLABLE, DirSetting, DirSettings, MapHead, ServerSetting, ServerSettings,
+    DEFAULT_CALLABLE, DirSetting, DirSettings, MapHead, ServerSetting, ServerSettings,
 };

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::NameTemplate;
 use crate::proxies::{Header, Networks, Trust};
+use crate::scripts::{self, CalledScript, HandlerScript};
 use crate::telemetry::{Telemetry, TelemetrySetting};
 
 /// Settings of the whole server.
@@ -21,6 +22,8 @@ pub struct ServerSettings {
     pub restrict_stdin: bool,
     /// `WSGIRestrictStdout`: writing to `sys.stdout` raises an exception.
     pub restrict_stdout: bool,
+    /// `WSGICaseSensitivity Off`: paths that differ in upper and lower case name the same script.
+    pub fold_case: bool,
     /// `WSGIRestrictEmbedded`: requests without a process group are answered 500.
     pub restrict_embedded: bool,
     /// `WSGIServerMetrics`: embedded applications may look at Apache's scoreboard.
@@ -42,6 +45,8 @@ pub enum ServerSetting {
     PythonEggs(PathBuf),
     RestrictStdin(bool),
     RestrictStdout(bool),
+    /// Sets `fold_case` to the opposite.
+    CaseSensitivity(bool),
     RestrictEmbedded(bool),
     ServerMetrics(bool),
     Telemetry(TelemetrySetting),
@@ -60,6 +65,7 @@ impl ServerSettings {
             ServerSetting::PythonEggs(path) => self.python_eggs = Some(path),
             ServerSetting::RestrictStdin(on) => self.restrict_stdin = on,
             ServerSetting::RestrictStdout(on) => self.restrict_stdout = on,
+            ServerSetting::CaseSensitivity(on) => self.fold_case = !on,
             ServerSetting::RestrictEmbedded(on) => self.restrict_embedded = on,
             ServerSetting::ServerMetrics(on) => self.server_metrics = on,
             ServerSetting::Telemetry(setting) => self.telemetry.set(setting),
@@ -80,16 +86,6 @@ pub enum MapHead {
     /// The application sees GET when an output filter needs the whole body.
     #[default]
     Auto,
-}
-
-/// A script whose functions are called beside the application.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CalledScript {
-    /// Its absolute path.
-    pub path: PathBuf,
-    /// The application group of the implicit process group in which it is loaded. Variables other than `%{GLOBAL}` stay as
-    /// they are written, as in mod_wsgi.
-    pub application_group: String,
 }
 
 /// Settings of a folder, a location or a virtual host; what is `None` was not set there.
@@ -113,6 +109,12 @@ pub struct DirSettings {
     pub map_head_to_get: Option<MapHead>,
     /// `WSGIDispatchScript`.
     pub dispatch_script: Option<CalledScript>,
+    /// `WSGIHandlerScript`: those of this place and of the places around it, no name twice.
+    pub handler_scripts: Vec<HandlerScript>,
+    /// `WSGIRestrictProcess`: the only process groups that may be used; the implicit one is the empty name.
+    pub restrict_process: Option<Vec<String>>,
+    /// `WSGIIgnoreActivity`.
+    pub ignore_activity: Option<bool>,
     /// `WSGITrustedProxies`.
     pub trusted_proxies: Option<Networks>,
     /// `WSGITrustedProxyHeaders`, in the order in which they are written.
@@ -134,6 +136,10 @@ pub enum DirSetting {
     /// What is accepted, and nothing follows from.
     Nothing,
     DispatchScript(CalledScript),
+    /// One entry of `handler_scripts`.
+    HandlerScript(HandlerScript),
+    RestrictProcess(Vec<String>),
+    IgnoreActivity(bool),
     TrustedProxies(Networks),
     TrustedProxyHeaders(Vec<Header>),
 }
@@ -152,6 +158,9 @@ impl DirSettings {
             DirSetting::MapHeadToGet(how) => self.map_head_to_get = Some(how),
             DirSetting::Nothing => {}
             DirSetting::DispatchScript(script) => self.dispatch_script = Some(script),
+            DirSetting::HandlerScript(script) => scripts::add(&mut self.handler_scripts, script),
+            DirSetting::RestrictProcess(groups) => self.restrict_process = Some(groups),
+            DirSetting::IgnoreActivity(on) => self.ignore_activity = Some(on),
             // Each line adds to those before it in the same section.
             DirSetting::TrustedProxies(networks) => {
                 self.trusted_proxies.get_or_insert_default().extend(networks);
@@ -178,6 +187,12 @@ impl DirSettings {
             error_override: over.error_override.or(base.error_override),
             map_head_to_get: over.map_head_to_get.or(base.map_head_to_get),
             dispatch_script: over.dispatch_script.clone().or_else(|| base.dispatch_script.clone()),
+            handler_scripts: scripts::merge(&base.handler_scripts, &over.handler_scripts),
+            restrict_process: over
+                .restrict_process
+                .clone()
+                .or_else(|| base.restrict_process.clone()),
+            ignore_activity: over.ignore_activity.or(base.ignore_activity),
             trusted_proxies: over.trusted_proxies.clone().or_else(|| base.trusted_proxies.clone()),
             trusted_proxy_headers: over
                 .trusted_proxy_headers
@@ -225,6 +240,16 @@ impl DirSettings {
     pub fn proxy_trust(&self) -> Option<Trust<'_>> {
         let headers = self.trusted_proxy_headers.as_deref()?;
         Some(Trust { headers, proxies: self.trusted_proxies.as_ref() })
+    }
+
+    /// Whether requests are no activity for `inactivity-timeout`; no unless set.
+    pub fn ignore_activity(&self) -> bool {
+        self.ignore_activity.unwrap_or(false)
+    }
+
+    /// Whether a process group may be used here.
+    pub fn may_use(&self, group: &str) -> bool {
+        self.restrict_process.as_ref().is_none_or(|allowed| allowed.iter().any(|one| one == group))
     }
 
     /// What becomes of HEAD; [`MapHead::Auto`] unless set.

@@ -107,6 +107,7 @@ fn resolve(
         warmup: group.warmup.clone(),
         restrict_stdout: config.server.restrict_stdout,
         restrict_stdin: config.server.restrict_stdin,
+        fold_case: config.server.fold_case,
         maximum_requests: group.maximum_requests.map_or(0, |count| count.get().into()),
         timeouts: timeouts(group, around),
         listen_backlog: group.listen_backlog,

@@ -2036,6 +2036,7 @@ unsafe extern "C" {
         p: *mut apr_pool_t,
         list: *mut apr_bucket_alloc_t,
     ) -> *mut apr_bucket;
+    pub fn ap_discard_request_body(r: *mut request_rec) -> ::core::ffi::c_int;
     pub fn ap_internal_redirect(new_uri: *const ::core::ffi::c_char, r: *mut request_rec);
     pub fn ap_is_initial_req(r: *mut request_rec) -> ::core::ffi::c_int;
     pub fn ap_hook_translate_name(

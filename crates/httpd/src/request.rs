@@ -429,9 +429,19 @@ impl<'r> Request<'r> {
         unsafe { sys::ap_set_content_length(self.as_ptr(), length) };
     }
 
-    /// Serves another path of this server instead, as a GET.
+    /// Serves another path of this server instead, as a GET without a body.
     pub fn redirect_within(self, uri: &[u8]) {
         let uri = self.pool().copy_raw(uri);
+        // Before its length is forgotten: what is left of a body would be taken for the next request.
+        // SAFETY: the request is live and this thread alone processes it.
+        if unsafe { sys::ap_discard_request_body(self.as_ptr()) } != sys::OK {
+            self.connection().close_after();
+        }
+        self.headers_in().unset(c"Content-Length");
+        self.headers_in().unset(c"Transfer-Encoding");
+        self.put(b"GET", |request, method| {
+            (request.method, request.method_number) = (method, sys::M_GET);
+        });
         // SAFETY: the request is live and the text lives in its pool.
         unsafe { sys::ap_internal_redirect(uri, self.as_ptr()) };
     }

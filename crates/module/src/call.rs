@@ -1,12 +1,6 @@
 //! Calls functions of a script in a worker, for hooks that must know something before a request is answered.
 
-use std::{
-    ffi::{CStr, OsStr},
-    os::{
-        fd::OwnedFd,
-        unix::{ffi::OsStrExt, fs::MetadataExt},
-    },
-};
+use std::{ffi::CStr, os::fd::OwnedFd};
 
 use pinion_config::Code;
 use pinion_front::{BodyFault, Client, Gone, Outcome, Request as FrontRequest, Trouble};
@@ -92,7 +86,10 @@ pub(crate) fn call(
         target,
         frame: &mut frame,
         repeatable: true,
-        script_mtime: settings.script_reloading().then(|| modified(callee.script)).flatten(),
+        script_mtime: settings
+            .script_reloading()
+            .then(|| handler::modified(callee.script))
+            .flatten(),
         patience: PATIENCE,
         alone: false,
     };
@@ -107,12 +104,6 @@ pub(crate) fn call(
             Err(if not_loaded { NotCalled::NotLoaded } else { NotCalled::Unserved(status) })
         }
     }
-}
-
-/// The script's modification time in microseconds since 1970.
-fn modified(script: &[u8]) -> Option<u64> {
-    let metadata = std::fs::metadata(OsStr::from_bytes(script)).ok()?;
-    u64::try_from(metadata.mtime() * 1_000_000 + metadata.mtime_nsec() / 1000).ok()
 }
 
 /// Waits for what functions return: they answer no client and read no body.

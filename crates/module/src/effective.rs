@@ -7,7 +7,7 @@ use pinion_config::{DEFAULT_CALLABLE, DirSettings, MapHead, NameTemplate, proxie
 pub(crate) struct Effective<'r> {
     /// What httpd merged from sections, virtual host and main server.
     pub(crate) place: &'r DirSettings,
-    /// The options of the `WSGIScriptAlias` that mapped the request.
+    /// The options of the `WSGIScriptAlias` that mapped the request, or of the `WSGIHandlerScript` that answers it.
     pub(crate) alias: Option<&'r DirSettings>,
 }
 
@@ -51,6 +51,10 @@ impl<'r> Effective<'r> {
 
     pub(crate) fn proxy_trust(&self) -> Option<Trust<'r>> {
         self.place.proxy_trust()
+    }
+
+    pub(crate) fn ignore_activity(&self) -> bool {
+        self.place.ignore_activity()
     }
 
     pub(crate) fn map_head_to_get(&self) -> MapHead {

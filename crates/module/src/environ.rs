@@ -5,14 +5,16 @@
 //! `ap_add_cgi_vars`, which for PATH_TRANSLATED (that WSGI applications do not get) runs a whole
 //! subrequest. Later entries replace earlier ones.
 
+use std::borrow::Cow;
 use std::ffi::CStr;
+use std::os::unix::ffi::OsStrExt;
 
 use pinion_config::MapHead;
 use pinion_httpd::Request;
 use pinion_wire::request::RequestWriter;
 use pinion_wsgi::environ as rules;
 
-use crate::{effective::Effective, path::Split, proxies};
+use crate::{effective::Effective, handler::handler_script, path::Split, proxies};
 
 /// What [`write`] needs beside the request.
 pub(crate) struct Parts<'a> {
@@ -61,17 +63,43 @@ fn write_cgi(request: Request<'_>, parts: &Parts<'_>, out: &mut RequestWriter<'_
     out.entry(b"SERVER_PROTOCOL", &text(request.protocol()));
     out.entry(b"QUERY_STRING", &text(request.args()));
     out.entry(b"REQUEST_URI", request_uri(request));
-    out.entry(b"SCRIPT_NAME", &parts.split.script_name);
+    out.entry(b"SCRIPT_NAME", &script_name(request, parts.split));
     out.entry(b"PATH_INFO", &parts.split.path_info);
+}
+
+/// `SCRIPT_NAME`; a request that mod_include makes has the whole path there (as `ap_add_cgi_vars` has it).
+fn script_name<'s>(request: Request<'_>, split: &'s Split) -> Cow<'s, [u8]> {
+    if request.protocol() != Some(c"INCLUDED") {
+        return Cow::Borrowed(&split.script_name);
+    }
+    let path = request.uri().map_or(&b""[..], CStr::to_bytes);
+    Cow::Owned(rules::collapse_slashes(path).into_owned())
+}
+
+/// Keeps what CGI derives from the URL for the page that is served instead: httpd shows it there under `REDIRECT_…`.
+pub(crate) fn remember(request: Request<'_>) {
+    let uri = request.uri().map_or(&b""[..], CStr::to_bytes);
+    let split = Split::of(uri, request.path_info().map_or(b"", CStr::to_bytes));
+    let env = request.subprocess_env();
+    for name in [c"PATH", c"SERVER_SIGNATURE", c"GATEWAY_INTERFACE"] {
+        env.unset(name);
+    }
+    env.set(c"REQUEST_METHOD", request.method().map_or(b"", CStr::to_bytes));
+    env.set(c"SERVER_PROTOCOL", request.protocol().map_or(b"", CStr::to_bytes));
+    env.set(c"REQUEST_URI", request_uri(request));
+    env.set(c"SCRIPT_NAME", &split.script_name);
+    env.set(c"PATH_INFO", &split.path_info);
 }
 
 /// The keys that are mod_wsgi's own; the worker knows the others and gives them their types.
 fn write_mod_wsgi(request: Request<'_>, parts: &Parts<'_>, out: &mut RequestWriter<'_>) {
     let handler = request.handler().map_or(&b""[..], CStr::to_bytes);
-    out.entry(b"mod_wsgi.script_name", &parts.split.script_name);
+    out.entry(b"mod_wsgi.script_name", &script_name(request, parts.split));
     out.entry(b"mod_wsgi.path_info", &parts.split.path_info);
     out.entry(b"mod_wsgi.request_handler", handler);
-    out.entry(b"mod_wsgi.handler_script", b"");
+    let script =
+        handler_script(request).map_or(&b""[..], |script| script.path.as_os_str().as_bytes());
+    out.entry(b"mod_wsgi.handler_script", script);
     if let Some(id) = request.ensure_log_id() {
         out.entry(b"mod_wsgi.request_id", id.to_bytes());
     }

@@ -1,14 +1,19 @@
 //! Answers a request for a WSGI script.
 
-use std::{cell::RefCell, ffi::CStr, time::Duration};
+use std::{
+    cell::RefCell,
+    ffi::{CStr, OsStr},
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    time::Duration,
+};
 
-use pinion_config::Code;
+use pinion_config::{Code, HANDLER_CALLABLE, HandlerScript};
 use pinion_front::Request as FrontRequest;
 use pinion_httpd::{
     Answer, FileKind, PathInfo, Request,
     log::{self, Level},
 };
-use pinion_wire::frame::REQUEST_MAY_RELOAD;
+use pinion_wire::frame::{REQUEST_IS_NO_ACTIVITY, REQUEST_MAY_RELOAD};
 use pinion_wire::request::{BodyLength, RequestWriter, Target};
 
 use crate::{
@@ -39,27 +44,75 @@ thread_local! {
 /// Answers a request, if it is one for a script.
 pub(crate) fn handle(request: Request<'_>) -> Answer {
     let Some(handler) = request.handler() else { return Answer::Declined };
-    if handler != HANDLER && handler != MEDIA_TYPE {
+    let ours = handler == HANDLER || handler == MEDIA_TYPE;
+    let handled = if ours { None } else { handler_script(request).map(Script::Handler) };
+    if !ours && handled.is_none() {
         return Answer::Declined;
     }
     let _presence = Presence::new();
     pace::came(request);
-    match prepare(request) {
-        Ok(body) => serve(request, body),
+    let script = match handled {
+        Some(script) => script,
+        None => match may_run(request) {
+            Ok(()) => Script::Requested,
+            Err(answer) => return answer,
+        },
+    };
+    match body::announced(request, settings(request).chunked_request()) {
+        Ok(body) => serve(request, script, body),
         Err(answer) => answer,
+    }
+}
+
+/// Which script answers a request.
+#[derive(Clone, Copy)]
+enum Script<'r> {
+    /// The file that the request was mapped to.
+    Requested,
+    /// That of a handler; the file that the request was mapped to need not be there.
+    Handler(&'r HandlerScript),
+}
+
+impl<'r> Script<'r> {
+    fn path(self, request: Request<'r>) -> &'r [u8] {
+        match self {
+            Self::Requested => request.filename().map_or(b"", CStr::to_bytes),
+            Self::Handler(script) => script.path.as_os_str().as_bytes(),
+        }
+    }
+
+    /// Its modification time in microseconds since 1970, where changes are to be noticed.
+    fn changed_at(self, request: Request<'_>, settings: Effective<'_>) -> Option<u64> {
+        if !settings.script_reloading() {
+            return None;
+        }
+        match self {
+            Self::Requested => u64::try_from(request.file_mtime_micros()?).ok(),
+            Self::Handler(script) => modified(script.path.as_os_str().as_bytes()),
+        }
     }
 }
 
 /// The settings that hold for a request.
 pub(crate) fn settings<'r>(request: Request<'r>) -> Effective<'r> {
-    Effective {
-        place: &request.dir_config::<Pinion>().settings,
-        alias: translate::alias_of(request).map(|alias| &alias.script.options),
-    }
+    let place = &request.dir_config::<Pinion>().settings;
+    let handler = handler_script(request).map(|script| &*script.options);
+    let alias = || translate::alias_of(request).map(|alias| &alias.script.options);
+    Effective { place, alias: handler.or_else(alias) }
 }
 
-/// Whether the script may run, and what body comes with the request.
-fn prepare(request: Request<'_>) -> Result<BodyLength, Answer> {
+/// The script behind the request's handler.
+pub(crate) fn handler_script(request: Request<'_>) -> Option<&HandlerScript> {
+    let scripts = &request.dir_config::<Pinion>().settings.handler_scripts;
+    if scripts.is_empty() {
+        return None;
+    }
+    let handler = request.handler().filter(|handler| *handler != HANDLER)?.to_bytes();
+    scripts.iter().find(|script| script.name.as_bytes() == handler)
+}
+
+/// Whether the file that the request was mapped to may run as a script.
+fn may_run(request: Request<'_>) -> Result<(), Answer> {
     match request.file_kind() {
         FileKind::Regular => {}
         FileKind::Missing => {
@@ -78,7 +131,7 @@ fn prepare(request: Request<'_>) -> Result<BodyLength, Answer> {
     if has_path_info && request.path_info_rule() == PathInfo::Reject {
         return Err(refuse(request, 404, Code::ScriptMissing, "AcceptPathInfo is off here"));
     }
-    body::announced(request, settings(request).chunked_request())
+    Ok(())
 }
 
 /// Logs why, names the script, and gives the status.
@@ -88,7 +141,7 @@ fn refuse(request: Request<'_>, status: u16, code: Code, why: &str) -> Answer {
     Answer::Http(status)
 }
 
-fn serve(request: Request<'_>, body: BodyLength) -> Answer {
+fn serve<'r>(request: Request<'r>, script: Script<'r>, body: BodyLength) -> Answer {
     let Some(child) = child::get() else {
         return refuse(request, 503, Code::Unreachable, "this process has no manager to ask");
     };
@@ -97,10 +150,18 @@ fn serve(request: Request<'_>, body: BodyLength) -> Answer {
     let split = Split::of(uri, request.path_info().map_or(b"", CStr::to_bytes));
     let namer = Namer::new(request, &split.script_name);
     let mut names = Names::of(&namer, settings);
-    if let Some(script) = &settings.place.dispatch_script
-        && let Err(status) = dispatch::choose(request, script, &namer, &mut names)
+    if let Some(dispatcher) = &settings.place.dispatch_script
+        && let Err(status) = dispatch::choose(request, dispatcher, &namer, &mut names)
     {
         return Answer::Http(status);
+    }
+    if matches!(script, Script::Handler(_)) {
+        names.callable = Some(HANDLER_CALLABLE.to_owned());
+    }
+    if !settings.place.may_use(&names.process_group) {
+        let why =
+            format!("process group {:?} is not listed by WSGIRestrictProcess", names.process_group);
+        return refuse(request, 500, Code::ProcessRestricted, &why);
     }
     if let Err(denied) = child.homes.check(request, &names.process_group) {
         log::request(request, Level::Error, &denied.to_string());
@@ -114,7 +175,7 @@ fn serve(request: Request<'_>, body: BodyLength) -> Answer {
         }
     }
     let target = Target {
-        script: request.filename().map_or(b"", CStr::to_bytes),
+        script: script.path(request),
         callable: settings.callable(&names.callable).as_bytes(),
         process_group: names.process_group.as_bytes(),
         application_group: names.application_group.as_bytes(),
@@ -134,6 +195,9 @@ fn serve(request: Request<'_>, body: BodyLength) -> Answer {
     if settings.script_reloading() {
         writer.flag(REQUEST_MAY_RELOAD);
     }
+    if settings.ignore_activity() {
+        writer.flag(REQUEST_IS_NO_ACTIVITY);
+    }
     writer.finish(&inline);
     // Applications answer ranges themselves, if they want to: httpd's filter would do it once more.
     request.headers_in().unset(c"Range");
@@ -141,14 +205,15 @@ fn serve(request: Request<'_>, body: BodyLength) -> Answer {
         target,
         frame: &mut frame,
         repeatable: body.is_none() && is_safe(request),
-        script_mtime: changed_at(request, settings),
+        script_mtime: script.changed_at(request, settings),
         patience: PATIENCE,
         alone: pace::is_alone(child.means),
     };
     let mut relay = Relay::new(
         request,
         Rules {
-            error_override: settings.error_override(),
+            // Without effect for embedded applications (documentation of WSGIErrorOverride).
+            error_override: settings.error_override() && !names.process_group.is_empty(),
             daemon: !names.process_group.is_empty(),
         },
     );
@@ -163,7 +228,8 @@ fn is_safe(request: Request<'_>) -> bool {
     [&b"GET"[..], b"HEAD", b"OPTIONS"].contains(&method)
 }
 
-fn changed_at(request: Request<'_>, settings: Effective<'_>) -> Option<u64> {
-    let mtime = settings.script_reloading().then(|| request.file_mtime_micros()).flatten()?;
-    u64::try_from(mtime).ok()
+/// The modification time of a script in microseconds since 1970.
+pub(crate) fn modified(script: &[u8]) -> Option<u64> {
+    let metadata = std::fs::metadata(OsStr::from_bytes(script)).ok()?;
+    u64::try_from(metadata.mtime() * 1_000_000 + metadata.mtime_nsec() / 1000).ok()
 }

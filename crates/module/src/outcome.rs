@@ -8,7 +8,7 @@ use pinion_httpd::{
 };
 use pinion_wire::answer::End;
 
-use crate::{pace, relay::Relay};
+use crate::{environ, pace, relay::Relay};
 
 /// Ends the answer and says what httpd is to do.
 pub(crate) fn conclude(request: Request<'_>, relay: &mut Relay<'_>, outcome: Outcome) -> Answer {
@@ -18,6 +18,7 @@ pub(crate) fn conclude(request: Request<'_>, relay: &mut Relay<'_>, outcome: Out
                 return Answer::Http(status);
             }
             if let Some(path) = relay.elsewhere() {
+                environ::remember(request);
                 request.redirect_within(path);
                 return Answer::Ok;
             }

@@ -163,6 +163,8 @@ pub struct GroupSpec {
     pub restrict_stdout: bool,
     /// Refuse reads from `sys.stdin`.
     pub restrict_stdin: bool,
+    /// Paths that differ in upper and lower case name the same script.
+    pub fold_case: bool,
     /// The worker is replaced after this many requests; 0 for never.
     pub maximum_requests: u64,
     /// All times below are in milliseconds; 0 means no limit.

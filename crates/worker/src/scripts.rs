@@ -20,6 +20,7 @@ use crate::trouble;
 /// The scripts of this worker.
 #[derive(Debug, Default)]
 pub(crate) struct Scripts {
+    fold_case: bool,
     table: Mutex<HashMap<Vec<u8>, Entry>>,
     /// Held while a script is loaded: one at a time.
     loading: Mutex<()>,
@@ -35,6 +36,8 @@ enum Entry {
 #[derive(Debug)]
 pub(crate) struct Script {
     names: Py<PyDict>,
+    /// Where it was loaded from.
+    path: Vec<u8>,
     /// The callable's name that was asked for first, hardly ever another: made once as a Python string.
     name: OnceLock<(Vec<u8>, Py<PyString>)>,
     /// Its modification time in microseconds since 1970, as it was before it was read.
@@ -86,31 +89,44 @@ impl Script {
 }
 
 impl Scripts {
+    /// The scripts of a worker; `fold_case`: paths that differ in upper and lower case name the same one.
+    pub(crate) fn new(fold_case: bool) -> Self {
+        Self { fold_case, ..Self::default() }
+    }
+
     fn table(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Entry>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The script of this path, which is loaded if it was not tried before.
     pub(crate) fn find(&self, py: Python<'_>, path: &[u8]) -> Found {
-        if let Some(found) = self.known(path) {
+        if self.fold_case {
+            return self.find_as(py, path, &path.to_ascii_lowercase());
+        }
+        self.find_as(py, path, path)
+    }
+
+    /// The script that is known under `name`, which is loaded from `path` if it was not tried before.
+    fn find_as(&self, py: Python<'_>, path: &[u8], name: &[u8]) -> Found {
+        if let Some(found) = self.known(path, name) {
             return found;
         }
         let _one = self.loading.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = self.known(path) {
+        if let Some(found) = self.known(path, name) {
             return found;
         }
-        let loaded = load(py, path);
+        let loaded = load(py, path, name);
         let entry = match &loaded {
             Ok(script) => Entry::Loaded(script.clone()),
             Err(failed) => Entry::Failed(failed.clone()),
         };
-        self.table().insert(path.to_vec(), entry);
+        self.table().insert(name.to_vec(), entry);
         loaded.map_or_else(Found::Failed, Found::New)
     }
 
-    fn known(&self, path: &[u8]) -> Option<Found> {
+    fn known(&self, path: &[u8], name: &[u8]) -> Option<Found> {
         let mut table = self.table();
-        match table.get_mut(path)? {
+        match table.get_mut(name)? {
             Entry::Loaded(script) => Some(Found::Loaded(script.clone())),
             Entry::Failed(failed) => {
                 let again = failed.is_due(modified(path), Instant::now());
@@ -126,8 +142,8 @@ impl Scripts {
     /// All scripts that are loaded, with their modification times.
     pub(crate) fn loaded(&self) -> Vec<(Vec<u8>, u64)> {
         let table = self.table();
-        let loaded = table.iter().filter_map(|(path, entry)| match entry {
-            Entry::Loaded(script) => Some((path.clone(), script.mtime)),
+        let loaded = table.values().filter_map(|entry| match entry {
+            Entry::Loaded(script) => Some((script.path.clone(), script.mtime)),
             Entry::Failed(_) => None,
         });
         loaded.collect()
@@ -143,19 +159,19 @@ pub(crate) fn modified(path: &[u8]) -> u64 {
     })
 }
 
-fn load(py: Python<'_>, path: &[u8]) -> Result<Arc<Script>, Failed> {
+fn load(py: Python<'_>, path: &[u8], name: &[u8]) -> Result<Arc<Script>, Failed> {
     let mtime = modified(path);
-    match execute(py, path, mtime) {
+    match execute(py, path, name, mtime) {
         Ok(names) => {
             let (name, stale) = (OnceLock::new(), AtomicBool::new(false));
-            Ok(Arc::new(Script { names, name, mtime, stale }))
+            Ok(Arc::new(Script { names, path: path.to_vec(), name, mtime, stale }))
         }
         Err(error) => Err(Failed::new(mtime, trouble::traceback(py, &error), Instant::now())),
     }
 }
 
 /// Runs a script in a module of its own. No frame of ours appears in its tracebacks.
-fn execute(py: Python<'_>, path: &[u8], mtime: u64) -> PyResult<Py<PyDict>> {
+fn execute(py: Python<'_>, path: &[u8], name: &[u8], mtime: u64) -> PyResult<Py<PyDict>> {
     let file = OsStr::from_bytes(path);
     let source = std::fs::read(file).map_err(|error| {
         let about = (error.raw_os_error().unwrap_or(0), message(&error), file);
@@ -169,7 +185,7 @@ fn execute(py: Python<'_>, path: &[u8], mtime: u64) -> PyResult<Py<PyDict>> {
     let digest = py.import("hashlib")?.getattr("md5")?;
     let flags = PyDict::new(py);
     flags.set_item("usedforsecurity", false)?;
-    let digest = digest.call((PyBytes::new(py, path),), Some(&flags))?;
+    let digest = digest.call((PyBytes::new(py, name),), Some(&flags))?;
     let name = format!("_mod_wsgi_{}", digest.call_method0("hexdigest")?.extract::<String>()?);
     let code = compile(py, &source, file)?;
     let module = new_module(py, &name, file)?;

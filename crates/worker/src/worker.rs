@@ -109,13 +109,14 @@ pub(crate) fn start() -> Result<&'static Worker, StartError> {
         return Err(StartError::NoStart);
     }
     let Rein::Start(spec) = message::decode(&bytes)? else { return Err(StartError::NoStart) };
+    let scripts = Scripts::new(spec.group.fold_case);
     let worker = Worker {
         posts: Posts::new(spec.group.threads),
         metrics: Metrics::new(&spec),
         reporter: OnceLock::new(),
         spec: *spec,
         epoll: Epoll::new()?,
-        scripts: Scripts::default(),
+        scripts,
         reins,
         page,
         connections: Mutex::default(),

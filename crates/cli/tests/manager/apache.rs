@@ -321,6 +321,7 @@ fn settings(folder: &std::path::Path) -> Settings {
             warmup: Vec::new(),
             restrict_stdout: false,
             restrict_stdin: false,
+            fold_case: false,
             maximum_requests: 0,
             timeouts: Timeouts { shutdown: 3_000, ..Timeouts::default() },
             listen_backlog: 100,

@@ -53,6 +53,7 @@ pub(super) fn group(name: &str) -> GroupSpec {
         warmup: Vec::new(),
         restrict_stdout: false,
         restrict_stdin: false,
+        fold_case: false,
         maximum_requests: 0,
         timeouts: Timeouts { graceful: 3_000, shutdown: 4_000, ..Timeouts::default() },
         listen_backlog: 100,

@@ -56,6 +56,7 @@ pub(crate) fn spec(folder: &Path) -> StartSpec {
             warmup: Vec::new(),
             restrict_stdout: false,
             restrict_stdin: false,
+            fold_case: false,
             maximum_requests: 0,
             timeouts: Timeouts::default(),
             listen_backlog: 100,
