@@ -110,19 +110,25 @@ def add_paths(folders):
 def replace_streams(settings):
     import sys
 
-    sys.stdout = settings["stdout"]
+    sys.stdout = Restricted("sys.stdout") if settings["restrict_stdout"] else settings["stdout"]
     sys.stderr = settings["stderr"]
     if settings["restrict_stdin"]:
-        sys.stdin = RestrictedInput()
+        sys.stdin = Restricted("sys.stdin")
 
 
-class RestrictedInput(object):
-    """`sys.stdin` under WSGIRestrictStdin: each use raises."""
+class Restricted(object):
+    """A stream under WSGIRestrictStdin or WSGIRestrictStdout: each use raises."""
+
+    def __init__(self, name):
+        object.__setattr__(self, "__name__", name)
 
     def __getattribute__(self, name):
         if name.startswith("__"):
             return object.__getattribute__(self, name)
-        raise OSError("sys.stdin access restricted by mod_wsgi")
+        raise OSError("%s access restricted by mod_wsgi" % object.__getattribute__(self, "__name__"))
+
+
+Restricted.__module__ = "mod_wsgi"
 
 
 def take_signals(core, settings):

@@ -66,6 +66,29 @@ def application(environ, start_response):
             print("compat: after close", mark)
         elif action == "buffer":
             sys.stdout.buffer.write(b"compat: buffer " + mark.encode() + b"\n")
+        elif action == "types":
+            streams = [sys.stdin, sys.stdout, sys.stderr, errors, errors.buffer, environ["wsgi.input"]]
+            said = " ".join("%s.%s" % (type(one).__module__, type(one).__name__) for one in streams)
+        elif action == "names":
+            streams = [sys.stdout, sys.stderr, errors, errors.buffer]
+            said = repr([(one.name, one.encoding, one.errors, one.closed) for one in streams])
+        elif action == "abilities":
+            streams = [sys.stdout, errors, errors.buffer]
+            said = repr([(one.readable(), one.writable(), one.seekable(), one.isatty()) for one in streams])
+        elif action == "returns":
+            said = repr([errors.write("compat: returns\n"), errors.buffer.write(b"compat: returns\n"), errors.flush()])
+        elif action == "buffers":
+            errors.buffer.writelines([b"compat: bytes\n", bytearray(b"compat: bytearray\n"),
+                                      memoryview(b"compat: memoryview\n")])
+            errors.buffer.write(memoryview(b"compat: view " + mark.encode() + b"\n"))
+        elif action == "halves":
+            errors.write("compat: whole\ncompat: half " + mark)
+            errors.write(" compat: other half\n")
+        elif action == "fileno":
+            sys.stdout.fileno()
+        elif action == "after_close":
+            errors.close()
+            errors.write("compat: after close\n")
         elif action == "fd":
             os.write(2, b"compat: descriptor " + mark.encode() + b"\n")
     except BaseException as error:

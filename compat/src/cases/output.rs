@@ -45,6 +45,14 @@ fn common(suite: Suite) -> Suite {
         .case("stdin_is_empty", stdin_is_empty)
         .case("full_disk_for_the_log_fails_no_request", full_disk)
         .case("stream_attributes", stream_attributes)
+        .case("streams_are_text_wrappers", streams_are_text_wrappers)
+        .case("streams_have_names", streams_have_names)
+        .case("streams_can_only_be_written", streams_can_only_be_written)
+        .case("writing_returns_what_files_return", writing_returns)
+        .case("buffer_takes_anything_like_bytes", buffers)
+        .case("text_behind_a_line_end_is_a_record", text_behind_a_line_end)
+        .case("streams_have_no_descriptor", streams_have_no_descriptor)
+        .case("wsgi_errors_may_be_closed", errors_may_be_closed)
 }
 
 fn daemon(site: &mut Site) -> Outcome {
@@ -234,6 +242,58 @@ fn full_disk(context: &Context) -> Outcome {
         let answer = context.ask("GET", path, &["Host: full.test"], b"")?;
         assert_eq!((answer.status, answer.text().as_str()), (200, "done"), "{path}");
     }
+    Ok(())
+}
+
+fn streams_are_text_wrappers(context: &Context) -> Outcome {
+    let wrapper = "_io.TextIOWrapper";
+    let expected = format!("{wrapper} {wrapper} {wrapper} {wrapper} mod_wsgi.Log mod_wsgi.Input");
+    assert_eq!(ask(context, "/types")?, expected);
+    Ok(())
+}
+
+fn streams_have_names(context: &Context) -> Outcome {
+    let shown = |name: &str| format!("('{name}', 'utf-8', 'replace', False)");
+    let names = ["<stdout>", "<stderr>", "<wsgi.errors>", "<wsgi.errors>"].map(shown);
+    assert_eq!(ask(context, "/names")?, format!("[{}]", names.join(", ")));
+    Ok(())
+}
+
+fn streams_can_only_be_written(context: &Context) -> Outcome {
+    let one = "(False, True, False, False)";
+    assert_eq!(ask(context, "/abilities")?, format!("[{one}, {one}, {one}]"));
+    Ok(())
+}
+
+fn writing_returns(context: &Context) -> Outcome {
+    assert_eq!(ask(context, "/returns")?, "[16, None, None]");
+    Ok(())
+}
+
+fn buffers(context: &Context) -> Outcome {
+    record(context, "/buffers?b9", "compat: view b9")?;
+    let log = context.apache.host_log(HOST);
+    for kind in ["bytes", "bytearray", "memoryview"] {
+        log.wait_for(&format!("compat: {kind}"), SOON)?;
+    }
+    Ok(())
+}
+
+fn text_behind_a_line_end(context: &Context) -> Outcome {
+    let line = record(context, "/halves?h8", "compat: half h8")?;
+    assert!(!line.contains("compat: other half"), "{line}");
+    Ok(())
+}
+
+fn streams_have_no_descriptor(context: &Context) -> Outcome {
+    let said = ask(context, "/fileno")?;
+    assert_eq!(said, "!OSError: wsgi.errors log object has no file descriptor");
+    Ok(())
+}
+
+fn errors_may_be_closed(context: &Context) -> Outcome {
+    let said = ask(context, "/after_close")?;
+    assert_eq!(said, "!RuntimeError: write() called on wsgi.errors after request completed");
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::files::FileWrapper;
 use crate::input::Input;
-use crate::streams::Log;
+use crate::streams::{Log, Wrapper};
 use crate::worker::Worker;
 
 /// How many names are kept as Python strings. Clients choose names of headers, so there is a limit.
@@ -62,6 +62,7 @@ pub(crate) struct Maker {
     names: RefCell<HashMap<Vec<u8>, Py<PyString>, BuildHasherDefault<Quick>>>,
     input: Py<PyString>,
     errors: Py<PyString>,
+    wrapper: Wrapper,
     queue_start: Py<PyString>,
     daemon_start: Py<PyString>,
     application_start: Py<PyString>,
@@ -96,6 +97,7 @@ impl Maker {
             names: RefCell::default(),
             input: name("wsgi.input"),
             errors: name("wsgi.errors"),
+            wrapper: Wrapper::new(py)?,
             queue_start: name("mod_wsgi.queue_start"),
             daemon_start: name("mod_wsgi.daemon_start"),
             application_start: name("mod_wsgi.application_start"),
@@ -114,8 +116,8 @@ impl Maker {
         self.set_entries(&environ, request)?;
         let input = Input::new(exchange.clone(), Body::new(request.body, request.inline));
         set(&environ, self.input.bind(py), Bound::new(py, input)?.as_any())?;
-        let errors = Log::of_request(exchange.clone());
-        set(&environ, self.errors.bind(py), Bound::new(py, errors)?.as_any())?;
+        let errors = self.wrapper.wrap(py, Log::of_request(exchange.clone()))?;
+        set(&environ, self.errors.bind(py), &errors)?;
         self.set_times(&environ, request.queued_ns)?;
         Ok(environ)
     }
@@ -132,8 +134,8 @@ impl Maker {
             environ.set_item(name, self.template.bind(py).get_item(name)?)?;
         }
         self.set_entries(&environ, request)?;
-        let errors = Log::of_request(exchange.clone());
-        set(&environ, self.errors.bind(py), Bound::new(py, errors)?.as_any())?;
+        let errors = self.wrapper.wrap(py, Log::of_request(exchange.clone()))?;
+        set(&environ, self.errors.bind(py), &errors)?;
         Ok(environ)
     }
 

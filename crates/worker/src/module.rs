@@ -18,6 +18,7 @@ mod _pinion {
 
     use super::{AsRawFd, PyRuntimeError, apache, started};
     use crate::exchange::{self, Place};
+    use crate::streams::Wrapper;
     use crate::worker::Stage;
     use crate::{
         control, environ, events, fork, interrupt, load as loading, report, serve as serving,
@@ -48,12 +49,14 @@ mod _pinion {
         settings.set_item("processes", group.processes)?;
         settings.set_item("threads", group.threads)?;
         settings.set_item("restrict_stdin", group.restrict_stdin)?;
+        settings.set_item("restrict_stdout", group.restrict_stdout)?;
         settings.set_item("version", environ::VERSION)?;
         settings.set_item("dump_signal", control::dump_signal())?;
         settings.set_item("waker", worker.waker().as_raw_fd())?;
         settings.set_item("apache", apache(py, &worker.spec.apache)?)?;
-        settings.set_item("stdout", Log::of_process(Place::Stdout, group.restrict_stdout))?;
-        settings.set_item("stderr", Log::of_process(Place::Stderr, false))?;
+        let wrapper = Wrapper::new(py)?;
+        settings.set_item("stdout", wrapper.wrap(py, Log::of_process(Place::Stdout))?)?;
+        settings.set_item("stderr", wrapper.wrap(py, Log::of_process(Place::Stderr))?)?;
         Ok(settings)
     }
 

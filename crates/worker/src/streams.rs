@@ -1,28 +1,30 @@
-//! `wsgi.errors`, `sys.stdout`, `sys.stderr`: text that goes to the log.
+//! `wsgi.errors`, `sys.stdout`, `sys.stderr`: what is written there goes to the log.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyDict, PyMemoryView, PyString};
 
 use crate::exchange::{self, ERROR, Exchange, Place};
 use crate::lines::Lines;
 use crate::{fork, worker};
 
-/// A text stream that ends in the log: of the request that the writing thread runs, else of the server in
-/// which the process group was declared. Nothing that is written to it raises because of odd characters.
-#[pyclass(module = "mod_wsgi", name = "Log", frozen, subclass)]
+/// Where the bytes of a text stream end: in the log of the request that the writing thread runs, else of the
+/// server in which the process group was declared. Applications find it below an `io.TextIOWrapper`.
+#[pyclass(module = "mod_wsgi", name = "Log", frozen)]
 pub(crate) struct Log {
     place: Place,
     name: &'static str,
     /// For `wsgi.errors`: the only request that it belongs to.
     owner: Option<Arc<Exchange>>,
+    /// Whether the application has closed it.
+    closed: AtomicBool,
     /// The unfinished line outside of requests.
     lines: Mutex<Lines>,
-    forbidden: bool,
 }
 
 impl Log {
@@ -32,25 +34,25 @@ impl Log {
             place: Place::Errors,
             name: "<wsgi.errors>",
             owner: Some(owner),
+            closed: AtomicBool::new(false),
             lines: Mutex::default(),
-            forbidden: false,
         }
     }
 
-    /// `sys.stdout` or `sys.stderr`; a forbidden one raises at each use.
-    pub(crate) fn of_process(place: Place, forbidden: bool) -> Self {
+    /// `sys.stdout` or `sys.stderr`.
+    pub(crate) fn of_process(place: Place) -> Self {
         let name = if place == Place::Stdout { "<stdout>" } else { "<stderr>" };
-        Self { place, name, owner: None, lines: Mutex::default(), forbidden }
+        let closed = AtomicBool::new(false);
+        Self { place, name, owner: None, closed, lines: Mutex::default() }
     }
 
     fn put(&self, py: Python<'_>, text: &[u8]) -> PyResult<()> {
-        self.check()?;
         if fork::is_child() {
             self.put_outside(py, |lines, out| lines.write(text, out));
             return Ok(());
         }
         if let Some(owner) = &self.owner {
-            if !owner.write(py, self.place, text) {
+            if self.closed.load(Ordering::Relaxed) || !owner.write(py, self.place, text) {
                 return Err(PyRuntimeError::new_err(
                     "write() called on wsgi.errors after request completed",
                 ));
@@ -78,13 +80,6 @@ impl Log {
             py.detach(|| log_outside(&whole));
         }
     }
-
-    fn check(&self) -> PyResult<()> {
-        if self.forbidden {
-            return Err(PyOSError::new_err("sys.stdout access restricted by mod_wsgi"));
-        }
-        Ok(())
-    }
 }
 
 /// Logs lines that belong to no request.
@@ -100,16 +95,17 @@ fn log_outside(lines: &[u8]) {
 
 #[pymethods]
 impl Log {
-    /// Writes text; each whole line becomes an entry of the log. Returns the number of characters.
-    fn write(&self, text: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let Ok(text) = text.cast::<PyString>() else {
-            let kind = text.get_type().name()?;
-            let kind = if text.is_none() { "None".to_owned() } else { kind.to_string() };
-            return Err(PyTypeError::new_err(format!("write() argument must be str, not {kind}")));
+    /// Takes bytes, or text, which becomes UTF-8; each whole line becomes an entry of the log.
+    fn write(&self, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = data.py();
+        if let Ok(bytes) = data.cast::<PyBytes>() {
+            return self.put(py, bytes.as_bytes());
+        }
+        let bytes = match data.cast::<PyString>() {
+            Ok(text) => text.call_method1("encode", ("utf-8", "replace"))?,
+            Err(_) => py.get_type::<PyMemoryView>().call1((data,))?.call_method0("tobytes")?,
         };
-        let bytes = text.call_method1("encode", ("utf-8", "replace"))?;
-        self.put(text.py(), bytes.cast::<PyBytes>()?.as_bytes())?;
-        text.len()
+        self.put(py, bytes.cast::<PyBytes>()?.as_bytes())
     }
 
     fn writelines(&self, lines: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -127,7 +123,11 @@ impl Log {
         }
     }
 
-    fn close(&self) {}
+    /// A request's own stream takes nothing any more; the process's stay as they are.
+    fn close(&self, py: Python<'_>) {
+        self.flush(py);
+        self.closed.store(true, Ordering::Relaxed);
+    }
 
     fn isatty(&self) -> bool {
         false
@@ -149,16 +149,7 @@ impl Log {
         Err(PyOSError::new_err("wsgi.errors log object has no file descriptor"))
     }
 
-    #[pyo3(signature = (**_options))]
-    fn reconfigure(&self, _options: Option<&Bound<'_, pyo3::types::PyDict>>) {}
-
-    fn __enter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        this
-    }
-
-    #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, _exception: &Bound<'_, pyo3::types::PyTuple>) {}
-
+    /// Never: a wrapper would refuse to write.
     #[getter]
     fn closed(&self) -> bool {
         false
@@ -178,80 +169,29 @@ impl Log {
     fn name(&self) -> &'static str {
         self.name
     }
-
-    #[getter]
-    fn mode(&self) -> &'static str {
-        "w"
-    }
-
-    #[getter]
-    fn newlines(&self) -> Option<&'static str> {
-        None
-    }
-
-    #[getter]
-    fn line_buffering(&self) -> bool {
-        true
-    }
-
-    /// The same stream for bytes.
-    #[getter]
-    fn buffer(this: Py<Self>) -> LogBuffer {
-        LogBuffer(this)
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<mod_wsgi.Log name='{}' encoding='utf-8'>", self.name)
-    }
 }
 
-/// A [`Log`] that takes bytes.
-#[pyclass(module = "mod_wsgi", frozen)]
-pub(crate) struct LogBuffer(Py<Log>);
+/// Makes the text streams that end in a [`Log`].
+pub(crate) struct Wrapper {
+    class: Py<PyAny>,
+    options: Py<PyDict>,
+}
 
-#[pymethods]
-impl LogBuffer {
-    fn write(&self, bytes: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let py = bytes.py();
-        let bytes = match bytes.cast::<PyBytes>() {
-            Ok(bytes) => bytes.clone(),
-            Err(_) if bytes.is_instance_of::<PyString>() => {
-                return Err(PyTypeError::new_err("a bytes-like object is required, not 'str'"));
-            }
-            Err(_) => py.get_type::<PyBytes>().call1((bytes,))?.cast_into()?,
-        };
-        self.0.get().put(py, bytes.as_bytes())?;
-        Ok(bytes.as_bytes().len())
+impl Wrapper {
+    /// Prepares what is the same for all.
+    pub(crate) fn new(py: Python<'_>) -> PyResult<Self> {
+        let options = PyDict::new(py);
+        options.set_item("encoding", "utf-8")?;
+        options.set_item("errors", "replace")?;
+        options.set_item("newline", "\n")?;
+        options.set_item("line_buffering", true)?;
+        options.set_item("write_through", true)?;
+        let class = py.import("io")?.getattr("TextIOWrapper")?.unbind();
+        Ok(Self { class, options: options.unbind() })
     }
 
-    fn flush(&self, py: Python<'_>) {
-        self.0.get().flush(py);
-    }
-
-    fn close(&self) {}
-
-    fn isatty(&self) -> bool {
-        false
-    }
-
-    fn readable(&self) -> bool {
-        false
-    }
-
-    fn writable(&self) -> bool {
-        true
-    }
-
-    fn seekable(&self) -> bool {
-        false
-    }
-
-    fn fileno(&self) -> PyResult<i32> {
-        self.0.get().fileno()
-    }
-
-    #[getter]
-    fn closed(&self) -> bool {
-        false
+    /// A stream that ends in this log.
+    pub(crate) fn wrap<'py>(&self, py: Python<'py>, log: Log) -> PyResult<Bound<'py, PyAny>> {
+        self.class.bind(py).call((log,), Some(self.options.bind(py)))
     }
 }

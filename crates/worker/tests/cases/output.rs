@@ -8,7 +8,7 @@ pub(crate) fn logs(python: &Path) {
     let mut worker = Worker::ready(python, |_, _| {});
     let mut front = worker.connect();
     let answer = front.get("/prints");
-    let expected = ["to stderr \u{20ac} ?", "one", "two more", "to stdout", "bytes", "rest"];
+    let expected = ["to stderr \u{20ac} ?", "one", "two", " more", "to stdout", "bytes", "rest"];
     assert_eq!(answer.logs, expected);
     let said = "TypeError: write() argument must be str, not bytes";
     let no_file = "OSError: wsgi.errors log object has no file descriptor";
