@@ -9,6 +9,7 @@ use pinion_deploy::sight::Sight;
 use pinion_deploy::write::Written;
 use pinion_deploy::{DeployError, Deployment, Exit};
 
+use crate::apply::Apply;
 use crate::project::ProjectArguments;
 use crate::say;
 
@@ -26,6 +27,8 @@ pub(crate) struct Arguments {
     /// Write nothing; say what would be written
     #[arg(long, alias = "simulate", short = 'n')]
     dry_run: bool,
+    #[command(flatten)]
+    apply: Apply,
 }
 
 /// Generates the folder, and says what is missing.
@@ -33,6 +36,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, DeployError> {
     let deployment = arguments.project.load()?;
     let sight = Sight::system();
     introduce(&deployment);
+    if arguments.apply.apply {
+        let may_replace = |path: &Path, diff: &str| arguments.may_replace(path, diff);
+        return crate::apply::run(&arguments.apply, deployment, arguments.dry_run, may_replace);
+    }
     let config = arguments.make_config.then(|| MadeConfig::plan(&deployment)).transpose()?;
     let generation = Generation::plan(&deployment, &sight)?;
     if arguments.dry_run {

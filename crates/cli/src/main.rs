@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod apply;
 mod check;
 mod deploy;
 mod env;
@@ -32,7 +33,6 @@ enum Command {
     /// Make the virtualenvs that a deployment runs in.
     Env(env::Arguments),
     /// Take a deployed site away again.
-    #[command(hide = true)]
     Undeploy(undeploy::Arguments),
     /// Examine a deployment, or any configuration for mod_wsgi, without changing it.
     Check(check::Arguments),

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::error::FileError;
@@ -146,23 +146,23 @@ fn set_mode(path: &Path, mode: u32) -> Result<(), FileError> {
 /// # Errors
 /// Something cannot be read.
 pub(crate) fn fingerprint(project: &Path, left_out: Option<&Path>) -> Result<String, FileError> {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = Sha256::new();
     let counts = |path: &PathBuf| !left_out.is_some_and(|folder| path.starts_with(folder));
     for (relative, node) in nodes(project)?.into_iter().filter(|(path, _)| counts(path)) {
-        hasher.write(relative.as_os_str().as_encoded_bytes());
-        hasher.write_u8(0);
+        hasher.update(relative.as_os_str().as_encoded_bytes());
+        hasher.update([0]);
         match node {
-            Node::Folder => hasher.write_u8(1),
-            Node::Link(target) => hasher.write(target.as_os_str().as_encoded_bytes()),
+            Node::Folder => hasher.update([1]),
+            Node::Link(target) => hasher.update(target.as_os_str().as_encoded_bytes()),
             Node::File { .. } => {
                 let path = project.join(&relative);
                 let bytes = fs::read(&path).map_err(FileError::at("read", &path))?;
-                hasher.write_usize(bytes.len());
-                hasher.write(&bytes);
+                hasher.update(bytes.len().to_le_bytes());
+                hasher.update(&bytes);
             }
         }
     }
-    Ok(format!("{:016x}", hasher.finish()))
+    Ok(hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

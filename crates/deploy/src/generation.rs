@@ -179,6 +179,11 @@ impl MadeConfig {
         }
     }
 
+    /// Its whole text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Writes it, readable by root and the server's group alone where this process may say so.
     /// `may_replace` is asked where there is another already.
     ///

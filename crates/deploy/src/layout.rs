@@ -60,8 +60,8 @@ impl Layout {
             baseline: settings.baseline.clone(),
             ini: deployed.join(&settings.ini),
             egg_cache: deployed.join(&settings.egg_cache),
-            data: Path::new("/var/local").join(name),
-            logs: Path::new("/var/log").join(name),
+            data: settings.data.clone(),
+            logs: settings.logs.clone(),
             files: FileNames {
                 readme: "README.txt".to_owned(),
                 configuration: name.to_owned(),

@@ -212,6 +212,26 @@ pub const PARAMETERS: &[Parameter] = &[
         Kind::Many(|c, v| StaticAlias::parse(v).map(|v| c.statics.push(v))),
     ),
     parameter(
+        "data",
+        "FOLDER",
+        "/var/local/NAME",
+        "Where the application keeps its data: a database file, sessions, caches",
+        Kind::One(|c, v| {
+            c.data = Some(absolute(v)?);
+            Ok(())
+        }),
+    ),
+    parameter(
+        "logs",
+        "FOLDER",
+        "/var/log/NAME",
+        "Where the application keeps logs of its own",
+        Kind::One(|c, v| {
+            c.logs = Some(absolute(v)?);
+            Ok(())
+        }),
+    ),
+    parameter(
         "egg-cache",
         "FOLDER",
         "python-eggs",

@@ -139,6 +139,8 @@ pub struct Choices {
     pub threads: Option<NonZeroU32>,
     pub statics: Vec<StaticAlias>,
     pub egg_cache: Option<PathBuf>,
+    pub data: Option<PathBuf>,
+    pub logs: Option<PathBuf>,
     pub warmup: Option<Option<UrlPath>>,
     pub logging: Option<bool>,
     pub test: Option<bool>,
@@ -214,6 +216,10 @@ pub struct Settings {
     pub threads: NonZeroU32,
     /// Static folders and files that were given; `None` when they are to be found in the project.
     pub statics: Option<Vec<StaticAlias>>,
+    /// Where the application keeps its data.
+    pub data: PathBuf,
+    /// Where the application keeps logs of its own.
+    pub logs: PathBuf,
     /// Where zipped eggs are unpacked: relative to the deployed application's folder, or absolute.
     pub egg_cache: PathBuf,
     /// The path below the mount point that each new process answers before it serves.
@@ -253,6 +259,8 @@ impl Settings {
             processes: choices.processes.unwrap_or(NonZeroU32::MIN.saturating_add(2)),
             threads: choices.threads.unwrap_or(NonZeroU32::MIN.saturating_add(9)),
             statics: (!choices.statics.is_empty()).then_some(choices.statics),
+            data: choices.data.unwrap_or_else(|| below("/var/local")),
+            logs: choices.logs.unwrap_or_else(|| below("/var/log")),
             egg_cache: choices.egg_cache.unwrap_or_else(|| "python-eggs".into()),
             warmup: choices.warmup.unwrap_or_else(|| UrlPath::parse("/").ok()),
             logging: choices.logging.unwrap_or(true),

@@ -120,18 +120,16 @@ impl Tool {
 
     /// What a person would type.
     pub fn line(&self) -> String {
-        let mut words: Vec<OsString> = Vec::new();
+        let mut words: Vec<String> = Vec::new();
         if let Some(account) = &self.account {
-            words.extend(["sudo".into(), "-u".into(), account.user.clone().into()]);
+            words.extend(["sudo".into(), "-u".into(), quoted(account.user.as_ref())]);
         }
-        for (name, value) in &self.environment {
-            let mut word = OsString::from(format!("{name}="));
-            word.push(value);
-            words.push(word);
-        }
-        words.push(self.program.clone().into());
-        words.extend(self.arguments.iter().cloned());
-        let line = words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+        // The name stays outside of the quotes, or a shell would take it all for a command.
+        let set = |(name, value): &(String, OsString)| format!("{name}={}", quoted(value));
+        words.extend(self.environment.iter().map(set));
+        words.push(quoted(self.program.as_os_str()));
+        words.extend(self.arguments.iter().map(|word| quoted(word)));
+        let line = words.join(" ");
         match &self.folder {
             Some(folder) => format!("cd {} && {line}", quoted(folder.as_os_str())),
             None => line,
@@ -263,7 +261,7 @@ mod tests {
             .within(Path::new("/srv"));
         assert_eq!(
             tool.line(),
-            "cd /srv && 'APACHE_CONFDIR=/etc/x y' /usr/bin/python3 -m venv '/srv/my app'"
+            "cd /srv && APACHE_CONFDIR='/etc/x y' /usr/bin/python3 -m venv '/srv/my app'"
         );
     }
 

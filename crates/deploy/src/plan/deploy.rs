@@ -91,7 +91,7 @@ impl Target {
             home,
             python,
             project: Some(layout.project.clone()),
-            left_out: layout.output.strip_prefix(&layout.project).ok().map(Path::to_owned),
+            left_out: self.output(),
             requirements: found,
             packages,
             find_links: options.find_links.clone(),
@@ -117,6 +117,12 @@ impl Target {
     /// The name among Apache's sites.
     pub fn site(&self) -> String {
         self.deployment.settings.name.plain()
+    }
+
+    /// The generated files' folder, relative to the project, if it is there.
+    fn output(&self) -> Option<PathBuf> {
+        let layout = &self.deployment.layout;
+        layout.output.strip_prefix(&layout.project).ok().map(Path::to_owned)
     }
 
     /// The generated configuration's text.
@@ -202,7 +208,8 @@ pub fn deploy_plan(target: &Target, record: Option<&Record>) -> Result<Plan, Pla
     }
     if !layout.in_place() {
         let (from, to) = (layout.project.clone(), layout.deployed.clone());
-        steps.push(Box::new(CopyProject { from, to, account: account.clone() }));
+        let left_out = target.output();
+        steps.push(Box::new(CopyProject { from, to, left_out, account: account.clone() }));
     }
     let virtualenv = installation.as_ref().map(|installation| installation.home.clone());
     if let Some(installation) = installation {

@@ -112,12 +112,20 @@ impl Store {
     /// It cannot be written.
     pub fn finish(&self, mut record: Record, run: &[Change]) -> Result<(), PlanError> {
         record.changes = merge(&record.changes, run);
-        let path = self.file("json");
-        // Of strings, paths and numbers only: it cannot fail.
-        let text = serde_json::to_string_pretty(&record).unwrap_or_default();
-        super::files::write(&path, text.as_bytes(), 0o600)?;
+        self.write_record(&record)?;
         self.forget_journal()?;
         self.sweep(&record.changes)
+    }
+
+    /// Writes the record of a site, this one's or another's.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write_record(&self, record: &Record) -> Result<(), PlanError> {
+        let path = self.folder.join(format!("{}.json", record.site));
+        // Of strings, paths and numbers only: it cannot fail.
+        let text = serde_json::to_string_pretty(record).unwrap_or_default();
+        Ok(super::files::write(&path, text.as_bytes(), 0o600)?)
     }
 
     /// Gives changes that other sites count on to one of them, whose removal will undo them.
@@ -136,10 +144,7 @@ impl Store {
         let at = heir.changes.iter().position(configuration).map_or(0, |at| at + 1);
         heir.changes.splice(at..at, of_apache);
         heir.changes.splice(0..0, others);
-        let path = self.folder.join(format!("{}.json", heir.site));
-        let text = serde_json::to_string_pretty(&heir).unwrap_or_default();
-        super::files::write(&path, text.as_bytes(), 0o600)?;
-        Ok(())
+        self.write_record(&heir)
     }
 
     /// Removes kept files that no change of the record needs.
@@ -380,6 +385,19 @@ impl Record {
             _ => None,
         });
         data.collect()
+    }
+
+    /// What remains to be known of the site when all is taken away but that data.
+    pub(super) fn of_data(&self, data: &[PathBuf]) -> Self {
+        let concerns =
+            |path: &Path| data.iter().any(|kept| kept.starts_with(path) || path.starts_with(kept));
+        let remains = |change: &&Change| match change {
+            Change::Folder { path } | Change::Made { path } | Change::Data { path } => {
+                concerns(path)
+            }
+            other => **other == Change::SetUp,
+        };
+        Self { changes: self.changes.iter().filter(remains).cloned().collect(), ..self.clone() }
     }
 
     /// Whether its database was set up.

@@ -25,8 +25,11 @@ pub fn show(plan: &Plan) -> Result<String, PlanError> {
         todo |= !done && step.changes() != "nothing";
         let mark = if done { " (nothing to do)" } else { "" };
         let _ = writeln!(text, "\n{number:>3}. {}{mark}", step.title());
+        if done {
+            continue;
+        }
         let changes = step.changes();
-        if !done && !changes.is_empty() {
+        if !changes.is_empty() {
             let _ = writeln!(text, "     {changes}");
         }
         for command in step.commands() {

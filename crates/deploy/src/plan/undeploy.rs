@@ -29,8 +29,13 @@ impl Removal {
                 return Err(PlanError::NotDeployed { site: site.to_owned(), folder });
             }
         };
-        let data = record.data().into_iter().filter(|path| path.exists()).collect();
+        let data: Vec<PathBuf> = record.data().into_iter().filter(|path| path.exists()).collect();
         Ok(Self { record, data })
+    }
+
+    /// Whether an earlier removal left nothing but data.
+    pub fn is_only_data(&self) -> bool {
+        !self.record.changes.iter().any(|change| matches!(change, Change::Configuration { .. }))
     }
 
     /// What will be removed or put back, a line each.
@@ -46,7 +51,7 @@ impl Removal {
                 }
                 Change::Replaced { path, .. } => Some(format!("put {} back", path.display())),
                 Change::Owned { path, .. } => Some(format!("give {} back", path.display())),
-                Change::Reloaded => Some("reload Apache".to_owned()),
+                Change::Configuration { .. } => Some("reload Apache".to_owned()),
                 _ => None,
             });
         }
@@ -81,7 +86,12 @@ pub fn undeploy(
     if !shared.is_empty() {
         store.hand_over(&shared, &apache.root)?;
     }
-    store.forget()
+    store.forget()?;
+    if !keep.is_empty() {
+        // As long as the data is there, so is what tells how to remove it.
+        store.write_record(&removal.record.of_data(&keep))?;
+    }
+    Ok(())
 }
 
 /// What this site's deployment made and other sites count on: the module, the baseline.

@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use crate::account::Account;
 use crate::copy::{self, Node};
 use crate::error::FileError;
@@ -24,6 +26,8 @@ pub struct CopyProject {
     pub from: PathBuf,
     /// The application's folder at the deployment location.
     pub to: PathBuf,
+    /// What is not copied, relative to the project: the generated files, which have a step of their own.
+    pub left_out: Option<PathBuf>,
     /// Whose group may read ini files, which hold secrets.
     pub account: Account,
 }
@@ -34,6 +38,8 @@ struct Difference {
     made: BTreeMap<PathBuf, Node>,
     replaced: BTreeMap<PathBuf, Node>,
     gone: Vec<PathBuf>,
+    /// Ini files that an administrator edited at the deployment location: they stay.
+    edited: Vec<PathBuf>,
 }
 
 impl Difference {
@@ -43,35 +49,56 @@ impl Difference {
 }
 
 impl CopyProject {
+    fn nodes(&self) -> Result<BTreeMap<PathBuf, Node>, FileError> {
+        let mut nodes = copy::nodes(&self.from)?;
+        if let Some(folder) = &self.left_out {
+            nodes.retain(|path, _| !path.starts_with(folder));
+        }
+        Ok(nodes)
+    }
+
     fn difference(&self) -> Result<Difference, FileError> {
-        let nodes = copy::nodes(&self.from)?;
+        let nodes = self.nodes()?;
+        let manifest = self.manifest();
         let mut difference = Difference::default();
-        for relative in self.manifest() {
-            if !nodes.contains_key(&relative) && self.to.join(&relative).is_file() {
-                difference.gone.push(relative);
+        for relative in manifest.keys() {
+            if !nodes.contains_key(relative) && self.to.join(relative).is_file() {
+                difference.gone.push(relative.clone());
             }
         }
         for (relative, node) in nodes {
             let (from, to) = (self.from.join(&relative), self.to.join(&relative));
             if to.symlink_metadata().is_err() {
                 difference.made.insert(relative, node);
-            } else if !same(&from, &to, &node)? {
+            } else if same(&from, &to, &node)? {
+                continue;
+            } else if is_secret(&relative) && manifest.get(&relative) != digest(&to).as_ref() {
+                difference.edited.push(to);
+            } else {
                 difference.replaced.insert(relative, node);
             }
         }
         Ok(difference)
     }
 
-    /// The files that an earlier copy put there.
-    fn manifest(&self) -> Vec<PathBuf> {
+    /// The files that an earlier copy put there, with what tells whether they were edited since.
+    fn manifest(&self) -> BTreeMap<PathBuf, String> {
         let text = fs::read_to_string(self.to.join(MANIFEST)).unwrap_or_default();
-        text.lines().map(PathBuf::from).filter(|path| path.is_relative()).collect()
+        let lines = text.lines().filter_map(|line| line.split_once(' '));
+        lines.map(|(digest, path)| (PathBuf::from(path), digest.to_owned())).collect()
     }
 
     fn write_manifest(&self) -> Result<(), FileError> {
-        let nodes = copy::nodes(&self.from)?;
+        let (nodes, earlier) = (self.nodes()?, self.manifest());
         let files = nodes.iter().filter(|(_, node)| matches!(node, Node::File { .. }));
-        let text: String = files.map(|(path, _)| format!("{}\n", path.display())).collect();
+        let line = |(path, _): (&PathBuf, _)| {
+            // What an administrator edited stays known as it was before.
+            let own = digest(&self.from.join(path)).unwrap_or_default();
+            let is_own = digest(&self.to.join(path)).as_ref() == Some(&own);
+            let digest = if is_own { own } else { earlier.get(path).cloned().unwrap_or(own) };
+            format!("{digest} {}\n", path.display())
+        };
+        let text: String = files.map(line).collect();
         files::write(&self.to.join(MANIFEST), text.as_bytes(), 0o644)
     }
 
@@ -172,13 +199,16 @@ impl Step for CopyProject {
             let mode = fs::Permissions::from_mode(0o755);
             fs::set_permissions(&self.to, mode)
                 .map_err(FileError::at("change the mode of", &self.to))?;
-            for (relative, node) in copy::nodes(&self.from)? {
+            for (relative, node) in self.nodes()? {
                 run.go_on()?;
                 self.place(&relative, &node)?;
             }
         }
         self.write_manifest()?;
-        Ok(Vec::new())
+        let stays = |path: &PathBuf| {
+            format!("{} was edited and differs from the project's: it stays", path.display())
+        };
+        Ok(self.difference()?.edited.iter().map(stays).collect())
     }
 }
 
@@ -186,6 +216,12 @@ impl Step for CopyProject {
 fn is_secret(relative: &Path) -> bool {
     relative.extension().is_some_and(|ending| ending == "ini")
         || relative.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".env"))
+}
+
+/// What tells one content of a file from another; `None` where it cannot be read.
+fn digest(path: &Path) -> Option<String> {
+    let hash = Sha256::digest(fs::read(path).ok()?);
+    Some(hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn same(from: &Path, to: &Path, node: &Node) -> Result<bool, FileError> {
@@ -216,7 +252,12 @@ mod tests {
         write("pkg/old.py", "1");
         write("production.ini", "secret");
         let store = Store::open(&folder.path().join("state"), "x").unwrap();
-        let step = CopyProject { from: from.clone(), to: to.clone(), account: Account::current() };
+        let step = CopyProject {
+            from: from.clone(),
+            to: to.clone(),
+            left_out: Some("apache".into()),
+            account: Account::current(),
+        };
         let go = || {
             let mut journal = store.journal().unwrap();
             let interrupt = Interrupt::default();
@@ -230,6 +271,8 @@ mod tests {
         let mode = fs::metadata(to.join("production.ini")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o640);
         fs::write(to.join("devdata"), "the application's").unwrap();
+        fs::write(to.join("production.ini"), "an administrator's").unwrap();
+        write("production.ini", "another secret");
 
         write("pkg/a.py", "2");
         write("pkg/b.py", "2");
@@ -237,6 +280,7 @@ mod tests {
         assert_eq!(step.changes(), "files: 1 new, 1 changed, 1 removed");
         let second = go();
         assert!(step.is_done().unwrap() && !to.join("pkg/old.py").exists());
+        assert_eq!(fs::read_to_string(to.join("production.ini")).unwrap(), "an administrator's");
 
         undo(&second, None, &[]).unwrap();
         assert_eq!(fs::read_to_string(to.join("pkg/a.py")).unwrap(), "1");
