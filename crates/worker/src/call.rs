@@ -8,7 +8,7 @@ use pinion_wire::message;
 use pinion_wire::request::RequestRef;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyString, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyInt, PyString, PyTuple};
 
 use crate::environ::{Maker, latin1};
 use crate::exchange::{ERROR, Exchange};
@@ -89,9 +89,7 @@ fn call_all(
 fn call_one(function: &Bound<'_, PyAny>, arguments: &Bound<'_, PyTuple>) -> PyResult<Returned> {
     let result = function.call1(arguments)?;
     let value = to_value(&result)?;
-    // A mapping's items would be its keys: that is hardly what somebody means who returns one.
-    let is_plain = !matches!(value, Value::Other(_)) || result.is_instance_of::<PyDict>();
-    if is_plain {
+    if !matches!(value, Value::Other(_)) {
         return Ok(Returned::One(value));
     }
     let Ok(items) = result.try_iter() else { return Ok(Returned::One(value)) };

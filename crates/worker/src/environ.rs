@@ -130,7 +130,7 @@ impl Maker {
         exchange: &Arc<Exchange>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let environ = PyDict::new(py);
-        for name in ["mod_wsgi.process_group", "mod_wsgi.application_group"] {
+        for name in ["mod_wsgi.version", "mod_wsgi.process_group", "mod_wsgi.application_group"] {
             environ.set_item(name, self.template.bind(py).get_item(name)?)?;
         }
         self.set_entries(&environ, request)?;
