@@ -10,7 +10,7 @@
 set -eu
 cd "$(dirname "$0")"
 
-functions='ap_hook_(check_config|child_init|fixups|handler|monitor|open_logs|post_config|pre_config|translate_name|type_checker|map_to_storage|test_config|log_transaction)
+functions='ap_hook_(access_checker|check_config|child_init|fixups|handler|monitor|open_logs|post_config|pre_config|translate_name|type_checker|map_to_storage|test_config|log_transaction)
 ap_log_(error|rerror|cerror)_
 ap_get_request_module_loglevel
 ap_add_(common_vars|cgi_vars)
@@ -19,6 +19,7 @@ ap_(setup_client_block|map_http_request_error)
 ap_set_(content_type|content_length)
 ap_get_(server_built|server_description|server_name|server_revision|server_port|limit_req_body|conn_socket)
 ap_run_(generate_log_id|http_scheme)
+ap_(register_auth_provider|get_useragent_host|some_auth_required|satisfies)
 ap_show_mpm
 ap_(internal_redirect|is_initial_req|allow_options)
 ap_(regcomp|regfree|regexec|regerror|pregsub)
@@ -27,7 +28,7 @@ ap_bucket_error_create
 apr_strerror
 apr_pstrmemdup
 apr_pool_cleanup_(register|null)
-apr_table_(get|setn|addn|unset|elts)
+apr_table_(make|get|setn|addn|unset|elts)
 apr_brigade_(create|destroy|cleanup|insert_file)
 apr_bucket_(eos|flush|heap|transient)_create
 apr_bucket_file_enable_mmap
@@ -46,9 +47,11 @@ APR_(SUCCESS|OS_START_STATUS|EOF|EGENERAL|TIMEUP|INCOMPLETE|EINIT|OS_START_ERROR
 APR_OC_REASON_.*|APR_(READ|WRITE|CREATE|APPEND|FOPEN_.*|FPROT_.*)
 APR_(BUCKET_BUFF_SIZE|NONBLOCK_READ|BLOCK_READ)
 ap_server_conf|ap_unixd_config
+AUTH[NZ]_PROVIDER_(GROUP|VERSION)|AP_AUTH_INTERNAL_PER_(URI|CONF)|SATISFY_ANY|REMOTE_HOST
 apr_bucket_type_eos'
 
-types='module|command_rec|cmd_parms|cmd_func|cmd_how|ap_directive_t
+types='authn_(provider|status)|authz_(provider|status)
+module|command_rec|cmd_parms|cmd_func|cmd_how|ap_directive_t
 request_rec|server_rec|conn_rec|process_rec|server_addr_rec|ap_conf_vector_t
 apr_bucket|apr_bucket_brigade|apr_bucket_type_t|apr_table_t|apr_table_entry_t|apr_array_header_t
 ap_filter_t|ap_filter_rec_t|ap_input_mode_t|apr_read_type_e|ap_filter_type

@@ -8,6 +8,7 @@
 #include "http_protocol.h"
 #include "http_request.h"
 #include "http_vhost.h"
+#include "mod_auth.h"
 #include "ap_mpm.h"
 #include "mpm_common.h"
 #include "scoreboard.h"

@@ -45,14 +45,6 @@ pub type apr_exit_why_e = ::core::ffi::c_uint;
 pub type _bindgen_ty_21 = ::core::ffi::c_uint;
 pub type _bindgen_ty_22 = ::core::ffi::c_uint;
 pub type ap_request_bnotes_t = apr_uint64_t;
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct ap_version_t {
-    pub major: ::core::ffi::c_int,
-    pub minor: ::core::ffi::c_int,
-    pub patch: ::core::ffi::c_int,
-    pub add_string: *const ::core::ffi::c_char,
-}
 pub type ap_conn_keepalive_e = ::core::ffi::c_uint;
 pub type conn_state_e = ::core::ffi::c_uint;
 pub type conn_sense_e = ::core::ffi::c_uint;
@@ -125,6 +117,10 @@ pub type ap_HOOK_fixups_t =
     ::core::option::Option<unsafe extern "C" fn(r: *mut request_rec) -> ::core::ffi::c_int>;
 pub type ap_HOOK_type_checker_t =
     ::core::option::Option<unsafe extern "C" fn(r: *mut request_rec) -> ::core::ffi::c_int>;
+pub type ap_HOOK_access_checker_t =
+    ::core::option::Option<unsafe extern "C" fn(r: *mut request_rec) -> ::core::ffi::c_int>;
+pub type authn_status = ::core::ffi::c_uint;
+pub type authz_status = ::core::ffi::c_uint;
 pub type ap_HOOK_monitor_t = ::core::option::Option<
     unsafe extern "C" fn(p: *mut apr_pool_t, s: *mut server_rec) -> ::core::ffi::c_int,
 >;
@@ -315,6 +311,14 @@ pub struct ap_regex_t {
 pub struct ap_regmatch_t {
     pub rm_so: ::core::ffi::c_int,
     pub rm_eo: ::core::ffi::c_int,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct ap_version_t {
+    pub major: ::core::ffi::c_int,
+    pub minor: ::core::ffi::c_int,
+    pub patch: ::core::ffi::c_int,
+    pub add_string: *const ::core::ffi::c_char,
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -655,6 +659,43 @@ pub struct ap_filter_t {
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
+pub struct authn_provider {
+    pub check_password: ::core::option::Option<
+        unsafe extern "C" fn(
+            r: *mut request_rec,
+            user: *const ::core::ffi::c_char,
+            password: *const ::core::ffi::c_char,
+        ) -> authn_status,
+    >,
+    pub get_realm_hash: ::core::option::Option<
+        unsafe extern "C" fn(
+            r: *mut request_rec,
+            user: *const ::core::ffi::c_char,
+            realm: *const ::core::ffi::c_char,
+            rethash: *mut *mut ::core::ffi::c_char,
+        ) -> authn_status,
+    >,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct authz_provider {
+    pub check_authorization: ::core::option::Option<
+        unsafe extern "C" fn(
+            r: *mut request_rec,
+            require_line: *const ::core::ffi::c_char,
+            parsed_require_line: *const ::core::ffi::c_void,
+        ) -> authz_status,
+    >,
+    pub parse_require_line: ::core::option::Option<
+        unsafe extern "C" fn(
+            cmd: *mut cmd_parms,
+            require_line: *const ::core::ffi::c_char,
+            parsed_require_line: *mut *const ::core::ffi::c_void,
+        ) -> *const ::core::ffi::c_char,
+    >,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
 pub struct unixd_config_rec {
     pub user_name: *const ::core::ffi::c_char,
     pub group_name: *const ::core::ffi::c_char,
@@ -871,6 +912,8 @@ pub const OPT_SYM_LINKS: i32 = 4;
 pub const OPT_EXECCGI: i32 = 8;
 pub const OPT_UNSET: i32 = 16;
 pub const OPT_ALL: i32 = 47;
+pub const REMOTE_HOST: i32 = 0;
+pub const SATISFY_ANY: i32 = 1;
 pub const AP_SQ_MAIN_STATE: i32 = 0;
 pub const AP_SQ_RUN_MODE: i32 = 1;
 pub const AP_SQ_CONFIG_GEN: i32 = 2;
@@ -906,6 +949,12 @@ pub const APLOG_NOERRNO: i32 = 16;
 pub const APLOG_TOCLIENT: i32 = 32;
 pub const APLOG_STARTUP: i32 = 64;
 pub const APLOG_NO_MODULE: i32 = -1;
+pub const AP_AUTH_INTERNAL_PER_URI: i32 = 0;
+pub const AP_AUTH_INTERNAL_PER_CONF: i32 = 1;
+pub const AUTHN_PROVIDER_GROUP: &[u8; 6] = b"authn\0";
+pub const AUTHZ_PROVIDER_GROUP: &[u8; 6] = b"authz\0";
+pub const AUTHN_PROVIDER_VERSION: &[u8; 2] = b"0\0";
+pub const AUTHZ_PROVIDER_VERSION: &[u8; 2] = b"0\0";
 pub const AP_MPMQ_NOT_SUPPORTED: i32 = 0;
 pub const AP_MPMQ_STATIC: i32 = 1;
 pub const AP_MPMQ_DYNAMIC: i32 = 2;
@@ -996,6 +1045,16 @@ pub const AP_FTYPE_PROTOCOL: ap_filter_type = 30;
 pub const AP_FTYPE_TRANSCODE: ap_filter_type = 40;
 pub const AP_FTYPE_CONNECTION: ap_filter_type = 50;
 pub const AP_FTYPE_NETWORK: ap_filter_type = 60;
+pub const AUTH_DENIED: authn_status = 0;
+pub const AUTH_GRANTED: authn_status = 1;
+pub const AUTH_USER_FOUND: authn_status = 2;
+pub const AUTH_USER_NOT_FOUND: authn_status = 3;
+pub const AUTH_GENERAL_ERROR: authn_status = 4;
+pub const AUTHZ_DENIED: authz_status = 0;
+pub const AUTHZ_GRANTED: authz_status = 1;
+pub const AUTHZ_NEUTRAL: authz_status = 2;
+pub const AUTHZ_GENERAL_ERROR: authz_status = 3;
+pub const AUTHZ_DENIED_NO_USER: authz_status = 4;
 #[repr(C)]
 #[derive(Copy, Clone)]
 pub union in6_addr__bindgen_ty_1 {
@@ -1811,6 +1870,7 @@ unsafe extern "C" {
     );
     pub fn apr_pool_cleanup_null(data: *mut ::core::ffi::c_void) -> apr_status_t;
     pub fn apr_table_elts(t: *const apr_table_t) -> *const apr_array_header_t;
+    pub fn apr_table_make(p: *mut apr_pool_t, nelts: ::core::ffi::c_int) -> *mut apr_table_t;
     pub fn apr_table_get(
         t: *const apr_table_t,
         key: *const ::core::ffi::c_char,
@@ -1890,6 +1950,9 @@ unsafe extern "C" {
         errbuf_size: apr_size_t,
     ) -> apr_size_t;
     pub fn ap_regfree(preg: *mut ap_regex_t);
+    pub fn ap_get_server_revision(version: *mut ap_version_t);
+    pub fn ap_get_server_description() -> *const ::core::ffi::c_char;
+    pub fn ap_get_server_built() -> *const ::core::ffi::c_char;
     pub fn ap_pregsub(
         p: *mut apr_pool_t,
         input: *const ::core::ffi::c_char,
@@ -1905,6 +1968,7 @@ unsafe extern "C" {
         p: *mut apr_pool_t,
         fname: *const ::core::ffi::c_char,
     ) -> *mut ::core::ffi::c_char;
+    pub fn ap_show_mpm() -> *const ::core::ffi::c_char;
     pub fn ap_hook_pre_config(
         pf: ap_HOOK_pre_config_t,
         aszPre: *const *const ::core::ffi::c_char,
@@ -1959,19 +2023,16 @@ unsafe extern "C" {
         bucket: *mut apr_bucket_brigade,
     ) -> apr_status_t;
     pub fn ap_allow_options(r: *mut request_rec) -> ::core::ffi::c_int;
-    pub fn ap_get_server_description() -> *const ::core::ffi::c_char;
-    pub fn ap_get_server_built() -> *const ::core::ffi::c_char;
-    pub fn ap_show_mpm() -> *const ::core::ffi::c_char;
-    pub fn ap_run_generate_log_id(
-        c: *const conn_rec,
-        r: *const request_rec,
-        id: *mut *const ::core::ffi::c_char,
-    ) -> ::core::ffi::c_int;
-    pub fn ap_get_server_revision(version: *mut ap_version_t);
+    pub fn ap_get_useragent_host(
+        req: *mut request_rec,
+        type_: ::core::ffi::c_int,
+        str_is_ip: *mut ::core::ffi::c_int,
+    ) -> *const ::core::ffi::c_char;
     pub fn ap_get_server_name(r: *mut request_rec) -> *const ::core::ffi::c_char;
     pub fn ap_get_server_port(r: *const request_rec) -> apr_port_t;
     pub fn ap_get_limit_req_body(r: *const request_rec) -> apr_off_t;
     pub fn ap_exists_config_define(name: *const ::core::ffi::c_char) -> ::core::ffi::c_int;
+    pub fn ap_satisfies(r: *mut request_rec) -> ::core::ffi::c_int;
     pub fn ap_get_conn_socket(c: *mut conn_rec) -> *mut apr_socket_t;
     pub fn ap_state_query(query_code: ::core::ffi::c_int) -> ::core::ffi::c_int;
     pub fn ap_log_error_(
@@ -2004,6 +2065,11 @@ unsafe extern "C" {
         fmt: *const ::core::ffi::c_char,
         ...
     );
+    pub fn ap_run_generate_log_id(
+        c: *const conn_rec,
+        r: *const request_rec,
+        id: *mut *const ::core::ffi::c_char,
+    ) -> ::core::ffi::c_int;
     pub static mut ap_server_conf: *mut server_rec;
     pub fn apr_os_file_get(thefile: *mut apr_os_file_t, file: *mut apr_file_t) -> apr_status_t;
     pub fn apr_os_sock_get(thesock: *mut apr_os_sock_t, sock: *mut apr_socket_t) -> apr_status_t;
@@ -2036,8 +2102,16 @@ unsafe extern "C" {
         p: *mut apr_pool_t,
         list: *mut apr_bucket_alloc_t,
     ) -> *mut apr_bucket;
-    pub fn ap_discard_request_body(r: *mut request_rec) -> ::core::ffi::c_int;
     pub fn ap_internal_redirect(new_uri: *const ::core::ffi::c_char, r: *mut request_rec);
+    pub fn ap_some_auth_required(r: *mut request_rec) -> ::core::ffi::c_int;
+    pub fn ap_register_auth_provider(
+        pool: *mut apr_pool_t,
+        provider_group: *const ::core::ffi::c_char,
+        provider_name: *const ::core::ffi::c_char,
+        provider_version: *const ::core::ffi::c_char,
+        provider: *const ::core::ffi::c_void,
+        type_: ::core::ffi::c_int,
+    ) -> apr_status_t;
     pub fn ap_is_initial_req(r: *mut request_rec) -> ::core::ffi::c_int;
     pub fn ap_hook_translate_name(
         pf: ap_HOOK_translate_name_t,
@@ -2059,6 +2133,12 @@ unsafe extern "C" {
     );
     pub fn ap_hook_type_checker(
         pf: ap_HOOK_type_checker_t,
+        aszPre: *const *const ::core::ffi::c_char,
+        aszSucc: *const *const ::core::ffi::c_char,
+        nOrder: ::core::ffi::c_int,
+    );
+    pub fn ap_hook_access_checker(
+        pf: ap_HOOK_access_checker_t,
         aszPre: *const *const ::core::ffi::c_char,
         aszSucc: *const *const ::core::ffi::c_char,
         nOrder: ::core::ffi::c_int,

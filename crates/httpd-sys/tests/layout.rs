@@ -88,6 +88,8 @@ fn structures(into: &mut Expectations) {
         ap_regex_t { re_pcre, re_nsub, re_erroffset }
         ap_version_t { major, minor, patch, add_string }
         ap_regmatch_t { rm_so, rm_eo }
+        authn_provider { check_password, get_realm_hash }
+        authz_provider { check_authorization, parse_require_line }
         unixd_config_rec { user_name, user_id, group_id, suexec_enabled, chroot_dir }
     }
 }
@@ -122,6 +124,9 @@ fn constants(into: &mut Expectations) {
         AP_FTYPE_RESOURCE AP_FTYPE_CONTENT_SET AP_FTYPE_PROTOCOL AP_FTYPE_TRANSCODE
         M_GET M_POST M_PUT M_OPTIONS AP_REG_ICASE AP_REG_EXTENDED AP_MAX_REG_MATCH
         REQUEST_NO_BODY REQUEST_CHUNKED_ERROR REQUEST_CHUNKED_DECHUNK
+        AUTH_DENIED AUTH_GRANTED AUTH_USER_FOUND AUTH_USER_NOT_FOUND AUTH_GENERAL_ERROR
+        AUTHZ_DENIED AUTHZ_GRANTED AUTHZ_NEUTRAL AUTHZ_GENERAL_ERROR AUTHZ_DENIED_NO_USER
+        AP_AUTH_INTERNAL_PER_URI AP_AUTH_INTERNAL_PER_CONF SATISFY_ANY REMOTE_HOST
         HTTP_OK HTTP_NOT_MODIFIED HTTP_FORBIDDEN HTTP_NOT_FOUND HTTP_INTERNAL_SERVER_ERROR
     }
 }

@@ -42,6 +42,9 @@ impl Context {
     /// Everywhere; in `.htaccess` where `AllowOverride FileInfo` holds (`OR_FILEINFO`).
     pub const FILE_INFO: Self = Self(sys::OR_FILEINFO);
 
+    /// Places; in `.htaccess` where `AllowOverride AuthConfig` holds (`OR_AUTHCFG`).
+    pub const AUTH_CONFIG: Self = Self(sys::OR_AUTHCFG);
+
     /// Either of two.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {

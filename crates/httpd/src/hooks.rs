@@ -64,6 +64,8 @@ pub enum Point {
     TranslateName,
     /// [`Module::map_to_storage`].
     MapToStorage,
+    /// [`Module::access_checker`].
+    AccessChecker,
     /// [`Module::type_checker`].
     TypeChecker,
     /// [`Module::fixups`].
@@ -147,6 +149,7 @@ pub(crate) fn register<M: Module>(pool: Pool<'_>, hook: &Hook) {
         Point::Monitor => with!(ap_hook_monitor, monitor),
         Point::TranslateName => with!(ap_hook_translate_name, translate_name),
         Point::MapToStorage => with!(ap_hook_map_to_storage, map_to_storage),
+        Point::AccessChecker => with!(ap_hook_access_checker, access_checker),
         Point::TypeChecker => with!(ap_hook_type_checker, type_checker),
         Point::Fixups => with!(ap_hook_fixups, fixups),
         Point::Handler => with!(ap_hook_handler, handler),
@@ -251,7 +254,7 @@ macro_rules! request_hooks {
     )*};
 }
 
-request_hooks! { translate_name map_to_storage type_checker fixups handler }
+request_hooks! { translate_name map_to_storage access_checker type_checker fixups handler }
 
 unsafe extern "C" fn log_transaction<M: Module>(request: *mut sys::request_rec) -> c_int {
     guard("log_transaction", sys::DECLINED, || {

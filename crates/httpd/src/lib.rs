@@ -9,6 +9,7 @@
 //! Strings in pools are never freed or changed in place before that, so they are handed out as
 //! plain references.
 
+mod auth;
 mod body;
 mod brigade;
 mod conf;
@@ -27,6 +28,7 @@ mod status;
 mod table;
 mod text;
 
+pub use auth::{Authentication, Authorization, RealmHash, Requirement};
 pub use body::{BodyError, Filled};
 pub use brigade::{Blocking, Brigade, Piece, SentFile};
 pub use conf::{Arguments, Command, CommandTable, Context, Directive, Handler};

@@ -3,6 +3,7 @@
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char, c_int, c_void};
 
+use crate::auth::{self, Authentication, Authorization, RealmHash, Requirement};
 use crate::conf::{CommandTable, Directive};
 use crate::entry::guard;
 use crate::hooks::{self, ConfigPools, Hook};
@@ -45,6 +46,10 @@ pub trait Module: Exported + Sized + 'static {
     const DIRECTIVES: &'static [Directive<Self>];
     /// Which hooks are called, and when in relation to other modules.
     const HOOKS: &'static [Hook];
+    /// The name by which `AuthBasicProvider` and `AuthDigestProvider` ask the module.
+    const AUTHENTICATES_AS: Option<&'static CStr> = None;
+    /// The name by which `Require` asks the module.
+    const AUTHORIZES_AS: Option<&'static CStr> = None;
 
     /// Before the configuration is read.
     fn pre_config(_pools: &ConfigPools<'_>) -> Result<(), Failed> {
@@ -83,6 +88,27 @@ pub trait Module: Exported + Sized + 'static {
     /// Decides how the file is looked at: before httpd's directory walk.
     fn map_to_storage(_request: Request<'_>) -> Answer {
         Answer::Declined
+    }
+
+    /// Decides by the client's machine whether it may see what it asks for; called for each sub-request too.
+    fn access_checker(_request: Request<'_>) -> Answer {
+        Answer::Declined
+    }
+
+    /// Decides whether a name and a password belong together, for
+    /// [`AUTHENTICATES_AS`](Self::AUTHENTICATES_AS).
+    fn check_password(_request: Request<'_>, _user: &CStr, _password: &CStr) -> Authentication {
+        Authentication::Failed
+    }
+
+    /// Finds the hash of a user in a realm, for [`AUTHENTICATES_AS`](Self::AUTHENTICATES_AS).
+    fn realm_hash(_request: Request<'_>, _user: &CStr, _realm: &CStr) -> RealmHash {
+        RealmHash::Failed
+    }
+
+    /// Decides whether the user may see what is asked for, for [`AUTHORIZES_AS`](Self::AUTHORIZES_AS).
+    fn authorize(_request: Request<'_>, _requirement: &Requirement) -> Authorization {
+        Authorization::Failed
     }
 
     /// Finds the handler and the media type.
@@ -305,5 +331,6 @@ unsafe extern "C" fn register_hooks<M: Module>(pool: *mut sys::apr_pool_t) {
         for hook in M::HOOKS {
             hooks::register::<M>(pool, hook);
         }
+        auth::register::<M>(pool);
     });
 }

@@ -372,6 +372,48 @@ impl<'r> Request<'r> {
         unsafe { crate::module::mark::<M>(vector) }
     }
 
+    /// The variables that depend on headers and server alone, as [`add_common_vars`](Self::add_common_vars) makes them, in a
+    /// table of their own: without what `SetEnv` and other modules have said.
+    #[must_use]
+    pub fn fresh_common_vars(self) -> Table<'r> {
+        let pool = self.pool();
+        // SAFETY: the pool is live.
+        let fresh = unsafe { sys::apr_table_make(pool.as_ptr(), 40) };
+        // SAFETY: the request is live and processed by this thread alone.
+        let own = unsafe { core::mem::replace(&mut (*self.as_ptr()).subprocess_env, fresh) };
+        self.add_common_vars();
+        // SAFETY: as above. The function may have replaced the table by a larger one.
+        let fresh = unsafe { core::mem::replace(&mut (*self.as_ptr()).subprocess_env, own) };
+        // SAFETY: the table lives in the request's pool.
+        unsafe { Table::from_raw(fresh, pool) }.expect("httpd makes no table NULL")
+    }
+
+    /// The client's host name where `HostnameLookups` asks for it, else its address; behind proxies if mod_remoteip is
+    /// told to look there.
+    #[must_use]
+    pub fn client_host(self) -> Option<&'r CStr> {
+        let how = sys::REMOTE_HOST;
+        // SAFETY: the request is live; the last argument may be NULL.
+        let host = unsafe { sys::ap_get_useragent_host(self.as_ptr(), how, core::ptr::null_mut()) };
+        // SAFETY: the string lives in the request's pool or the connection's.
+        unsafe { c_str(host) }.or_else(|| self.client_ip())
+    }
+
+    /// Whether a denied host can still be let in by a password: `Satisfy Any`, and something asks for a user.
+    #[must_use]
+    pub fn password_may_do(self) -> bool {
+        // SAFETY: the request is live.
+        let any = unsafe { sys::ap_satisfies(self.as_ptr()) } == sys::SATISFY_ANY;
+        // Not its successor, which runs the hooks that this is asked from.
+        // SAFETY: as above.
+        any && unsafe { sys::ap_some_auth_required(self.as_ptr()) } != 0
+    }
+
+    /// Says who has logged in: what [`user`](Self::user) returns from now on.
+    pub fn set_user(self, name: &[u8]) {
+        self.put(name, |r, text| r.user = text);
+    }
+
     /// Adds the variables that depend on headers and server to
     /// [`subprocess_env`](Self::subprocess_env) (`ap_add_common_vars`).
     pub fn add_common_vars(self) {
