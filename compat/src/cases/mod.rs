@@ -1,6 +1,7 @@
 //! The cases, one module for each area.
 
 mod accepted;
+mod access;
 mod api;
 mod apps;
 mod daemon;
@@ -44,6 +45,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         directives::suites(),
         dispatch::suites(),
         proxies::suites(),
+        access::suites(),
         reload::suites(),
         route::suites(),
         lifecycle::suites(),

@@ -474,6 +474,97 @@ registry! {
         "The request is answered 500.",
         "Return the name as a string, or None for what the directives say.";
 
+    AuthBasicNoScript = "WSGI0041", Error,
+        "no script for passwords",
+        "`AuthBasicProvider wsgi` stands where no `WSGIAuthUserScript` does.",
+        "The request is answered 500.",
+        "Name the script with `WSGIAuthUserScript` at the same place.";
+    AuthBasicNoFunction = "WSGI0043", Error,
+        "script without check_password",
+        "The script of `WSGIAuthUserScript` does not define `check_password(environ, user, password)`.",
+        "The request is answered 500.",
+        "Define the function, or ask another provider.";
+    AuthDigestNoScript = "WSGI0044", Error,
+        "no script for digests",
+        "`AuthDigestProvider wsgi` stands where no `WSGIAuthUserScript` does.",
+        "The request is answered 500.",
+        "Name the script with `WSGIAuthUserScript` at the same place.";
+    AuthDigestNoFunction = "WSGI0046", Error,
+        "script without get_realm_hash",
+        "The script of `WSGIAuthUserScript` does not define `get_realm_hash(environ, user, realm)`.",
+        "The request is answered 500.",
+        "Define the function, or use `AuthType Basic`.";
+    GroupText = "WSGI0049", Error,
+        "group beyond Latin-1",
+        "`groups_for_user` gave a group as text with characters that Latin-1 does not have.",
+        "The user counts as a member of no group.",
+        "Return the group's name as bytes.";
+    GroupType = "WSGI0050", Error,
+        "group that is no text",
+        "`groups_for_user` gave an item that is neither text nor bytes.",
+        "The user counts as a member of no group.",
+        "Return a list of names.";
+    GroupsType = "WSGI0051", Error,
+        "groups that are no list",
+        "`groups_for_user` returned something that has no items.",
+        "The user counts as a member of no group.",
+        "Return a list of names; an empty one for a user without groups.";
+    GroupsNoFunction = "WSGI0052", Error,
+        "script without groups_for_user",
+        "The script of `WSGIAuthGroupScript` does not define `groups_for_user(environ, user)`.",
+        "The user counts as a member of no group.",
+        "Define the function.";
+    AccessType = "WSGI0055", Error,
+        "answer about a host that is no answer",
+        "`allow_access` returned neither True, False nor None.",
+        "The request is answered 403.",
+        "Return True or False.";
+    AccessNoFunction = "WSGI0056", Error,
+        "script without allow_access",
+        "The script of `WSGIAccessScript` does not define `allow_access(environ, host)`.",
+        "The request is answered 403.",
+        "Define the function.";
+    AccessDenied = "WSGI0057", Error,
+        "host not let in",
+        "`allow_access` returned False, or nothing could be found out; in that case the log says why before this.",
+        "The request is answered 403.",
+        "Nothing, if the client is not meant to get in.";
+    GroupNoScript = "WSGI0058", Error,
+        "no script for groups",
+        "`Require wsgi-group` stands where no `WSGIAuthGroupScript` does.",
+        "The user counts as a member of no group.",
+        "Name the script with `WSGIAuthGroupScript` at the same place.";
+    GroupNone = "WSGI0059", Error,
+        "user without groups",
+        "`groups_for_user` returned no group for the user.",
+        "The `Require` line does not let the user in.",
+        "Nothing, if the user is not meant to get in.";
+    GroupOther = "WSGI0060", Error,
+        "user of other groups",
+        "The groups of the user are not those of the `Require` line.",
+        "The `Require` line does not let the user in.",
+        "Nothing, if the user is not meant to get in.";
+    AuthBasicEmpty = "WSGI0176", Error,
+        "user with an empty name",
+        "`check_password` returned an empty text, which is nobody's name.",
+        "The request is answered 500.",
+        "Return True, False, None or the user's name.";
+    AuthBasicType = "WSGI0177", Error,
+        "answer about a password that is no answer",
+        "`check_password` returned something else than True, False, None or a name; a name with a NUL is none.",
+        "The request is answered 500.",
+        "Return True, False, None or the user's name.";
+    AuthDigestEmpty = "WSGI0178", Error,
+        "empty hash of a password",
+        "`get_realm_hash` returned an empty text, or one with a NUL.",
+        "The request is answered 500.",
+        "Return the MD5 of user:realm:password in hexadecimal digits, or None where there is no such user.";
+    AuthDigestType = "WSGI0179", Error,
+        "hash of a password that is no text",
+        "`get_realm_hash` returned something else than None, text of Latin-1 or bytes.",
+        "The request is answered 500.",
+        "Return the MD5 of user:realm:password in hexadecimal digits, or None where there is no such user.";
+
     ProtocolVersion = "PIN0401", Error,
         "parts of Pinion do not match",
         "The module, the manager and the worker core speak different versions of the protocol: an update was only half installed.",

@@ -66,7 +66,15 @@ pub const DIRECTIVES: &[Row] = &[
         Differently("workers share no listening socket, so there is no lock to choose"),
         &["accepted::nothing_changes", "accepted::wrong_values"],
     ),
-    missing("WSGIAccessScript"),
+    row(
+        "WSGIAccessScript",
+        Differently("it runs in a worker of the implicit process group, not inside Apache"),
+        &[
+            "access_host::true_lets_in",
+            "access_host::false_is_403",
+            "access_host::failures_are_403",
+        ],
+    ),
     row(
         "WSGIApplicationGroup",
         Honoured,
@@ -76,8 +84,16 @@ pub const DIRECTIVES: &[Row] = &[
             "groups::named_application_group",
         ],
     ),
-    missing("WSGIAuthGroupScript"),
-    missing("WSGIAuthUserScript"),
+    row(
+        "WSGIAuthGroupScript",
+        Differently("it runs in a worker of the implicit process group, not inside Apache"),
+        &["access_groups::member_gets_in", "access_groups::failures_deny"],
+    ),
+    row(
+        "WSGIAuthUserScript",
+        Differently("it runs in a worker of the implicit process group, not inside Apache"),
+        &["access_users::right_password", "access_users::digest", "access_users::failures_are_500"],
+    ),
     row("WSGICallableObject", Honoured, &["mounts::callable_object_directive"]),
     row(
         "WSGICaseSensitivity",
@@ -126,7 +142,11 @@ pub const DIRECTIVES: &[Row] = &[
         ],
     ),
     missing("WSGIFreeThreading"),
-    missing("WSGIGroupAuthoritative"),
+    row(
+        "WSGIGroupAuthoritative",
+        Differently("as by mod_wsgi with Apache 2.4: nothing follows from it"),
+        &["access_groups::authoritative_changes_nothing"],
+    ),
     row(
         "WSGIHandlerScript",
         Honoured,

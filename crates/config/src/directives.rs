@@ -51,6 +51,8 @@ pub enum Context {
     Directory,
     /// A `.htaccess` file where `AllowOverride` includes `FileInfo`.
     Htaccess,
+    /// A `.htaccess` file where `AllowOverride` includes `AuthConfig`.
+    HtaccessAuth,
 }
 
 impl Context {
@@ -60,7 +62,7 @@ impl Context {
             Self::Server => "server config",
             Self::VirtualHost => "virtual host",
             Self::Directory => "directory",
-            Self::Htaccess => ".htaccess",
+            Self::Htaccess | Self::HtaccessAuth => ".htaccess",
         }
     }
 }
@@ -104,6 +106,7 @@ const SERVER: &[Context] = &[S];
 const HOSTS: &[Context] = &[S, V];
 const SECTIONS: &[Context] = &[S, V, D];
 const EVERYWHERE: &[Context] = &[S, V, D, H];
+const ACCESS: &[Context] = &[D, Context::HtaccessAuth];
 
 /// All directives, in the order of the reference.
 pub const DIRECTIVES: &[Directive] = &[
@@ -273,6 +276,50 @@ pub const DIRECTIVES: &[Directive] = &[
         origin: Origin::ModWsgi,
         status: Status::Honoured,
         parse: |arg| dir_flag(arg, DirSetting::PassAuthorization),
+    },
+    Directive {
+        name: "WSGIAccessScript",
+        contexts: ACCESS,
+        args: Args::Raw,
+        syntax: "script [application-group=name]",
+        default: "",
+        help: "A script whose allow_access() decides by the client's machine.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |args| called_script(args).map(DirSetting::AccessScript).map(Value::Dir),
+    },
+    Directive {
+        name: "WSGIAuthUserScript",
+        contexts: ACCESS,
+        args: Args::Raw,
+        syntax: "script [application-group=name]",
+        default: "",
+        help: "A script that knows users, for AuthBasicProvider wsgi and AuthDigestProvider wsgi.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |args| called_script(args).map(DirSetting::AuthUserScript).map(Value::Dir),
+    },
+    Directive {
+        name: "WSGIAuthGroupScript",
+        contexts: ACCESS,
+        args: Args::Raw,
+        syntax: "script [application-group=name]",
+        default: "",
+        help: "A script that knows the groups of users, for Require wsgi-group.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |args| called_script(args).map(DirSetting::AuthGroupScript).map(Value::Dir),
+    },
+    Directive {
+        name: "WSGIGroupAuthoritative",
+        contexts: ACCESS,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "On",
+        help: "Accepted; in Apache 2.4 the sections around Require decide what a refusal means.",
+        origin: Origin::ModWsgi,
+        status: Status::NotNeeded,
+        parse: |arg| flag(arg).map(|_| Value::Dir(DirSetting::Nothing)),
     },
     Directive {
         name: "WSGITrustedProxies",
@@ -499,13 +546,9 @@ pub const DIRECTIVES: &[Directive] = &[
 /// mod_wsgi 6.1's directives that are not in the table yet.
 pub const LATER: &[&str] = &[
     "<WSGIInterpreterOptions>",
-    "WSGIAccessScript",
-    "WSGIAuthGroupScript",
-    "WSGIAuthUserScript",
     "WSGIDestroyInterpreter",
     "WSGIDontWriteBytecode",
     "WSGIFreeThreading",
-    "WSGIGroupAuthoritative",
     "WSGIPassApacheRequest",
     "WSGIPerInterpreterGIL",
     "WSGIPythonHashSeed",

@@ -115,6 +115,12 @@ pub struct DirSettings {
     pub restrict_process: Option<Vec<String>>,
     /// `WSGIIgnoreActivity`.
     pub ignore_activity: Option<bool>,
+    /// `WSGIAccessScript`.
+    pub access_script: Option<CalledScript>,
+    /// `WSGIAuthUserScript`.
+    pub auth_user_script: Option<CalledScript>,
+    /// `WSGIAuthGroupScript`.
+    pub auth_group_script: Option<CalledScript>,
     /// `WSGITrustedProxies`.
     pub trusted_proxies: Option<Networks>,
     /// `WSGITrustedProxyHeaders`, in the order in which they are written.
@@ -140,6 +146,9 @@ pub enum DirSetting {
     HandlerScript(HandlerScript),
     RestrictProcess(Vec<String>),
     IgnoreActivity(bool),
+    AccessScript(CalledScript),
+    AuthUserScript(CalledScript),
+    AuthGroupScript(CalledScript),
     TrustedProxies(Networks),
     TrustedProxyHeaders(Vec<Header>),
 }
@@ -161,6 +170,9 @@ impl DirSettings {
             DirSetting::HandlerScript(script) => scripts::add(&mut self.handler_scripts, script),
             DirSetting::RestrictProcess(groups) => self.restrict_process = Some(groups),
             DirSetting::IgnoreActivity(on) => self.ignore_activity = Some(on),
+            DirSetting::AccessScript(script) => self.access_script = Some(script),
+            DirSetting::AuthUserScript(script) => self.auth_user_script = Some(script),
+            DirSetting::AuthGroupScript(script) => self.auth_group_script = Some(script),
             // Each line adds to those before it in the same section.
             DirSetting::TrustedProxies(networks) => {
                 self.trusted_proxies.get_or_insert_default().extend(networks);
@@ -193,6 +205,15 @@ impl DirSettings {
                 .clone()
                 .or_else(|| base.restrict_process.clone()),
             ignore_activity: over.ignore_activity.or(base.ignore_activity),
+            access_script: over.access_script.clone().or_else(|| base.access_script.clone()),
+            auth_user_script: over
+                .auth_user_script
+                .clone()
+                .or_else(|| base.auth_user_script.clone()),
+            auth_group_script: over
+                .auth_group_script
+                .clone()
+                .or_else(|| base.auth_group_script.clone()),
             trusted_proxies: over.trusted_proxies.clone().or_else(|| base.trusted_proxies.clone()),
             trusted_proxy_headers: over
                 .trusted_proxy_headers

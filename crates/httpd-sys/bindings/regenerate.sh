@@ -21,7 +21,7 @@ ap_get_(server_built|server_description|server_name|server_revision|server_port|
 ap_run_(generate_log_id|http_scheme)
 ap_(register_auth_provider|get_useragent_host|some_auth_required|satisfies)
 ap_show_mpm
-ap_(internal_redirect|is_initial_req|allow_options)
+ap_(discard_request_body|internal_redirect|is_initial_req|allow_options)
 ap_(regcomp|regfree|regexec|regerror|pregsub)
 ap_(server_root_relative|state_query|mpm_query|exists_config_define)
 ap_bucket_error_create

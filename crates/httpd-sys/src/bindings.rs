@@ -2089,6 +2089,7 @@ unsafe extern "C" {
         rv: apr_status_t,
         status: ::core::ffi::c_int,
     ) -> ::core::ffi::c_int;
+    pub fn ap_discard_request_body(r: *mut request_rec) -> ::core::ffi::c_int;
     pub fn ap_hook_log_transaction(
         pf: ap_HOOK_log_transaction_t,
         aszPre: *const *const ::core::ffi::c_char,

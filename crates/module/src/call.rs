@@ -31,6 +31,17 @@ pub(crate) struct Callee<'a> {
     pub(crate) process_group: &'a str,
     /// The application group, expanded.
     pub(crate) application_group: &'a str,
+    /// What the functions see of the request.
+    pub(crate) seen: Seen,
+}
+
+/// What functions see of a request, and as whose their output is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// What an application does; logged as the called script's.
+    Whole,
+    /// Nothing that a `.htaccess` file could have put there; logged as the requested file's, as by mod_wsgi.
+    CutDown,
 }
 
 /// Why no function was called.
@@ -78,10 +89,17 @@ pub(crate) fn call(
     };
     let mut frame = Vec::with_capacity(4096);
     let mut writer = RequestWriter::new(&mut frame, target, BodyLength::Known(0));
-    environ::write(request, &parts, &mut writer);
+    match callee.seen {
+        Seen::Whole => environ::write(request, &parts, &mut writer),
+        Seen::CutDown => environ::write_cut_down(request, &parts, &mut writer),
+    }
     // No message of the protocol is such that it could not be encoded.
     writer.finish_call(&message::encode(call).map_err(|_| NotCalled::Unserved(500))?);
-    let mut caller = Caller { request, prefix: relay::prefix(callee.script), returned: None };
+    let logged_as = match callee.seen {
+        Seen::Whole => callee.script,
+        Seen::CutDown => request.filename().map_or(&b""[..], CStr::to_bytes),
+    };
+    let mut caller = Caller { request, prefix: relay::prefix(logged_as), returned: None };
     let asked = FrontRequest {
         target,
         frame: &mut frame,

@@ -46,6 +46,7 @@ const fn context(places: &[Where]) -> Context {
             Where::Server | Where::VirtualHost => {}
             Where::Directory => context = context.or(Context::PLACE),
             Where::Htaccess => return Context::FILE_INFO,
+            Where::HtaccessAuth => return Context::AUTH_CONFIG,
         }
         index += 1;
     }

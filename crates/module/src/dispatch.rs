@@ -10,7 +10,7 @@ use pinion_httpd::{
 use pinion_wire::call::{Call, Returned, Value};
 
 use crate::{
-    call::{Callee, NotCalled, call},
+    call::{Callee, NotCalled, Seen, call},
     names::{Namer, Names},
 };
 
@@ -31,6 +31,7 @@ pub(crate) fn choose(
         script: script.path.as_os_str().as_bytes(),
         process_group: "",
         application_group: &script.application_group,
+        seen: Seen::Whole,
     };
     let functions = FUNCTIONS.map(str::to_owned).to_vec();
     let returned = match call(request, callee, &Call { functions, arguments: Vec::new() }) {

@@ -56,6 +56,19 @@ pub(crate) fn write(request: Request<'_>, parts: &Parts<'_>, out: &mut RequestWr
     }
 }
 
+/// Writes what scripts of access control see: nothing that `SetEnv` or a header of a proxy could have changed.
+pub(crate) fn write_cut_down(request: Request<'_>, parts: &Parts<'_>, out: &mut RequestWriter<'_>) {
+    for (name, value) in request.fresh_common_vars() {
+        if !rules::is_beyond_access(name) && !is_taken_out(name) {
+            out.entry(name, value);
+        }
+    }
+    write_cgi(request, parts, out);
+    // As it was sent: no output filter needs anything of these functions.
+    out.entry(b"REQUEST_METHOD", request.method().map_or(b"", CStr::to_bytes));
+    out.entry(b"apache.version", parts.apache_version.as_bytes());
+}
+
 /// RFC 3875's variables that come from the request line.
 fn write_cgi(request: Request<'_>, parts: &Parts<'_>, out: &mut RequestWriter<'_>) {
     let text = |string: Option<&CStr>| string.map_or(&b""[..], CStr::to_bytes).to_vec();

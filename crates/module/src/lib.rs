@@ -11,6 +11,7 @@
 //!   `environ` → `relay` → `outcome`; `call` is the way of hooks that ask a script.
 
 mod accounts;
+mod auth;
 mod body;
 mod call;
 mod child;

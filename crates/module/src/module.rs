@@ -1,12 +1,14 @@
 //! What httpd calls.
 
+use std::ffi::CStr;
+
 use pinion_httpd::{
-    Answer, ConfigPools, Directive, Failed, Hook, Module, Order, Point, Pool, Rank, Request,
-    Server, export_module,
+    Answer, Authentication, Authorization, ConfigPools, Directive, Failed, Hook, Module, Order,
+    Point, Pool, Rank, RealmHash, Request, Requirement, Server, export_module,
 };
 
 use crate::{
-    child, directives, handler, lifecycle,
+    auth, child, directives, handler, lifecycle,
     pace::{self, Pace},
     server::{Alias, Host, Section},
     translate,
@@ -39,6 +41,11 @@ impl Module for Pinion {
                 before: &[c"mod_userdir.c", c"mod_vhost_alias.c"],
             },
         ),
+        // Behind mod_authz_host, which needs to ask nobody.
+        Hook::ordered(
+            Point::AccessChecker,
+            Order { rank: Rank::Middle, after: &[c"mod_authz_host.c"], before: &[] },
+        ),
         Hook::at(Point::Handler),
         // Behind those that write the log: the request is over then.
         Hook::ordered(
@@ -46,6 +53,9 @@ impl Module for Pinion {
             Order { rank: Rank::ReallyLast, after: &[], before: &[] },
         ),
     ];
+
+    const AUTHENTICATES_AS: Option<&'static CStr> = Some(c"wsgi");
+    const AUTHORIZES_AS: Option<&'static CStr> = Some(c"wsgi-group");
 
     fn check_config(_pools: &ConfigPools<'_>, main: Server<'_>) -> Result<(), Failed> {
         lifecycle::check_config(main)
@@ -65,6 +75,22 @@ impl Module for Pinion {
 
     fn translate_name(request: Request<'_>) -> Answer {
         translate::translate_name(request)
+    }
+
+    fn access_checker(request: Request<'_>) -> Answer {
+        auth::access(request)
+    }
+
+    fn check_password(request: Request<'_>, user: &CStr, password: &CStr) -> Authentication {
+        auth::check_password(request, user, password)
+    }
+
+    fn realm_hash(request: Request<'_>, user: &CStr, realm: &CStr) -> RealmHash {
+        auth::realm_hash(request, user, realm)
+    }
+
+    fn authorize(request: Request<'_>, requirement: &Requirement) -> Authorization {
+        auth::authorize(request, requirement)
     }
 
     fn handler(request: Request<'_>) -> Answer {

@@ -18,6 +18,22 @@ pub fn is_dropped(name: &[u8]) -> bool {
     DROPPED.binary_search_by(|dropped| dropped.as_bytes().cmp(name)).is_ok()
 }
 
+/// Variables that Apache makes and mod_wsgi does not show to the scripts of access control.
+const BEYOND_ACCESS: [&str; 7] = [
+    "AUTH_TYPE",
+    "CONTEXT_DOCUMENT_ROOT",
+    "CONTEXT_PREFIX",
+    "PATH",
+    "REMOTE_USER",
+    "REQUEST_SCHEME",
+    "SCRIPT_FILENAME",
+];
+
+/// Whether a variable is not shown to the scripts of access control.
+pub fn is_beyond_access(name: &[u8]) -> bool {
+    BEYOND_ACCESS.binary_search_by(|beyond| beyond.as_bytes().cmp(name)).is_ok()
+}
+
 /// A path with each run of slashes made one: `SCRIPT_NAME` and `PATH_INFO` are shown so.
 pub fn collapse_slashes(path: &[u8]) -> Cow<'_, [u8]> {
     if !path.windows(2).any(|pair| pair == b"//") {
@@ -45,7 +61,8 @@ mod tests {
 
     #[test]
     fn the_list_of_what_is_dropped_is_in_order_and_found() {
-        assert!(DROPPED.is_sorted());
+        assert!(DROPPED.is_sorted() && BEYOND_ACCESS.is_sorted());
+        assert!(is_beyond_access(b"PATH") && !is_beyond_access(b"PATH_INFO"));
         for name in DROPPED {
             assert!(is_dropped(name.as_bytes()));
         }
