@@ -20,8 +20,9 @@ def main():
         discover(question)
     answer["writes"] = writes(question["sources"])
     add_paths(question["python_path"])
-    if question["script"]:
-        run_script(question["script"])
+    application = run_script(question["script"], question["callable"]) if question["script"] else None
+    if question["replay"] and application is not None:
+        answer["swallowed"] = replay(application, question["replay"])
     add_paths(question["paths"])
     if question["ini"]:
         answer["ini"] = look_at_ini(question)
@@ -189,8 +190,9 @@ def constants(path):
     return [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
-def run_script(path):
-    """Runs the script as a worker does, for what it does to the path. Why it fails is the worker's to say."""
+def run_script(path, name):
+    """Runs the script as a worker does, for its application and what it does to the path. Why it fails is the worker's to
+    say."""
     import types
 
     module = types.ModuleType("_mod_wsgi_check")
@@ -201,7 +203,27 @@ def run_script(path):
         sys.modules[module.__name__] = module
         exec(code, module.__dict__)
     except BaseException:
-        pass
+        return None
+    return getattr(module, name, None)
+
+
+def replay(application, given):
+    """The traceback of an exception that the application keeps from its server, as TurboGears does without debug."""
+    import traceback
+    from wsgiref.util import setup_testing_defaults
+
+    environ = {}
+    setup_testing_defaults(environ)
+    environ.update((name, value) for name, value in given if not name.startswith("mod_wsgi."))
+    try:
+        result = application(environ, lambda status, headers, exc_info=None: lambda data: None)
+        for _ in result:
+            pass
+    except BaseException:
+        return traceback.format_exc()
+    # Where frameworks leave it for a debugger, even when there is none.
+    kept = environ.get("backlash.exc_info")
+    return "".join(traceback.format_exception(*kept)) if kept else None
 
 
 # ---------------------------------------------------------------- the ini file
@@ -367,7 +389,7 @@ def database(parser, section, here):
     try:
         if kind == "sqlite":
             answer["file"] = url.partition(":///")[2].partition("?")[0]
-            if answer["file"] and os.path.exists(answer["file"]):
+            if answer["file"]:
                 answer["empty"] = empty_in_sqlite(answer["file"])
         else:
             answer["empty"] = empty_elsewhere(url)
@@ -383,6 +405,8 @@ def empty_in_sqlite(path):
     import sqlite3
     from urllib.parse import quote
 
+    if not os.path.exists(path):
+        raise OSError("%s does not exist" % path)
     connection = sqlite3.connect("file:%s?mode=ro" % quote(os.path.abspath(path)), uri=True)
     try:
         tables = [row[0] for row in connection.execute("select name from sqlite_master where type = 'table'")]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::report::Note;
 use super::run;
 use crate::finding::Finding;
+use crate::render::word;
 
 /// The longest that importing the application may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,6 +24,10 @@ pub(super) struct Question {
     pub(super) sources: Vec<PathBuf>,
     /// The script, which is run as a worker runs it.
     pub(super) script: Option<PathBuf>,
+    /// The callable in it.
+    pub(super) callable: String,
+    /// The environ of a request that was answered with an error page and no reason.
+    pub(super) replay: Option<Vec<(&'static str, String)>>,
     /// Whether the script's own words say where code and ini file are.
     pub(super) discover: bool,
     /// Folders that workers add to the path.
@@ -45,6 +50,8 @@ pub(super) struct Answer {
     writes: Vec<(String, u32, String)>,
     ini: Option<Ini>,
     package: Option<Package>,
+    /// The traceback that the application kept from its server.
+    pub(super) swallowed: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -112,8 +119,10 @@ pub(super) struct Around<'a> {
     pub(super) processes: u32,
     /// The process group's name.
     pub(super) group: &'a str,
-    /// How to run a command as the application's user.
+    /// Who runs it.
     pub(super) user: &'a str,
+    /// Where it runs.
+    pub(super) folder: &'a str,
     /// The virtualenv's interpreter.
     pub(super) python: &'a str,
 }
@@ -209,7 +218,7 @@ impl Database {
             let hint = format!("use a database server in {ini}, or processes=1");
             findings.push(Finding::new(Code::SqliteShared, what, why, hint));
         }
-        let set_up = format!("sudo -u {} {} setup-app {ini}", around.user, gearbox(around.python));
+        let set_up = self.set_up(ini, around);
         for table in &self.empty {
             let what = format!("the table {table} is empty");
             let why = "nobody can sign in; setup-app makes the users last, and dies before without alembic";
@@ -221,6 +230,26 @@ impl Database {
             findings.push(Finding::new(Code::DatabaseUnreadable, what, why, set_up));
         }
         findings.into_iter().map(|finding| Note::new(finding).at(Place::new(ini, 0))).collect()
+    }
+}
+
+impl Database {
+    /// What makes tables and users, and before them the folder for a database in a file.
+    fn set_up(&self, ini: &str, around: &Around<'_>) -> String {
+        let file = self.file.as_deref().filter(|file| !file.is_empty());
+        let folder =
+            file.and_then(|file| Path::new(file).parent()).filter(|folder| !folder.exists());
+        let user = word(around.user);
+        let make = folder.map(|folder| {
+            format!("sudo install -d -o {user} {} && ", word(&folder.to_string_lossy()))
+        });
+        format!(
+            "{}cd {} && sudo -u {user} {} setup-app --config {}",
+            make.unwrap_or_default(),
+            word(around.folder),
+            word(&gearbox(around.python)),
+            word(ini)
+        )
     }
 }
 

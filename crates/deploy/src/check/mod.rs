@@ -152,19 +152,26 @@ struct Application<'a> {
 impl Application<'_> {
     fn examine(&self) -> std::result::Result<(Tried, Vec<Note>), pinion_front::SupervisorError> {
         let (group, mount) = (self.group, self.mount);
-        let visit::Outcome { status, output, mut notes } =
+        let visit::Outcome { status, output, mut notes, unexplained } =
             visit::try_out(self.installation, group, mount)?;
         let user = self.user();
-        let question = self.question();
+        let mut question = self.question();
+        question.replay = unexplained.map(|url| mount.environ(&url));
         let mut python = group.python.clone();
         match inside::ask(&self.installation.library, group, &question) {
             Ok(answer) => {
                 python = format!("Python {} ({python})", answer.version);
+                if let (Some(reason), false) = (&answer.swallowed, notes.is_empty()) {
+                    // The first note is the error page's.
+                    let page = notes.remove(0);
+                    notes.insert(0, page.explained(reason));
+                }
                 let around = Around {
                     restrict_stdout: group.restrict_stdout,
                     processes: group.processes,
                     group: &group.name,
                     user: &user,
+                    folder: group.home.as_deref().unwrap_or("/"),
                     python: &self.virtualenv_python(),
                 };
                 notes.extend(answer.notes(&around));
@@ -187,6 +194,7 @@ impl Application<'_> {
     fn question(&self) -> Question {
         let mut question = Question {
             script: Some(self.mount.script.clone()),
+            callable: self.mount.callable.clone(),
             python_path: self.group.python_path.clone(),
             section: "main".to_owned(),
             sources: vec![self.mount.script.clone()],

@@ -22,6 +22,32 @@ pub(super) fn resources(page: &str, base: &str, host: &str) -> Vec<String> {
     found
 }
 
+/// The words of a page, one line for each run of them; not those of its head, scripts and styles.
+pub(super) fn text(page: &str) -> String {
+    let mut lines = Vec::new();
+    let mut hidden: Option<String> = None;
+    for part in page.split('<') {
+        let (tag, words) = part.split_once('>').unwrap_or(("", part));
+        let name = tag.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+        match &hidden {
+            Some(until) if name == format!("/{until}") => hidden = None,
+            None if ["head", "script", "style", "nav", "footer"].contains(&name.as_str()) => {
+                hidden = Some(name);
+            }
+            _ => {}
+        }
+        let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        if hidden.is_none() && !words.is_empty() {
+            lines.push(words);
+        }
+    }
+    lines.truncate(MOST_LINES);
+    lines.join("\n")
+}
+
+/// How much of a page is shown.
+const MOST_LINES: usize = 40;
+
 /// Where a redirect of this host leads; `None` when to another one.
 pub(super) fn absolute(reference: &str, base: &str, host: &str) -> Option<String> {
     let reference = reference.split('#').next().unwrap_or_default().trim();
@@ -99,6 +125,15 @@ mod tests {
             resources(page, "/shop/page", "shop.test"),
             ["/shop/a.css", "/shop/b.js?x=1&y=2", "/shop/c.png", "/d.png"]
         );
+    }
+
+    #[test]
+    fn the_words_of_a_page_are_those_that_a_person_reads() {
+        let page = "<!DOCTYPE html><html><head><title>T</title><style>p {}</style></head>\
+                    <body><nav><a>home</a></nav><h1>Error\n  500</h1><p>We are <b>sorry</b>.</p>\
+                    <script>x < y</script></body>";
+        assert_eq!(text(page), "Error 500\nWe are\nsorry\n.");
+        assert_eq!(text("plain words"), "plain words");
     }
 
     #[test]

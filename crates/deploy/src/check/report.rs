@@ -31,6 +31,16 @@ impl Note {
         Self { place: Some(place), ..self }
     }
 
+    /// The same with output or a traceback, whose exception is the reason unless another is given.
+    #[must_use]
+    pub fn explained(mut self, detail: &str) -> Self {
+        if let Some(exception) = exception(detail).filter(|_| self.finding.why.is_empty()) {
+            exception.clone_into(&mut self.finding.why);
+        }
+        detail.trim_end().clone_into(&mut self.detail);
+        self
+    }
+
     fn place(&self) -> Option<String> {
         self.place.as_ref().map(|place| match place.line {
             0 => place.file.clone(),
@@ -47,6 +57,12 @@ impl Note {
             _ => self.finding.what.clone(),
         }
     }
+}
+
+/// What the last traceback in a text ends with: the first line behind it that is not indented.
+fn exception(text: &str) -> Option<&str> {
+    let (_, last) = text.rsplit_once("Traceback (most recent call last):")?;
+    last.lines().skip(1).find(|line| !line.starts_with(' ') && !line.is_empty())
 }
 
 /// An application that was tried in a worker.
@@ -278,6 +294,17 @@ output of /b.wsgi:
 
 1 error, 1 warning";
         assert_eq!(report().to_string(), expected);
+    }
+
+    #[test]
+    fn the_exception_of_a_traceback_is_the_reason() {
+        let chain = "Traceback (most recent call last):\n  File \"a\"\nKeyError: 1\n\nThe above\n\n\
+                     Traceback (most recent call last):\n  File \"b\"\n    x\n     ^\n\
+                     ValueError: two\nlines\n";
+        let note = Note::new(Finding::new(Code::RequestFailed, "what", "", "")).explained(chain);
+        assert_eq!(note.finding.why, "ValueError: two");
+        assert_eq!(note.detail, chain.trim_end());
+        assert_eq!(exception("no traceback"), None);
     }
 
     #[test]

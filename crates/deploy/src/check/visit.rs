@@ -26,6 +26,8 @@ pub(super) struct Outcome {
     pub(super) output: String,
     /// What is wrong.
     pub(super) notes: Vec<Note>,
+    /// The URL of an error page for which no reason was logged.
+    pub(super) unexplained: Option<String>,
 }
 
 /// Tries an application in workers of its own.
@@ -79,15 +81,14 @@ fn path_of(url: &str) -> &str {
 fn judge(mount: &Mount, url: &str, visit: &Visit) -> Outcome {
     let script = mount.script.display();
     let note = |code, what: String, why: &str, hint: &str, detail: &str| {
-        let finding = Finding::new(code, what, why, hint);
-        let detail = detail.trim_end().to_owned();
-        vec![Note { detail, ..Note::new(finding) }.at(mount.place.clone())]
+        let note = Note::new(Finding::new(code, what, why, hint));
+        vec![note.explained(detail).at(mount.place.clone())]
     };
     let mend = "mend what the traceback shows";
     match visit {
         Visit::NotLoaded(reason) => {
             let what = format!("{script} cannot be loaded by a worker");
-            let notes = note(Code::LoadFailed, what, "every request is answered 500", mend, reason);
+            let notes = note(Code::LoadFailed, what, "", mend, reason);
             Outcome { notes, ..Outcome::default() }
         }
         Visit::Failed { reason, log } => {
@@ -102,7 +103,17 @@ fn judge(mount: &Mount, url: &str, visit: &Visit) -> Outcome {
             let status = answer.status.unwrap_or_default();
             let what = format!("{script} answers GET {url} with {status}");
             let notes = match status {
-                500.. => note(Code::RequestFailed, what, "", mend, &evidence(answer)),
+                500.. => {
+                    let is_told = answer.log.contains("Traceback") || answer.death.is_some();
+                    let unexplained = (!is_told).then(|| url.to_owned());
+                    let notes = note(Code::RequestFailed, what, "", mend, &evidence(answer));
+                    return Outcome {
+                        status: Some(status),
+                        notes,
+                        unexplained,
+                        ..Outcome::default()
+                    };
+                }
                 404 => {
                     let why = "it runs, but does not know its own first page";
                     let hint = "compare its routes with the mount point, and the callable's name with the script";
@@ -110,7 +121,7 @@ fn judge(mount: &Mount, url: &str, visit: &Visit) -> Outcome {
                 }
                 _ => Vec::new(),
             };
-            Outcome { status: Some(status), notes, output: String::new() }
+            Outcome { status: Some(status), notes, ..Outcome::default() }
         }
     }
 }
@@ -121,7 +132,7 @@ fn evidence(answer: &Recorder) -> String {
     if !answer.log.is_empty() || !death.is_empty() {
         return format!("{}{death}", answer.log);
     }
-    String::from_utf8_lossy(&answer.body).chars().take(2000).collect()
+    page::text(&String::from_utf8_lossy(&answer.body))
 }
 
 /// What the page needs of the application itself.
