@@ -13,7 +13,7 @@ use crate::door::{Door, DoorError};
 
 /// How long a receive waits before the waiting is thought over. The times that administrators set are
 /// checked this often.
-const TICK: Duration = Duration::from_millis(250);
+pub(crate) const TICK: Duration = Duration::from_millis(250);
 
 /// A connection to one worker.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Pool {
 /// Makes a connection to the slot's worker; the worker's Welcome is yet to come.
 pub(crate) fn connect(door: &Door, slot: usize, epoch: u32) -> Result<Connection, DoorError> {
     let socket = door.open(slot as u32, epoch)?;
-    sockets::set_timeouts(socket.as_fd(), Some(TICK), Some(SEND))?;
+    sockets::set_timeouts(socket.as_fd(), None, Some(SEND))?;
     Ok(Connection { socket, epoch, number: 0, seq: 0, quick: true })
 }
 

@@ -16,7 +16,11 @@ use pinion_wire::{
     message::Timeouts,
 };
 
-use crate::{client::Client, door::is_timeout, pool::Connection};
+use crate::{
+    client::Client,
+    door::is_timeout,
+    pool::{Connection, TICK},
+};
 
 /// The receive buffer of a thread: what one receive may bring.
 const BUFFER: usize = 256 * 1024;
@@ -140,7 +144,7 @@ impl<C: Client> Exchange<'_, C> {
             }
             let received = match self.look(&mut buffer[end..], &progress) {
                 Some(received) => received,
-                None => self.receive(&mut buffer[end..], Wait::Yes),
+                None => self.await_part(&mut buffer[end..]),
             };
             match received {
                 Ok((0, _)) => return Relayed::Lost { heard: progress.heard },
@@ -162,8 +166,19 @@ impl<C: Client> Exchange<'_, C> {
         }
     }
 
-    fn receive(&self, buffer: &mut [u8], wait: Wait) -> io::Result<(usize, Option<OwnedFd>)> {
-        sockets::recv_with_fd(self.connection.socket.as_fd(), buffer, wait)
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
+        sockets::recv_with_fd(self.connection.socket.as_fd(), buffer, Wait::No)
+    }
+
+    /// Waits for the next part of the answer, and now and then gives up for [`Exchange::think_over`].
+    ///
+    /// By a poll: a thread that sleeps in a receive is woken as well when the other side has read what this one sent.
+    fn await_part(&self, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
+        if sockets::readable(self.connection.socket.as_fd(), Some(TICK))? {
+            self.receive(buffer)
+        } else {
+            Err(io::Error::from(io::ErrorKind::TimedOut))
+        }
     }
 
     /// Looks for the first part of the answer without going to sleep, where it may come soon and nobody else needs the processor.
@@ -176,7 +191,7 @@ impl<C: Client> Exchange<'_, C> {
             return None;
         }
         while progress.sent.elapsed() < LOOK {
-            match self.receive(buffer, Wait::No) {
+            match self.receive(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 received => return Some(received),
             }

@@ -65,8 +65,12 @@ impl Connection {
 
     /// Receives once.
     pub(crate) fn receive(&self, inbox: &mut Inbox, wait: Wait) -> Received {
+        // Not by a receive that waits: that is woken as well when the front door has read what was sent to it.
+        if wait == Wait::Yes && sockets::readable(self.socket.as_fd(), None).is_err() {
+            return Received::Gone;
+        }
         let (bytes, room) = inbox.spare();
-        match sockets::recv_append(self.socket.as_fd(), bytes, room, wait) {
+        match sockets::recv_append(self.socket.as_fd(), bytes, room, Wait::No) {
             Ok((0, _)) => Received::Gone,
             Ok(_) => Received::Some,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Received::Nothing,
