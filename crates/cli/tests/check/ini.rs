@@ -55,6 +55,7 @@ fn paste() -> Venv {
 
 /// A deployed application in `folder`, with metadata as pip installs it.
 fn deploy(folder: &Path, processes: u32, ini: &str) -> String {
+    let _ = fs::remove_file(folder.join("shop.db"));
     write(folder, "lib/shop/__init__.py", APPLICATION);
     write(
         folder,
@@ -69,6 +70,7 @@ fn deploy(folder: &Path, processes: u32, ini: &str) -> String {
     let ini = write(folder, "production.ini", ini);
     run(Command::new("chown").arg("root:www-data").arg(&ini)).unwrap();
     fs::set_permissions(&ini, fs::Permissions::from_mode(0o640)).unwrap();
+    sql(folder, "create table page (page_id integer)");
     let root = folder.display();
     let script = format!(
         "from logging.config import fileConfig\nfrom paste.deploy import loadapp\n\n\
@@ -85,6 +87,13 @@ fn deploy(folder: &Path, processes: u32, ini: &str) -> String {
         script.display()
     );
     write(folder, "site.conf", &site).display().to_string()
+}
+
+/// Does something to the application's database.
+fn sql(folder: &Path, statement: &str) {
+    let code = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute(sys.argv[2])";
+    let mut python = Command::new("/usr/bin/python3");
+    run(python.args(["-c", code]).arg(folder.join("shop.db")).arg(statement)).unwrap();
 }
 
 /// The codes of all findings, and all that was said.
@@ -151,9 +160,7 @@ fn what_is_risky_is_warned_of() {
     write(folder.path(), "lib/shop-1.0.dist-info/direct_url.json", direct);
     fs::set_permissions(folder.path().join("production.ini"), fs::Permissions::from_mode(0o644))
         .unwrap();
-    let database = folder.path().join("shop.db");
-    let code = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('create table tg_user (user_id integer)')";
-    run(Command::new("/usr/bin/python3").args(["-c", code]).arg(&database)).unwrap();
+    sql(folder.path(), "create table tg_user (user_id integer)");
     let (codes, said) = codes(&site);
     assert_eq!(codes, ["PIN0812", "PIN0813", "PIN0814", "PIN0815", "PIN0810"], "{said}");
     assert!(said.contains("the table tg_user is empty"), "{said}");
@@ -177,4 +184,48 @@ fn the_folder_above_the_project_hides_its_package() {
     let (codes, said) = codes(&site);
     assert_eq!(codes, ["PIN0204", "PIN0204", "PIN0809"], "{said}");
     assert!(said.contains("/work/shop hides the package shop"), "{said}");
+}
+
+#[test]
+fn a_database_that_is_not_there_is_told_with_what_makes_it() {
+    let folder = folder();
+    let site = deploy(folder.path(), 1, &INI.replace("%(here)s/shop.db", "%(here)s/data/shop.db"));
+    let (codes, said) = codes(&site);
+    assert_eq!(codes, ["PIN0820"], "{said}");
+    assert!(said.contains("data/shop.db does not exist"), "{said}");
+    let hint = format!("sudo install -d -o www-data {}/data && cd ", folder.path().display());
+    assert!(said.contains(&hint), "{said}");
+    assert!(said.contains("bin/gearbox setup-app --config "), "{said}");
+}
+
+#[test]
+fn an_exception_that_the_framework_swallows_is_told() {
+    let folder = folder();
+    let site = deploy(folder.path(), 1, INI);
+    let application = "\
+import sys
+
+def factory(global_config, **settings):
+    def application(environ, start_response):
+        try:
+            raise LookupError('the real reason')
+        except LookupError:
+            environ['backlash.exc_info'] = sys.exc_info()
+        start_response('500 Internal Server Error', [('Content-Type', 'text/html')])
+        return [b'<h1>We are sorry</h1>']
+    return application
+";
+    write(folder.path(), "lib/shop/__init__.py", application);
+    let (codes, said) = codes(&site);
+    assert_eq!(codes, ["PIN0803"], "{said}");
+    assert!(said.contains("\"why\": \"LookupError: the real reason\""), "{said}");
+}
+
+#[test]
+fn development_mode_and_known_secrets_are_warned_of() {
+    let folder = folder();
+    let ini = INI
+        .replace("use = egg:shop", "use = egg:shop\nset debug = true\nsession.secret = changeme");
+    let said = has(folder.path(), 1, &ini, &["PIN0610", "PIN0611"]);
+    assert!(said.contains("debug = true") && said.contains("session.secret"), "{said}");
 }
