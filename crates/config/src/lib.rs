@@ -35,7 +35,7 @@ pub use error::ConfigError;
 pub use finding::{Finding, Place};
 pub use group::{DaemonGroup, EnvPair};
 pub use model::{
-    AliasSource, Config, GroupDefinition, GroupUse, ImportScript, Met, Placed, ScriptAlias,
+    AliasSource, Config, GroupDefinition, GroupUse, Guard, ImportScript, Met, Placed, ScriptAlias,
     StaticMount, VhostId, VirtualServer,
 };
 pub use names::{GroupName, NameTemplate};

@@ -101,6 +101,15 @@ pub struct GroupUse {
     pub in_section: bool,
 }
 
+/// `WSGIAccessScript`, `WSGIAuthUserScript` or `WSGIAuthGroupScript`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guard {
+    /// The directive.
+    pub directive: String,
+    /// The script.
+    pub script: PathBuf,
+}
+
 /// A virtual host, as it is known once all is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VirtualServer {
@@ -156,6 +165,8 @@ pub struct Config {
     pub vhost_settings: BTreeMap<VhostId, DirSettings>,
     /// Virtual hosts in which a section sets a group or a callable.
     pub sectioned: Vec<VhostId>,
+    /// The scripts of access control, with their directives; those in `.htaccess` files are not known.
+    pub guards: Vec<Placed<Guard>>,
     /// Where `WSGITrustedProxies` stands first.
     pub proxies_named: Option<Place>,
     /// Where `WSGITrustedProxyHeaders` stands first.
@@ -187,7 +198,17 @@ impl Config {
                 self.server.set(setting.clone());
                 self.server_places.insert(directive.to_owned(), met.place.clone());
             }
-            Value::Dir(setting) => self.note(setting, met),
+            Value::Dir(setting) => {
+                if let DirSetting::AccessScript(script)
+                | DirSetting::AuthUserScript(script)
+                | DirSetting::AuthGroupScript(script) = setting
+                {
+                    let guard =
+                        Guard { directive: directive.to_owned(), script: script.path.clone() };
+                    self.guards.push(placed(&guard, met));
+                }
+                self.note(setting, met);
+            }
         }
     }
 

@@ -19,7 +19,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(super) fn suites() -> Vec<Suite> {
     let refused = Suite::alone("access_refused")
         .solo("refused_arguments", refused_arguments)
-        .solo("only_in_sections", only_in_sections);
+        .solo("only_in_sections", only_in_sections)
+        .solo("missing_scripts_are_told_at_configtest", missing_scripts_are_told)
+        .only_pinion("the original finds out at the first request");
     vec![host::suite(), host::alone(), users::suite(), groups::suite(), refused]
 }
 
@@ -146,6 +148,14 @@ fn refused_arguments(server: &Server) -> Outcome {
     }
     let line = "<Location />\nWSGIGroupAuthoritative Perhaps\n</Location>";
     super::refused(server, line, "WSGIGroupAuthoritative")
+}
+
+fn missing_scripts_are_told(server: &Server) -> Outcome {
+    for directive in ["WSGIAccessScript", "WSGIAuthUserScript", "WSGIAuthGroupScript"] {
+        let line = format!("<Location />\n{directive} /nowhere/guard.py\n</Location>");
+        super::refused(server, &line, directive)?;
+    }
+    Ok(())
 }
 
 fn only_in_sections(server: &Server) -> Outcome {

@@ -18,6 +18,11 @@ impl Checker<'_> {
         for import in &self.config.imports {
             self.import(import);
         }
+        for guard in &self.config.guards {
+            let script = &guard.value.script;
+            let subject = subject(&guard.value.directive, &script.display(), &guard.place);
+            self.script(script, false, Some(String::new()), &subject);
+        }
         for used in &self.config.group_uses {
             let subject = subject("WSGIProcessGroup", &used.value.group, &used.place);
             self.names_group(&used.value.group, used.vhost, &subject);
