@@ -4,6 +4,7 @@ mod accepted;
 mod access;
 mod api;
 mod apps;
+mod contexts;
 mod daemon;
 mod directives;
 mod dispatch;
@@ -41,6 +42,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         output::suites(),
         groups::suites(),
         handlers::suites(),
+        contexts::suites(),
         daemon::suites(),
         directives::suites(),
         dispatch::suites(),

@@ -39,7 +39,6 @@ pub(super) fn suites() -> Vec<Suite> {
         .solo("script_alias_needs_two_arguments", script_alias_needs_two_arguments)
         .solo("unknown_mount_option", unknown_mount_option)
         .solo("missing_script_is_404", missing_from_the_start)
-        .only_original("Pinion's configuration test names it")
         .solo("alias_match_with_bad_pattern", alias_match_with_bad_pattern);
     let slashes = Suite::new("mounts_slashes", slashes)
         .case("slash_on_both_sides", slash_on_both_sides)

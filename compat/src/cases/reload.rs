@@ -13,6 +13,7 @@ pub(super) fn suites() -> Vec<Suite> {
     let daemon = common(Suite::new("reload_daemon", daemon))
         .case("changed_script_gets_a_new_process", changed_script_gets_a_new_process)
         .case("touched_script_gets_a_new_process", touched_script_gets_a_new_process)
+        .case("loading_is_told_at_level_info", loading_is_told)
         .case("broken_change_keeps_the_old_code", broken_change_keeps_the_old_code)
         .only_pinion("mod_wsgi answers 500 until the script is mended");
     vec![daemon, common(Suite::new("reload_embedded", embedded))]
@@ -38,6 +39,7 @@ fn common(suite: Suite) -> Suite {
 }
 
 fn daemon(site: &mut Site) -> Outcome {
+    site.log_level("warn wsgi:info");
     site.config("WSGIDaemonProcess reload threads=3\nWSGIDaemonProcess alone threads=2");
     site.config("WSGIDaemonProcess alone2 threads=2\nWSGIDaemonProcess alone3 threads=2");
     site.config("WSGIDaemonProcess wish threads=2\nWSGIDaemonProcess strip threads=2");
@@ -64,9 +66,10 @@ fn embedded(site: &mut Site) -> Outcome {
 fn scripts(site: &mut Site) -> Outcome {
     let script = super::app(site, "version.wsgi")?;
     let text = std::fs::read_to_string(&script)?;
-    for name in
-        ["changed", "older", "smooth", "off", "mended", "vanished", "process", "touched", "kept"]
-    {
+    for name in [
+        "changed", "older", "smooth", "off", "mended", "vanished", "process", "touched", "kept",
+        "told",
+    ] {
         site.write(&format!("scripts/{name}.wsgi"), &text)?;
     }
     let wishing = super::app(site, "wishing.wsgi")?;
@@ -271,6 +274,19 @@ fn known_mtime(context: &Context) -> Outcome {
     let modified = std::fs::metadata(context.path("scripts/known.wsgi"))?.modified()?;
     let since = modified.duration_since(SystemTime::UNIX_EPOCH).map_err(|_| "before 1970")?;
     assert_eq!(known, since.as_micros());
+    Ok(())
+}
+
+fn loading_is_told(context: &Context) -> Outcome {
+    ask(context, "told")?;
+    let script = context.path("scripts/told.wsgi");
+    let group = format!("localhost:{}|/told.wsgi", context.apache.port());
+    let line = format!(
+        "Loading WSGI script '{}' into sub-interpreter '{group}' of daemon process 'reload'.",
+        script.display()
+    );
+    let line = context.log().wait_for(&line, SOON)?;
+    assert!(line.contains("[wsgi:info]"), "{line}");
     Ok(())
 }
 

@@ -1964,6 +1964,10 @@ unsafe extern "C" {
         r: *const request_rec,
         index: ::core::ffi::c_int,
     ) -> ::core::ffi::c_int;
+    pub fn ap_get_server_module_loglevel(
+        s: *const server_rec,
+        index: ::core::ffi::c_int,
+    ) -> ::core::ffi::c_int;
     pub fn ap_server_root_relative(
         p: *mut apr_pool_t,
         fname: *const ::core::ffi::c_char,

@@ -141,6 +141,14 @@ pub fn connection(connection: Connection<'_>, level: Level, message: &str) {
     }
 }
 
+/// The last level that is written to a server's log, as `LogLevel` sets it for this module: from 0 (`emerg`) to 15 (`trace8`).
+#[must_use]
+pub fn server_limit(server: Server<'_>) -> u8 {
+    // SAFETY: the server is live.
+    let limit = unsafe { sys::ap_get_server_module_loglevel(server.as_ptr(), module_index()) };
+    u8::try_from(limit).unwrap_or(0)
+}
+
 /// Whether a message of this level would be written for the request: saves building it.
 #[must_use]
 pub fn is_wanted(request: Request<'_>, level: Level) -> bool {

@@ -159,8 +159,10 @@ fn serve<'r>(request: Request<'r>, script: Script<'r>, body: BodyLength) -> Answ
         names.callable = Some(HANDLER_CALLABLE.to_owned());
     }
     if !settings.place.may_use(&names.process_group) {
-        let why =
-            format!("process group {:?} is not listed by WSGIRestrictProcess", names.process_group);
+        let why = format!(
+            "Daemon process called '{}' cannot be accessed by this WSGI application as not a member of allowed groups",
+            names.process_group
+        );
         return refuse(request, 500, Code::ProcessRestricted, &why);
     }
     if let Err(denied) = child.homes.check(request, &names.process_group) {

@@ -222,7 +222,11 @@ fn settings(
         generation: u32::try_from(config_generation()).unwrap_or(0),
         servers: names
             .zip(&logs.of_servers)
-            .map(|(name, log)| ServerLog { name, log: *log })
+            .zip(main.and_following())
+            .map(|((name, log), server)| {
+                let level = log::server_limit(server);
+                ServerLog { name, log: *log, level }
+            })
             .collect(),
         logs: logs.descriptors.len() as u32,
         groups,

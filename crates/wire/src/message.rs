@@ -124,6 +124,8 @@ pub struct ServerLog {
     pub name: String,
     /// Which of the log descriptors is its own.
     pub log: u32,
+    /// The last of Apache's levels that is written there, `LogLevel`.
+    pub level: u8,
 }
 
 /// A process group, resolved.

@@ -14,8 +14,10 @@ use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyDict, PyModule, PyString};
 
+use crate::exchange::INFO;
 use crate::retry::Failed;
 use crate::trouble;
+use crate::worker::worker;
 
 /// The scripts of this worker.
 #[derive(Debug, Default)]
@@ -115,6 +117,7 @@ impl Scripts {
         if let Some(found) = self.known(path, name) {
             return found;
         }
+        announce(py, path);
         let loaded = load(py, path, name);
         let entry = match &loaded {
             Ok(script) => Entry::Loaded(script.clone()),
@@ -148,6 +151,14 @@ impl Scripts {
         });
         loaded.collect()
     }
+}
+
+/// Says in the log which script is loaded where, as mod_wsgi does.
+fn announce(py: Python<'_>, path: &[u8]) {
+    let Some(worker) = worker() else { return };
+    let text =
+        format!("Loading WSGI script '{}' into {}.", path.escape_ascii(), worker.interpreter());
+    py.detach(|| worker.log(INFO, &text));
 }
 
 /// The modification time of a file in microseconds since 1970, 0 when it cannot be read.

@@ -162,6 +162,18 @@ impl Worker {
         }
     }
 
+    /// What mod_wsgi calls the interpreter of these groups.
+    pub(crate) fn interpreter(&self) -> String {
+        let interpreter = match self.spec.application_group.as_str() {
+            "" => "main interpreter".to_owned(),
+            group => format!("sub-interpreter '{group}'"),
+        };
+        match self.spec.group.name.as_str() {
+            "" => format!("{interpreter} in embedded mode"),
+            group => format!("{interpreter} of daemon process '{group}'"),
+        }
+    }
+
     /// The status page.
     pub(crate) fn status(&self) -> Option<StatusPage<'_>> {
         StatusPage::new(self.page.words())

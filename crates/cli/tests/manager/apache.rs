@@ -301,7 +301,7 @@ fn settings(folder: &std::path::Path) -> Settings {
     let env = vec![("TEST_SCRIPT".to_owned(), format!("{library}/app.wsgi"))];
     Settings {
         generation: 1,
-        servers: vec![ServerLog { name: "localhost".into(), log: 0 }],
+        servers: vec![ServerLog { name: "localhost".into(), log: 0, level: 4 }],
         logs: 1,
         groups: vec![GroupSpec {
             name: "app".into(),

@@ -20,8 +20,8 @@ const LONGEST: usize = 3500;
 #[derive(Debug, Default)]
 pub(super) struct Logs {
     files: Vec<File>,
-    /// For each server, which file.
-    servers: Vec<usize>,
+    /// For each server, which file, and the last level that is written there.
+    servers: Vec<(usize, u8)>,
     /// Lines that could not be written.
     lost: u64,
 }
@@ -30,7 +30,8 @@ impl Logs {
     /// Takes over the descriptors of a configuration.
     pub(super) fn replace(&mut self, descriptors: Vec<OwnedFd>, settings: &Settings) {
         self.files = descriptors.into_iter().map(File::from).collect();
-        self.servers = settings.servers.iter().map(|server| server.log as usize).collect();
+        self.servers =
+            settings.servers.iter().map(|server| (server.log as usize, server.level)).collect();
     }
 
     /// Writes a line of the manager's own, with its code and what to do about it.
@@ -46,6 +47,19 @@ impl Logs {
         };
         let text = line.text.trim_end();
         self.write(line.server, level, line.pid, &format!("{}: {text}{hint}", line.code));
+    }
+
+    /// Which file is a server's, and the last level that is written there.
+    fn of(&self, server: Option<u32>) -> Option<(usize, u8)> {
+        server.and_then(|server| self.servers.get(server as usize)).copied()
+    }
+
+    /// Writes what a worker says, as far as the server's LogLevel lets it through.
+    pub(super) fn say(&mut self, server: Option<u32>, number: u8, pid: Option<u32>, text: &str) {
+        let limit = self.of(server).map_or(NOTICE, |(_, limit)| limit.max(NOTICE));
+        if number <= limit {
+            self.write(server, level(number), pid, text);
+        }
     }
 
     /// Writes each line of `text`.
@@ -72,8 +86,8 @@ impl Logs {
 
     /// Writes without ever waiting: a log that is a pipe to a program that hangs must not hang the manager.
     fn try_put(&mut self, server: Option<u32>, line: &str) -> bool {
-        let place = server.and_then(|server| self.servers.get(server as usize)).copied();
-        let Some(file) = self.files.get_mut(place.unwrap_or(0)) else {
+        let place = self.of(server).map_or(0, |(place, _)| place);
+        let Some(file) = self.files.get_mut(place) else {
             return std::io::stderr().write_all(line.as_bytes()).is_ok();
         };
         sockets::writable_now(file.as_fd()) && file.write_all(line.as_bytes()).is_ok()
@@ -96,8 +110,11 @@ fn escape(line: &str) -> String {
     out
 }
 
+/// The last level that Apache always writes to files (its documentation of LogLevel).
+const NOTICE: u8 = 5;
+
 /// The name of one of Apache's levels, for a number of its scale.
-pub(super) fn level(number: u8) -> &'static str {
+fn level(number: u8) -> &'static str {
     const NAMES: [&str; 8] = ["emerg", "alert", "crit", "error", "warn", "notice", "info", "debug"];
     NAMES.get(usize::from(number)).copied().unwrap_or("debug")
 }
@@ -111,7 +128,7 @@ mod tests {
     fn logs() -> (Logs, File) {
         let (reader, writer) = sockets::pipe().unwrap();
         let settings = Settings {
-            servers: vec![ServerLog { name: "a".into(), log: 0 }],
+            servers: vec![ServerLog { name: "a".into(), log: 0, level: 4 }],
             ..Settings::default()
         };
         let mut logs = Logs::default();
@@ -138,6 +155,19 @@ mod tests {
         assert!(lines[1].ends_with("[pid 7]   a stack\\u{1b}[m"), "{text}");
         assert!(lines[2].contains("[pid 7] hint: Look at the signal"), "{text}");
         assert_eq!(lines.len(), 3);
+    }
+
+    #[test]
+    fn log_level_lets_through_what_it_names() {
+        let (mut logs, reader) = logs();
+        for (number, text) in [(3, "error"), (5, "notice"), (6, "info"), (7, "debug")] {
+            logs.say(Some(0), number, None, text);
+        }
+        logs.servers[0].1 = 6;
+        logs.say(Some(0), 6, None, "info then");
+        let text = read(reader);
+        let said: Vec<_> = text.lines().filter_map(|line| line.split("] ").last()).collect();
+        assert_eq!(said, ["error", "notice", "info then"]);
     }
 
     #[test]

@@ -407,7 +407,7 @@ impl Shell {
         match message::decode::<Bit>(bytes) {
             Ok(Bit::Log { level, text }) => {
                 let pid = self.workers.get(&worker).map(|process| process.pid);
-                self.logs.write(self.core.server_of(worker), logs::level(level), pid, &text);
+                self.logs.say(self.core.server_of(worker), level, pid, &text);
             }
             Ok(bit) => self.events.push_back(Event::Bit { worker, bit }),
             Err(error) => {

@@ -64,7 +64,7 @@ pub(super) fn group(name: &str) -> GroupSpec {
 fn settings(generation: u32, groups: Vec<GroupSpec>) -> Settings {
     Settings {
         generation,
-        servers: vec![ServerLog { name: "localhost".into(), log: 0 }],
+        servers: vec![ServerLog { name: "localhost".into(), log: 0, level: 4 }],
         logs: 1,
         groups,
         preload: Vec::new(),
