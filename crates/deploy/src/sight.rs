@@ -3,10 +3,10 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{Gid, Group, Uid, User as UnixUser};
 use pinion_config::access::Credentials;
 use pinion_config::files::{Files, SystemFiles};
 use pinion_config::{Accounts, Principal, User};
+use pinion_front::accounts;
 
 use crate::settings::{DEFAULT_ACCOUNT, Settings};
 
@@ -81,29 +81,11 @@ pub struct SystemAccounts;
 
 impl Accounts for SystemAccounts {
     fn user(&self, who: &Principal) -> Option<User> {
-        let user = match who {
-            Principal::Name(name) => UnixUser::from_name(name).ok().flatten()?,
-            Principal::Id(id) => UnixUser::from_uid(Uid::from_raw(*id)).ok().flatten()?,
-        };
-        let groups = std::ffi::CString::new(user.name.as_str())
-            .ok()
-            .and_then(|name| nix::unistd::getgrouplist(&name, user.gid).ok())
-            .unwrap_or_default();
-        Some(User {
-            uid: user.uid.as_raw(),
-            gid: user.gid.as_raw(),
-            groups: groups.into_iter().map(Gid::as_raw).collect(),
-            home: Some(user.dir),
-            name: Some(user.name),
-        })
+        accounts::user(who)
     }
 
     fn group(&self, who: &Principal) -> Option<u32> {
-        let group = match who {
-            Principal::Name(name) => Group::from_name(name).ok().flatten()?,
-            Principal::Id(id) => return Some(*id),
-        };
-        Some(group.gid.as_raw())
+        accounts::group(who)
     }
 
     fn server_user(&self) -> User {

@@ -79,7 +79,7 @@ pub fn replace(path: &Path, text: &str, mode: u32) -> Result<()> {
 /// # Errors
 /// As [`replace`].
 pub fn secret(path: &Path, text: &str, group: Option<u32>) -> Result<()> {
-    let root = nix::unistd::geteuid().is_root();
+    let root = pinion_unix::users::effective_uid() == 0;
     put(path, text, |_present| 0o640, group.filter(|_| root))
 }
 

@@ -1,0 +1,4 @@
+//! `pinion deploy`: what it generates, what it says, and that Apache serves it.
+
+mod served;
+mod support;
