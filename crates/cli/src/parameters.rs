@@ -44,7 +44,13 @@ fn arguments(parameter: &'static Parameter) -> Vec<Arg> {
             option.action(ArgAction::SetTrue).hide(true),
         ],
         Kind::Many(_) => vec![value(parameter, option).action(ArgAction::Append).help(help)],
-        _ => vec![value(parameter, option).action(ArgAction::Set).help(help)],
+        // The last one counts.
+        _ => vec![
+            value(parameter, option)
+                .action(ArgAction::Set)
+                .overrides_with(parameter.name)
+                .help(help),
+        ],
     }
 }
 

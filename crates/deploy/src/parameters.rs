@@ -239,20 +239,6 @@ pub const PARAMETERS: &[Parameter] = &[
         Kind::One(|c, v| path(v).map(|v| c.egg_cache = Some(v))),
     ),
     parameter(
-        "data-dir",
-        "FOLDER",
-        "/var/local/NAME",
-        "Where the application keeps its data: sessions, cache, a database file",
-        Kind::One(|c, v| absolute(v).map(|v| c.data = Some(v))),
-    ),
-    parameter(
-        "log-dir",
-        "FOLDER",
-        "/var/log/NAME",
-        "Where the application keeps logs of its own",
-        Kind::One(|c, v| absolute(v).map(|v| c.logs = Some(v))),
-    ),
-    parameter(
         "warmup",
         "/PATH",
         "/",

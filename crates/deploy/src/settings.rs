@@ -222,10 +222,6 @@ pub struct Settings {
     pub logs: PathBuf,
     /// Where zipped eggs are unpacked: relative to the deployed application's folder, or absolute.
     pub egg_cache: PathBuf,
-    /// The application's data.
-    pub data: PathBuf,
-    /// The application's own logs.
-    pub logs: PathBuf,
     /// The path below the mount point that each new process answers before it serves.
     pub warmup: Option<UrlPath>,
     /// Whether the script sets logging up from the ini file.
@@ -266,8 +262,6 @@ impl Settings {
             data: choices.data.unwrap_or_else(|| below("/var/local")),
             logs: choices.logs.unwrap_or_else(|| below("/var/log")),
             egg_cache: choices.egg_cache.unwrap_or_else(|| "python-eggs".into()),
-            data: choices.data.unwrap_or_else(|| below("/var/local")),
-            logs: choices.logs.unwrap_or_else(|| below("/var/log")),
             warmup: choices.warmup.unwrap_or_else(|| UrlPath::parse("/").ok()),
             logging: choices.logging.unwrap_or(true),
             test: choices.test.unwrap_or(true),

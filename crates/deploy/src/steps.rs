@@ -6,7 +6,9 @@ use crate::deployment::Deployment;
 use crate::finding::Finding;
 use crate::project::Kind;
 use crate::sight::Sight;
-use crate::warnings::{copy_command, database_file, owner, quoted};
+use crate::warnings::{
+    baseline_command, copy_command, create_command, database_file, owner, quoted,
+};
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,10 +38,9 @@ impl Step {
 pub fn steps(deployment: &Deployment, sight: &Sight<'_>, findings: &[Finding]) -> Vec<Step> {
     let lacks = |codes: &[Code]| findings.iter().any(|finding| codes.contains(&finding.code));
     let mut steps = vec![server(deployment, findings)];
-    let name = crate::render::word(deployment.settings.name.as_str());
     if deployment.layout.baseline.is_some() {
         let missing = lacks(&[Code::BaselineMissing]);
-        let command = "sudo pinion env baseline".to_owned();
+        let command = baseline_command(deployment);
         steps.push(Step::new("The baseline: an empty virtualenv", !missing, vec![command]));
     }
     if deployment.layout.virtualenv.is_some() {
@@ -49,7 +50,7 @@ pub fn steps(deployment: &Deployment, sight: &Sight<'_>, findings: &[Finding]) -
             Code::PackageMissing,
             Code::VersionsDiffer,
         ]);
-        let command = format!("sudo pinion env create {name}");
+        let command = create_command(deployment);
         let title = "The application's virtualenv, with the project and all it needs";
         steps.push(Step::new(title, !missing, vec![command]));
     }

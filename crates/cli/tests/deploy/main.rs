@@ -1,4 +1,8 @@
 //! `pinion deploy`: what it generates, what it says, and that Apache serves it.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
+
+mod configtest;
+mod said;
 mod served;
 mod support;

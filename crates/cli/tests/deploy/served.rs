@@ -46,7 +46,7 @@ impl Deployed {
         let (apps, own, baseline) = (text("apps"), text("env/own"), text("env/BASELINE"));
         let (data, logs) = (text("data"), text("logs"));
         let mut arguments = vec!["deploy", "--deployment-location", &apps, "--virtualenv", &own];
-        arguments.extend(["--baseline", &baseline, "--data-dir", &data, "--log-dir", &logs]);
+        arguments.extend(["--baseline", &baseline, "--data", &data, "--logs", &logs]);
         arguments.extend(more);
         let generated = pinion(&self.project, &arguments);
         assert!(generated.success, "{}", generated.output());

@@ -1,7 +1,7 @@
 //! Projects as their frameworks make them, and the program run on them.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -146,4 +146,41 @@ pub(crate) fn flask(folder: &Path) -> PathBuf {
     );
     write(&project, "static/style.css", "body { color: black }\n");
     project
+}
+
+/// What a run printed on both channels, and its status, with the folder's name replaced.
+pub(crate) fn whole(finished: &Finished, folder: &Path) -> String {
+    let text = format!("{}{}[{}]\n", finished.stdout, finished.stderr, finished.status);
+    text.replace(&folder.display().to_string(), "/FOLDER")
+}
+
+/// An interpreter-less stand-in for a virtualenv at any path: Pinion's configuration test looks at it,
+/// and nobody runs it.
+pub(crate) fn linked_virtualenv(home: &Path) {
+    if home.exists() {
+        return;
+    }
+    let interpreter = python::system().unwrap();
+    fs::create_dir_all(home.join("bin")).unwrap();
+    fs::create_dir_all(home.join(format!("lib/python{}/site-packages", interpreter.version)))
+        .unwrap();
+    symlink(&interpreter.path, home.join("bin/python")).unwrap();
+    write(home, "pyvenv.cfg", &format!("home = /usr/bin\nversion = {}.0\n", interpreter.version));
+}
+
+/// Compares a text with the file of that name in `expected`; `PINION_BLESS=1` writes it instead.
+#[track_caller]
+pub(crate) fn expect(name: &str, text: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/deploy/expected").join(name);
+    if std::env::var_os("PINION_BLESS").is_some() {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, text).unwrap();
+    }
+    let expected = fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(text, expected, "{name} is another; PINION_BLESS=1 takes the new one over");
+}
+
+/// Lets a file be run.
+pub(crate) fn executable(file: &Path) {
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
 }

@@ -15,7 +15,7 @@ pub use apache::apache;
 pub use ini::ini;
 pub(crate) use ini::install_command;
 pub use packages::{imports, packages};
-pub use python::{PythonError, pythons, usable};
+pub use python::{PythonError, baseline_command, create_command, pythons, usable};
 
 use pinion_config::Code;
 

@@ -6,17 +6,18 @@ use pinion_config::Code;
 use pinion_config::python_home::{HomeError, PythonHome, resolve};
 use thiserror::Error;
 
-use super::shown;
+use super::{quoted, shown, word};
 use crate::deployment::Deployment;
 use crate::error::Advice;
 use crate::finding::Finding;
+use crate::settings::DEFAULT_VIRTUALENVS;
 use crate::sight::Sight;
 
 /// A virtualenv that is there and cannot be used.
 #[derive(Debug, Error)]
 pub enum PythonError {
     /// It is no virtualenv, or its base is gone.
-    #[error("{option}: {source}")]
+    #[error("--{option}: {source}")]
     Broken {
         /// The parameter.
         option: &'static str,
@@ -26,7 +27,7 @@ pub enum PythonError {
         source: HomeError,
     },
     /// Its interpreter is for another machine.
-    #[error("{option}: {} is a program for another architecture ({found}, and this machine is {here})", interpreter.display())]
+    #[error("--{option}: {} is a program for another architecture ({found}, and this machine is {here})", interpreter.display())]
     OtherMachine {
         /// The parameter.
         option: &'static str,
@@ -52,16 +53,32 @@ impl Advice for PythonError {
                 (*option, folder)
             }
         };
-        format!("{}; it is {}", make_anew(option), shown(folder))
+        make_anew(option, folder)
     }
 }
 
-fn make_anew(option: &str) -> &'static str {
-    if option == "baseline" {
-        "make it anew: move it away, then sudo pinion env baseline"
-    } else {
-        "make it anew: move it away, then sudo pinion env create"
-    }
+fn make_anew(option: &str, folder: &Path) -> String {
+    let old = word(&format!("{}.old", shown(folder)));
+    let command = if option == "baseline" { "baseline" } else { "create" };
+    format!("sudo mv {} {old} && sudo pinion env {command}", quoted(folder))
+}
+
+/// What makes the baseline, from any folder.
+pub fn baseline_command(deployment: &Deployment) -> String {
+    let path = deployment.layout.baseline.as_deref();
+    let usual = Path::new(DEFAULT_VIRTUALENVS).join("BASELINE");
+    let path = path.filter(|path| *path != usual).map(|path| format!(" --path {}", quoted(path)));
+    format!("sudo pinion env baseline{}", path.unwrap_or_default())
+}
+
+/// What makes the application's virtualenv, from any folder.
+pub fn create_command(deployment: &Deployment) -> String {
+    let name = deployment.settings.name.as_str();
+    let path = deployment.layout.virtualenv.as_deref();
+    let usual = Path::new(DEFAULT_VIRTUALENVS).join(name);
+    let path = path.filter(|path| *path != usual).map(|path| format!(" --path {}", quoted(path)));
+    let project = quoted(&deployment.layout.project);
+    format!("sudo pinion env create {} --project {project}{}", word(name), path.unwrap_or_default())
 }
 
 /// Refuses a baseline or virtualenv that is there and cannot be used.
@@ -135,7 +152,7 @@ pub fn pythons(deployment: &Deployment, sight: &Sight<'_>) -> Vec<Finding> {
                 Code::VirtualenvBroken,
                 error.to_string(),
                 "no process can run with it",
-                make_anew(option),
+                make_anew(option, folder),
             )),
         }
     }
@@ -151,11 +168,7 @@ pub fn pythons(deployment: &Deployment, sight: &Sight<'_>) -> Vec<Finding> {
                 virtualenv.version
             ),
             "the packages of one version cannot be layered on another",
-            format!(
-                "sudo pinion env create {} --python {}",
-                deployment.settings.name.plain(),
-                baseline.interpreter.display()
-            ),
+            format!("{} --python {}", create_command(deployment), quoted(&baseline.interpreter)),
         ));
     }
     findings
@@ -167,14 +180,13 @@ fn missing(deployment: &Deployment, option: &str, folder: &Path) -> Finding {
             Code::BaselineMissing,
             format!("there is no baseline virtualenv at {}", shown(folder)),
             "it is the clean environment that the application's virtualenv is layered on",
-            "sudo pinion env baseline",
+            baseline_command(deployment),
         );
     }
-    let name = super::word(deployment.settings.name.as_str());
     Finding::new(
         Code::VirtualenvMissing,
         format!("there is no virtualenv at {}", shown(folder)),
         "it holds the application's packages; the deployment folder holds its code",
-        format!("sudo pinion env create {name}"),
+        create_command(deployment),
     )
 }
