@@ -29,12 +29,17 @@ def main():
     replace_streams(settings)
     take_signals(core, settings)
     publisher = modules.install(core, settings)
+    core.watch()
+    if settings["threads"] == 0:
+        core.run_scripts()
+        publisher.stopping(core.stop_reason())
+        return 0
     if not core.load():
         # The application's threads and hooks may be in any state: they are not waited for.
         os._exit(1)
-    start_threads(core, settings["threads"])
+    start_threads(core, settings)
     core.wait()
-    publisher.stopping("")
+    publisher.stopping(core.stop_reason())
     return 0
 
 
@@ -132,20 +137,30 @@ Restricted.__module__ = "mod_wsgi"
 
 
 def take_signals(core, settings):
-    """SIGTERM and SIGINT stop, SIGUSR1 asks for a replacement; applications may not change that."""
+    """SIGTERM and SIGINT stop, SIGUSR1 asks for a replacement, SIGXCPU says that cpu-time-limit is used up; SIGHUP and
+    SIGUSR2 are for the application's subscribers. Applications may not change that."""
     import os
     import signal
 
     register = signal.signal
+    register(signal.SIGXCPU, lambda *_: core.exhaust())
+    if settings["threads"] == 0:
+        # The main thread runs a script that may take the signals over, as mod_wsgi documents it.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            register(number, end_script)
+        return
     for number in (signal.SIGTERM, signal.SIGINT):
         register(number, lambda *_: core.stop())
     register(signal.SIGUSR1, lambda *_: core.retire())
+    for number in (signal.SIGHUP, signal.SIGUSR2):
+        register(number, lambda *_: None)
     signal.set_wakeup_fd(settings["waker"], warn_on_full_buffer=False)
 
     def forked():
         # Otherwise multiprocessing's terminate() would have no effect: the child is not the one to be stopped.
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        taken = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP, signal.SIGUSR2, signal.SIGXCPU)
+        for number in taken:
             register(number, signal.SIG_DFL)
 
     os.register_at_fork(after_in_child=forked)
@@ -161,12 +176,21 @@ def take_signals(core, settings):
     signal.signal = refuse
 
 
-def start_threads(core, count):
+def end_script(*_):
+    raise SystemExit
+
+
+def start_threads(core, settings):
     import threading
 
-    for number in range(count):
+    # Python takes no smaller stack.
+    size = max(settings["stack_size"], 32768) if settings["stack_size"] else 0
+    before = threading.stack_size(size) if size else 0
+    for number in range(settings["threads"]):
         name = "mod_wsgi-%d" % (number + 1)
         threading.Thread(target=serve, args=(core, number), name=name, daemon=True).start()
+    if size:
+        threading.stack_size(before)
 
 
 def serve(core, number):

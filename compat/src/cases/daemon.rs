@@ -1,5 +1,6 @@
 //! WSGIDaemonProcess: what a group is by default, and what each option changes.
 
+use super::is_root;
 use crate::context::{SOON, eventually};
 use crate::suite::Outcome;
 use crate::{Context, Suite};
@@ -149,13 +150,6 @@ fn declare(site: &mut Site, script: &Path, groups: &[(&str, String)]) {
             script.display()
         ));
     }
-}
-
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|meta| {
-        use std::os::unix::fs::MetadataExt;
-        meta.uid() == 0
-    })
 }
 
 fn is_pinion(site: &Site) -> bool {

@@ -14,12 +14,14 @@ mod groups;
 mod handlers;
 mod input;
 mod lifecycle;
+mod limits;
 mod mounts;
 mod output;
 mod proxies;
 mod reload;
 mod response;
 mod route;
+mod services;
 mod stalling;
 mod telemetry;
 mod wrapper;
@@ -51,12 +53,20 @@ pub(crate) fn suites() -> Vec<Suite> {
         reload::suites(),
         route::suites(),
         lifecycle::suites(),
+        limits::suites(),
+        services::suites(),
         apps::suites(),
         api::suites(),
         accepted::suites(),
         telemetry::suites(),
     ]
     .concat()
+}
+
+/// Whether the servers run as root, as some options need.
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
 }
 
 /// Copies a script of `compat/apps` into the site and returns where it is.

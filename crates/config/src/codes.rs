@@ -337,6 +337,46 @@ registry! {
         "A request of `warmup=` raised an exception or was answered with a status of 500 or more.",
         "It counts as a failed load: old workers go on serving; where there are none, requests get 500 until an attempt succeeds.",
         "Mend what the traceback shows, or correct the path.";
+    Deadlock = "PIN0230", Error,
+        "Python cannot run in a worker",
+        "No thread of the worker could have Python's lock for `deadlock-timeout`: an extension module keeps it while it waits or computes.",
+        "Its stacks are logged, a new worker takes over and the old one is killed.",
+        "Find the extension module in the stacks, or raise `deadlock-timeout`.";
+    WorkerWedged = "PIN0231", Error,
+        "worker does not begin requests",
+        "Requests wait for a worker that runs none and gives no sign of life: it is stopped, or something in it keeps Python's lock.",
+        "Its stacks are logged, a new worker takes over and the old one is killed; requests that it has not begun go to others.",
+        "Find out what has stopped it: a debugger, SIGSTOP, or an extension module in the stacks.";
+    RequestInterrupted = "PIN0232", Warning,
+        "request interrupted",
+        "A request ran longer than `request-timeout × (1 + ln threads)`, and `interrupt-timeout` is set.",
+        "`mod_wsgi.RequestTimeout` is raised in it, and its client gets 504; if it goes on for `interrupt-timeout` all the same, the worker is replaced.",
+        "Find what takes long in the stack, or raise `request-timeout`.";
+    ServiceEnded = "PIN0233", Notice,
+        "script of a group without threads ended",
+        "The script of a process group with `threads=0` has ended, or the program that it had become.",
+        "It is started again.",
+        "Nothing, if it was meant to end.";
+    PriorityNotSet = "WSGI0075", Warning,
+        "cpu-priority not set",
+        "The system refused the priority of `cpu-priority`, most often because Apache was not started by root.",
+        "The worker runs with the priority that Apache was started with.",
+        "Start Apache as root, or give a priority that is not more favourable than its own.";
+    CpuLimitNotSet = "WSGI0076", Warning,
+        "cpu-time-limit not set",
+        "The system refused the limit of `cpu-time-limit`.",
+        "The worker runs without it.",
+        "Give a limit that is not above the one that Apache was started with.";
+    MemoryLimitNotSet = "WSGI0077", Warning,
+        "memory-limit not set",
+        "The system refused the limit of `memory-limit`.",
+        "The worker runs without it.",
+        "Give a limit that is not above the one that Apache was started with.";
+    VirtualLimitNotSet = "WSGI0078", Warning,
+        "virtual-memory-limit not set",
+        "The system refused the limit of `virtual-memory-limit`.",
+        "The worker runs without it.",
+        "Give a limit that is not above the one that Apache was started with.";
     PythonPathFailed = "PIN0212", Error,
         "python-path entry could not be added",
         "A folder of `python-path` could not be processed, such as because of a failing `.pth` file.",
@@ -383,6 +423,31 @@ registry! {
         "A request ran longer than `request-timeout × (1 + ln threads)`.",
         "It is answered 504; the worker's Python stack is logged, a new worker takes over and the old one is stopped.",
         "Find what blocks in the stack, or raise `request-timeout`.";
+    NoThreads = "PIN0330", Error,
+        "request for a group without threads",
+        "A request is routed to a process group with `threads=0`, which runs a script of its own and no requests.",
+        "It is answered 504.",
+        "Route it to a group with threads, or give this one some.";
+    HeaderTooLong = "WSGI0144", Error,
+        "header of an answer too long",
+        "An application has answered with a header that is longer than `header-buffer-size`, 32768 bytes unless set.",
+        "The request is answered 500.",
+        "Raise `header-buffer-size`, or find out why the header is so long.";
+    ScriptElsewhere = "WSGI0081", Error,
+        "script outside of chroot",
+        "The script of a request is not below the folder that `chroot` names.",
+        "The request is answered 500.",
+        "Put the script below that folder.";
+    ScriptGroupWrong = "WSGI0155", Error,
+        "script has another group",
+        "The script or its folder has not the group that `script-group` names, or everybody may write there.",
+        "The request is answered 403.",
+        "Give the script and its folder to that group, and take the right to write from others.";
+    ScriptUserWrong = "WSGI0164", Error,
+        "script has another owner",
+        "The script or its folder does not belong to the user that `script-user` names, or others may write there.",
+        "The request is answered 403.",
+        "Give the script and its folder to that user, and take the right to write from others.";
     SocketTimeout = "PIN0305", Error,
         "worker silent for too long",
         "Nothing came from the worker, or it took nothing, for `socket-timeout`.",

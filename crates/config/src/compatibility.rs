@@ -286,7 +286,11 @@ pub const OPTIONS: &[Row] = &[
     row(
         "threads",
         Honoured,
-        &["daemon::default_is_one_process_of_15_threads", "daemon::threads_1_is_no_multithread"],
+        &[
+            "daemon::default_is_one_process_of_15_threads",
+            "daemon::threads_1_is_no_multithread",
+            "service::script_runs_in_the_main_thread",
+        ],
     ),
     row("display-name", Honoured, &["daemon::display_name", "daemon::display_name_of_the_group"]),
     row("home", Honoured, &["daemon::home_is_folder_and_path"]),
@@ -296,9 +300,22 @@ pub const OPTIONS: &[Row] = &[
     row("umask", Honoured, &["daemon::umask"]),
     row("lang", Honoured, &["daemon::lang_and_locale"]),
     row("locale", Honoured, &["daemon::lang_and_locale"]),
-    missing("chroot"),
-    missing("script-user"),
-    missing("script-group"),
+    row(
+        "chroot",
+        Differently(
+            "the interpreter is started inside, so it and Pinion's library must be there under the same paths",
+        ),
+        &["limits_refused::values_out_of_range"],
+    ),
+    row(
+        "script-user",
+        Honoured,
+        &[
+            "limits::script_user_must_own_the_script",
+            "limits_refused::script_user_and_script_group",
+        ],
+    ),
+    row("script-group", Honoured, &["limits::script_group_must_be_that_of_the_script"]),
     row(
         "python-home",
         Honoured,
@@ -309,7 +326,7 @@ pub const OPTIONS: &[Row] = &[
     missing("switch-interval"),
     row("restart-interval", Honoured, &["daemon_limits::restart_interval_replaces_the_process"]),
     row("maximum-requests", Honoured, &["daemon_limits::maximum_requests_replaces_the_process"]),
-    missing("inactivity-timeout"),
+    row("inactivity-timeout", Honoured, &["limits::inactivity_timeout_starts_the_process_anew"]),
     row(
         "request-timeout",
         Differently(
@@ -320,11 +337,20 @@ pub const OPTIONS: &[Row] = &[
             "daemon_limits::request_timeout_is_504_in_time",
         ],
     ),
-    missing("interrupt-timeout"),
-    missing("deadlock-timeout"),
+    row(
+        "interrupt-timeout",
+        Honoured,
+        &[
+            "limits_interrupt::interrupt_timeout_ends_the_request_alone",
+            "limits_interrupt::interrupt_timeout_may_be_caught_and_raised_again",
+            "limits_interrupt::interrupt_timeout_leaves_siblings_alone",
+            "limits_interrupt::interrupt_timeout_that_is_ignored_replaces_the_process",
+        ],
+    ),
+    row("deadlock-timeout", Honoured, &["limits::deadlock_timeout_replaces_the_process"]),
     row("startup-timeout", Honoured, &["daemon::timeouts_and_backlog_are_accepted"]),
     row("graceful-timeout", Honoured, &["daemon::timeouts_and_backlog_are_accepted"]),
-    missing("eviction-timeout"),
+    row("eviction-timeout", Honoured, &["limits_signals::usr1_drains_and_replaces"]),
     row(
         "shutdown-timeout",
         Honoured,
@@ -334,19 +360,53 @@ pub const OPTIONS: &[Row] = &[
     row("socket-timeout", Honoured, &["stalling_daemon::stalled_body_is_408"]),
     row("queue-timeout", Honoured, &["daemon_limits::queue_timeout_is_504"]),
     row("listen-backlog", Honoured, &["daemon::timeouts_and_backlog_are_accepted"]),
-    missing("socket-user"),
-    missing("cpu-time-limit"),
-    missing("cpu-priority"),
-    missing("memory-limit"),
-    missing("virtual-memory-limit"),
-    missing("stack-size"),
-    missing("receive-buffer-size"),
-    missing("send-buffer-size"),
-    missing("header-buffer-size"),
-    missing("response-buffer-size"),
-    missing("response-socket-timeout"),
-    missing("response-flush-delay"),
-    missing("server-metrics"),
+    row(
+        "socket-user",
+        Differently("there is no socket file whose owner would matter; the user must exist"),
+        &["limits::socket_user_can_be_given", "limits_refused::unknown_accounts"],
+    ),
+    row("cpu-time-limit", Honoured, &["limits::cpu_time_limit_replaces_the_process"]),
+    row("cpu-priority", Honoured, &["limits::cpu_priority_is_the_nice_value"]),
+    row("memory-limit", Honoured, &["limits::memory_limit_is_rlimit_data"]),
+    row(
+        "virtual-memory-limit",
+        Differently(
+            "it takes effect on Linux too, as the limit of the address space (`RLIMIT_AS`)",
+        ),
+        &["limits::virtual_memory_limit_is_accepted", "limits::virtual_memory_limit_is_rlimit_as"],
+    ),
+    row("stack-size", Honoured, &["limits::stack_size_is_that_of_the_threads"]),
+    row(
+        "receive-buffer-size",
+        Differently("a buffer never becomes smaller than the system's own"),
+        &["limits::socket_buffers_carry_bodies_both_ways"],
+    ),
+    row(
+        "send-buffer-size",
+        Differently("a buffer never becomes smaller than the system's own"),
+        &["limits::socket_buffers_carry_bodies_both_ways"],
+    ),
+    row(
+        "header-buffer-size",
+        Honoured,
+        &["limits::header_buffer_size_is_32768", "limits::header_buffer_size_can_be_raised"],
+    ),
+    row(
+        "response-buffer-size",
+        Differently("Apache's own filters bound what is kept of an answer (`FlushMaxThreshold`)"),
+        &["limits::response_options_are_accepted"],
+    ),
+    row(
+        "response-socket-timeout",
+        Honoured,
+        &["limits::stalled_reader_costs_response_socket_timeout"],
+    ),
+    row(
+        "response-flush-delay",
+        Differently("what an application yields is on its way at once"),
+        &["limits::response_options_are_accepted"],
+    ),
+    row("server-metrics", Honoured, &["limits_refused::values_out_of_range"]),
 ];
 
 #[cfg(test)]

@@ -45,6 +45,15 @@ pub enum Problem {
     /// A number that is too small or too large.
     #[error("outside the range that is valid")]
     OutOfRange(Bounds),
+    /// A number of bytes that is none, or too small.
+    #[error("not a number of bytes that is valid")]
+    NotASize(Size),
+    /// A priority that is none.
+    #[error("not a whole number from -20 to 20")]
+    NotAPriority,
+    /// Two options of which one may be given.
+    #[error("only one of {0} and {1} may be given")]
+    NotTogether(&'static str, &'static str),
     /// `umask` is not octal.
     #[error("not an octal number from 0 to 0777")]
     NotOctal,
@@ -89,6 +98,20 @@ pub struct Bounds {
     pub most: u32,
 }
 
+/// The numbers of bytes that an option takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// The smallest.
+    pub least: u64,
+    /// Whether 0 stands for the default.
+    pub or_zero: bool,
+}
+
+impl Size {
+    /// Any number; 0 is no limit.
+    pub const ANY: Self = Self { least: 1, or_zero: true };
+}
+
 impl Problem {
     /// The code under which the problem is documented.
     pub fn code(&self) -> Code {
@@ -113,6 +136,14 @@ impl Problem {
             Self::NotANumber(Bounds { least, most }) | Self::OutOfRange(Bounds { least, most }) => {
                 format!("give a whole number from {least} to {most}")
             }
+            Self::NotASize(Size { least, or_zero: true }) => {
+                format!("give a number of bytes from {least} on, or 0 for the default")
+            }
+            Self::NotASize(Size { least, or_zero: false }) => {
+                format!("give a number of bytes from {least} on")
+            }
+            Self::NotAPriority => "the lower, the more favourable".into(),
+            Self::NotTogether(..) => "remove one of them".into(),
             Self::NotOctal => "give the bits to remove, such as 0022".into(),
             Self::NotAbsolute => "begin it with /".into(),
             Self::NotAPrincipal => "such as www-data or #33".into(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::Principal;
+use crate::limits::{Buffers, Limits};
 use crate::names::GroupName;
 
 /// A process group. Two equal values need the same workers: the manager restarts a group only
@@ -18,8 +19,8 @@ pub struct DaemonGroup {
     /// The number of processes as given. Left out it is one, and `wsgi.multiprocess` is false;
     /// given, even as 1, `wsgi.multiprocess` is true.
     pub processes: Option<NonZeroU32>,
-    /// Threads that run requests, in each process.
-    pub threads: NonZeroU32,
+    /// Threads that run requests, in each process; 0 where the processes run a script and no requests.
+    pub threads: u32,
     /// The user to run as; `None` for the user of Apache's children.
     pub user: Option<Principal>,
     /// The primary group; `None` for the group of Apache's children.
@@ -63,12 +64,45 @@ pub struct DaemonGroup {
     pub connect_timeout: Duration,
     /// Connections that may wait to be accepted.
     pub listen_backlog: u32,
+    /// How long a request that was interrupted by `mod_wsgi.RequestTimeout` may go on.
+    pub interrupt_timeout: Option<Duration>,
+    /// Longest time in which no thread gets Python's lock.
+    pub deadlock_timeout: Option<Duration>,
+    /// Longest time without a request.
+    pub inactivity_timeout: Option<Duration>,
+    /// `graceful_timeout` for a worker that got SIGUSR1.
+    pub eviction_timeout: Option<Duration>,
+    /// The owner of a socket file that Pinion does not have.
+    pub socket_user: Option<Principal>,
+    /// The root folder.
+    pub chroot: Option<PathBuf>,
+    /// Who must own the scripts.
+    pub script_owner: Option<ScriptOwner>,
+    /// What the system grants each process.
+    pub limits: Limits,
+    /// Sizes of buffers.
+    pub buffers: Buffers,
+    /// Longest wait for a client to take its answer; `None` for `socket_timeout`.
+    pub response_socket_timeout: Option<Duration>,
+    /// How long mod_wsgi waits for more before it flushes.
+    pub response_flush_delay: Duration,
+    /// Whether `mod_wsgi.server_metrics()` tells anything.
+    pub server_metrics: bool,
     /// Environment variables, in the order given.
     pub env: Vec<EnvPair>,
     /// Files of environment variables, read before `env` applies.
     pub env_files: Vec<PathBuf>,
     /// Paths that each new worker answers itself before it gets traffic.
     pub warmup: Vec<String>,
+}
+
+/// Who must own a group's scripts and the folders that they are in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ScriptOwner {
+    /// This user.
+    User(Principal),
+    /// This group.
+    Group(Principal),
 }
 
 /// An environment variable.
@@ -86,7 +120,7 @@ impl DaemonGroup {
         Self {
             name,
             processes: None,
-            threads: NonZeroU32::MIN.saturating_add(14),
+            threads: 15,
             user: None,
             group: None,
             supplementary_groups: Vec::new(),
@@ -108,6 +142,18 @@ impl DaemonGroup {
             socket_timeout: None,
             connect_timeout: Duration::from_secs(15),
             listen_backlog: 100,
+            interrupt_timeout: None,
+            deadlock_timeout: Some(Duration::from_secs(300)),
+            inactivity_timeout: None,
+            eviction_timeout: None,
+            socket_user: None,
+            chroot: None,
+            script_owner: None,
+            limits: Limits::default(),
+            buffers: Buffers::default(),
+            response_socket_timeout: None,
+            response_flush_delay: Duration::from_millis(5),
+            server_metrics: false,
             env: Vec::new(),
             env_files: Vec::new(),
             warmup: Vec::new(),
@@ -124,6 +170,11 @@ impl DaemonGroup {
         self.processes.is_some()
     }
 
+    /// Whether the processes run a script of their own and no requests.
+    pub fn is_service(&self) -> bool {
+        self.threads == 0
+    }
+
     /// The name to show in process lists: `%{GROUP}` is `(wsgi:name)`; `None` leaves it alone.
     pub fn title(&self) -> Option<String> {
         self.display_name.as_deref().map(|shown| match shown {
@@ -135,7 +186,7 @@ impl DaemonGroup {
     /// When a request is given up: `request-timeout × (1 + ln threads)`, as mod_wsgi documents
     /// it; `None` when it is not limited.
     pub fn request_deadline(&self) -> Option<Duration> {
-        let scale = 1.0 + f64::from(self.threads.get()).ln();
+        let scale = 1.0 + f64::from(self.threads.max(1)).ln();
         self.request_timeout.map(|timeout| timeout.mul_f64(scale))
     }
 }
@@ -167,9 +218,9 @@ mod tests {
         let mut group = DaemonGroup::new(GroupName::new("shop").unwrap());
         assert_eq!(group.request_deadline(), None);
         group.request_timeout = Some(Duration::from_secs(10));
-        group.threads = NonZeroU32::MIN;
+        group.threads = 1;
         assert_eq!(group.request_deadline(), Some(Duration::from_secs(10)));
-        group.threads = NonZeroU32::new(10).unwrap();
+        group.threads = 10;
         assert_eq!(group.request_deadline().unwrap().as_millis(), 33_025);
     }
 }

@@ -19,6 +19,7 @@ mod error;
 pub mod files;
 mod finding;
 mod group;
+pub mod limits;
 mod model;
 pub mod names;
 pub mod options;
@@ -33,7 +34,7 @@ pub use accounts::{Accounts, Principal, User};
 pub use codes::{Code, Severity};
 pub use error::ConfigError;
 pub use finding::{Finding, Place};
-pub use group::{DaemonGroup, EnvPair};
+pub use group::{DaemonGroup, EnvPair, ScriptOwner};
 pub use model::{
     AliasSource, Config, GroupDefinition, GroupUse, Guard, ImportScript, Met, Placed, ScriptAlias,
     StaticMount, VhostId, VirtualServer,

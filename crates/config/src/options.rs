@@ -1,12 +1,13 @@
 //! The table of `WSGIDaemonProcess` options, and the parser that it feeds.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::accounts::Principal;
-use crate::error::{Bounds, ConfigError, Problem};
-use crate::group::{DaemonGroup, EnvPair};
+use crate::error::{Bounds, ConfigError, Problem, Size};
+use crate::group::{DaemonGroup, EnvPair, ScriptOwner};
+use crate::limits::DEFAULT_HEADER;
 use crate::names::GroupName;
 use crate::words;
 
@@ -43,6 +44,14 @@ pub enum Kind {
     Count(Bounds, Set<u32>),
     /// A time in whole seconds.
     Seconds(Set<Duration>),
+    /// A time in whole milliseconds.
+    Milliseconds(Set<Duration>),
+    /// A number of bytes.
+    Bytes(Size, Set<u64>),
+    /// A scheduling priority from -20 to 20.
+    Priority(Set<i32>),
+    /// `On` or `Off`.
+    Flag(Set<bool>),
     /// Any text but the empty one.
     Text(Set<String>),
     /// An absolute path.
@@ -51,6 +60,8 @@ pub enum Kind {
     Paths(Set<Vec<PathBuf>>),
     /// A user or a group: a name or `#number`.
     Principal(Set<Principal>),
+    /// Who must own the group's scripts.
+    Owner(fn(Principal) -> ScriptOwner),
     /// Groups divided by commas.
     Principals(Set<Vec<Principal>>),
     /// Permission bits in octal.
@@ -67,10 +78,14 @@ impl Kind {
         match self {
             Self::Count(..) => "number",
             Self::Seconds(_) => "seconds",
+            Self::Milliseconds(_) => "milliseconds",
+            Self::Bytes(..) => "bytes",
+            Self::Priority(_) => "-20…20",
+            Self::Flag(_) => "On or Off",
             Self::Text(_) => "text",
             Self::Path(_) => "path",
             Self::Paths(_) => "folder:folder…",
-            Self::Principal(_) => "name or #id",
+            Self::Principal(_) | Self::Owner(_) => "name or #id",
             Self::Principals(_) => "group,group…",
             Self::Octal(_) => "octal",
             Self::Variable(_) => "NAME=VALUE",
@@ -99,9 +114,14 @@ const fn own(
 
 /// Enough for any machine, small enough to be a slip of the pen beyond it.
 const WORKERS: Bounds = Bounds { least: 1, most: 4096 };
+/// No threads at all: the processes run a script of their own and no requests.
+const THREADS: Bounds = Bounds { least: 0, most: 4096 };
 const ANY: Bounds = Bounds { least: 0, most: u32::MAX };
 /// Ten years: what is longer overflows timers somewhere and means "never" anyway.
 const SECONDS: Bounds = Bounds { least: 0, most: 315_360_000 };
+
+/// The kernel's own least buffer is larger than half of this.
+const SOCKET: Size = Size { least: 512, or_zero: true };
 
 /// All options, in the order of the reference.
 pub const OPTIONS: &[DaemonOption] = &[
@@ -113,9 +133,9 @@ pub const OPTIONS: &[DaemonOption] = &[
     ),
     option(
         "threads",
-        Kind::Count(WORKERS, |g, n| g.threads = NonZeroU32::new(n).unwrap_or(g.threads)),
+        Kind::Count(THREADS, |g, n| g.threads = n),
         "15",
-        "Threads that run requests, in each process.",
+        "Threads that run requests, in each process; with 0 the processes run a `WSGIImportScript` and no requests.",
     ),
     option(
         "user",
@@ -192,6 +212,24 @@ pub const OPTIONS: &[DaemonOption] = &[
         "Longest run of a request, times 1 + ln(threads); its client gets 504.",
     ),
     option(
+        "interrupt-timeout",
+        Kind::Seconds(|g, t| g.interrupt_timeout = limit(t)),
+        "0: the process is replaced",
+        "After `request-timeout`, the request alone gets `mod_wsgi.RequestTimeout`; the process is replaced only if it goes on for this long all the same.",
+    ),
+    option(
+        "deadlock-timeout",
+        Kind::Seconds(|g, t| g.deadlock_timeout = limit(t)),
+        "300",
+        "How long Python may be kept from running before the process is replaced; 0 for ever.",
+    ),
+    option(
+        "inactivity-timeout",
+        Kind::Seconds(|g, t| g.inactivity_timeout = limit(t)),
+        "0: never",
+        "A process without a request for this long is ended; the next request starts it again, or it starts at once where its script is known beforehand.",
+    ),
+    option(
         "queue-timeout",
         Kind::Seconds(|g, t| g.queue_timeout = limit(t)),
         "0: no limit",
@@ -208,6 +246,12 @@ pub const OPTIONS: &[DaemonOption] = &[
         Kind::Seconds(|g, t| g.graceful_timeout = limit(t)),
         "0",
         "How long a process that is to be replaced may finish its requests.",
+    ),
+    option(
+        "eviction-timeout",
+        Kind::Seconds(|g, t| g.eviction_timeout = limit(t)),
+        "`graceful-timeout`",
+        "The same for a process that was sent SIGUSR1.",
     ),
     option(
         "shutdown-timeout",
@@ -233,6 +277,106 @@ pub const OPTIONS: &[DaemonOption] = &[
         "100",
         "Connections that may wait to be accepted.",
     ),
+    option(
+        "socket-user",
+        Kind::Principal(|g, p| g.socket_user = Some(p)),
+        "Apache's `User`",
+        "The owner of mod_wsgi's socket file; the user must exist. Pinion has no such file, so every user that Apache's children run as can reach the group.",
+    ),
+    option(
+        "chroot",
+        Kind::Path(|g, p| g.chroot = Some(p)),
+        "none",
+        "The folder that is the processes' root. The interpreter and Pinion's library must be in it, under the same paths.",
+    ),
+    option(
+        "script-user",
+        Kind::Owner(ScriptOwner::User),
+        "anybody",
+        "Who must own each script of the group, and its folder; else the answer is 403.",
+    ),
+    option(
+        "script-group",
+        Kind::Owner(ScriptOwner::Group),
+        "any",
+        "The group that each script of the group, and its folder, must have; else the answer is 403.",
+    ),
+    option(
+        "cpu-time-limit",
+        Kind::Seconds(|g, t| g.limits.cpu_time = limit(t)),
+        "0: no limit",
+        "Processor time after which a process is replaced.",
+    ),
+    option(
+        "cpu-priority",
+        Kind::Priority(|g, n| g.limits.priority = Some(n)),
+        "0",
+        "Scheduling priority; the lower, the more favourable.",
+    ),
+    option(
+        "memory-limit",
+        Kind::Bytes(Size::ANY, |g, n| g.limits.memory = NonZeroU64::new(n)),
+        "0: no limit",
+        "The most memory for data that a process gets from the system (`RLIMIT_DATA`).",
+    ),
+    option(
+        "virtual-memory-limit",
+        Kind::Bytes(Size::ANY, |g, n| g.limits.virtual_memory = NonZeroU64::new(n)),
+        "0: no limit",
+        "The most virtual memory that a process gets from the system (`RLIMIT_AS`).",
+    ),
+    option(
+        "stack-size",
+        Kind::Bytes(Size { least: 1, or_zero: false }, |g, n| g.limits.stack = NonZeroU64::new(n)),
+        "the system's",
+        "Virtual memory for the stack of each thread that runs requests; at least 32768 are taken.",
+    ),
+    option(
+        "receive-buffer-size",
+        Kind::Bytes(SOCKET, |g, n| g.buffers.receive = NonZeroU64::new(n)),
+        "the system's",
+        "Buffer for what processes receive from Apache; never made smaller than the system's own.",
+    ),
+    option(
+        "send-buffer-size",
+        Kind::Bytes(SOCKET, |g, n| g.buffers.send = NonZeroU64::new(n)),
+        "the system's",
+        "Buffer for what processes send to Apache; never made smaller than the system's own.",
+    ),
+    option(
+        "header-buffer-size",
+        Kind::Bytes(Size { least: 8192, or_zero: true }, |g, n| {
+            g.buffers.header = NonZeroU64::new(n).unwrap_or(DEFAULT_HEADER);
+        }),
+        "32768",
+        "The longest header, name and value together, that an application may answer with; else the answer is 500.",
+    ),
+    option(
+        "response-buffer-size",
+        Kind::Bytes(Size { least: 65_536, or_zero: true }, |g, n| {
+            g.buffers.response = NonZeroU64::new(n);
+        }),
+        "8388608",
+        "Accepted: Apache's own filters bound what is kept of an answer (`FlushMaxThreshold`).",
+    ),
+    option(
+        "response-socket-timeout",
+        Kind::Seconds(|g, t| g.response_socket_timeout = limit(t)),
+        "`socket-timeout`",
+        "How long a client may leave its answer unread.",
+    ),
+    option(
+        "response-flush-delay",
+        Kind::Milliseconds(|g, t| g.response_flush_delay = t),
+        "5",
+        "Accepted: what an application yields is on its way at once, as PEP 3333 asks.",
+    ),
+    option(
+        "server-metrics",
+        Kind::Flag(|g, on| g.server_metrics = on),
+        "Off",
+        "Whether the group may read Apache's scoreboard by `mod_wsgi.server_metrics()`.",
+    ),
     own(
         "env",
         Kind::Variable(|g, v| g.env.push(v)),
@@ -255,29 +399,7 @@ pub const OPTIONS: &[DaemonOption] = &[
 
 /// mod_wsgi 6.1's options that are not in the table yet. They are refused: to ignore a limit that
 /// somebody relies on would be worse.
-pub const LATER: &[&str] = &[
-    "chroot",
-    "script-user",
-    "script-group",
-    "switch-interval",
-    "inactivity-timeout",
-    "interrupt-timeout",
-    "deadlock-timeout",
-    "eviction-timeout",
-    "socket-user",
-    "cpu-time-limit",
-    "cpu-priority",
-    "memory-limit",
-    "virtual-memory-limit",
-    "stack-size",
-    "receive-buffer-size",
-    "send-buffer-size",
-    "header-buffer-size",
-    "response-buffer-size",
-    "response-socket-timeout",
-    "response-flush-delay",
-    "server-metrics",
-];
+pub const LATER: &[&str] = &["switch-interval"];
 
 /// Reads the arguments of `WSGIDaemonProcess`: a name, then options. Where an option that does
 /// not collect is repeated, the last one counts, as in mod_wsgi.
@@ -337,6 +459,12 @@ impl Kind {
         match self {
             Self::Count(bounds, set) => set(group, number(value, *bounds)?),
             Self::Seconds(set) => set(group, Duration::from_secs(number(value, SECONDS)?.into())),
+            Self::Milliseconds(set) => {
+                set(group, Duration::from_millis(number(value, SECONDS)?.into()));
+            }
+            Self::Bytes(size, set) => set(group, bytes(value, *size)?),
+            Self::Priority(set) => set(group, priority(value)?),
+            Self::Flag(set) => set(group, flag(value)?),
             Self::Text(set) => set(group, value.to_owned()),
             Self::Path(set) => set(group, absolute(value)?),
             Self::Paths(set) => set(group, paths(value)),
@@ -344,6 +472,7 @@ impl Kind {
             Self::Principals(set) => {
                 set(group, value.split(',').map(principal).collect::<Result<_, _>>()?);
             }
+            Self::Owner(owner) => own_by(group, owner(principal(value)?))?,
             Self::Octal(set) => set(group, octal(value)?),
             Self::Variable(set) => set(group, variable(value)?),
             Self::UrlPath(set) => set(group, url_path(value)?),
@@ -365,6 +494,39 @@ fn number(value: &str, bounds: Bounds) -> Result<u32, Problem> {
         Ok(n) if (bounds.least..=bounds.most).contains(&n) => Ok(n),
         _ => Err(Problem::OutOfRange(bounds)),
     }
+}
+
+fn bytes(value: &str, size: Size) -> Result<u64, Problem> {
+    let bytes = value.bytes().all(|b| b.is_ascii_digit()).then(|| value.parse::<u64>().ok());
+    match bytes.flatten() {
+        Some(0) if size.or_zero => Ok(0),
+        Some(n) if n >= size.least => Ok(n),
+        _ => Err(Problem::NotASize(size)),
+    }
+}
+
+fn priority(value: &str) -> Result<i32, Problem> {
+    let strict = !value.starts_with('+');
+    let number = value.parse().ok().filter(|n| strict && (-20..=20).contains(n));
+    number.ok_or(Problem::NotAPriority)
+}
+
+fn flag(value: &str) -> Result<bool, Problem> {
+    match value {
+        _ if value.eq_ignore_ascii_case("on") => Ok(true),
+        _ if value.eq_ignore_ascii_case("off") => Ok(false),
+        _ => Err(Problem::NotOneOf(&["On", "Off"])),
+    }
+}
+
+/// One of `script-user` and `script-group` may say who owns the scripts.
+fn own_by(group: &mut DaemonGroup, owner: ScriptOwner) -> Result<(), Problem> {
+    let other = group.script_owner.as_ref();
+    if other.is_some_and(|other| std::mem::discriminant(other) != std::mem::discriminant(&owner)) {
+        return Err(Problem::NotTogether("script-user", "script-group"));
+    }
+    group.script_owner = Some(owner);
+    Ok(())
 }
 
 fn octal(value: &str) -> Result<u32, Problem> {
@@ -420,6 +582,7 @@ fn url_path(value: &str) -> Result<String, Problem> {
 mod tests {
     use super::*;
     use crate::codes::Code;
+    use crate::limits::{Buffers, Limits};
     use proptest::prelude::*;
 
     fn refused(args: &str) -> (String, Problem) {
@@ -440,7 +603,12 @@ mod tests {
              python-home=/srv/venv python-path=/a:/b: python-eggs=/eggs maximum-requests=1000 \
              restart-interval=3600 request-timeout=60 queue-timeout=45 startup-timeout=20 \
              graceful-timeout=15 shutdown-timeout=3 socket-timeout=30 connect-timeout=4 \
-             listen-backlog=50 env=A=1 env=B=\"two words\" env-file=/etc/shop.env \
+             listen-backlog=50 interrupt-timeout=10 deadlock-timeout=60 inactivity-timeout=90 \
+             eviction-timeout=8 socket-user=#34 chroot=/jail script-group=adm cpu-time-limit=100 \
+             cpu-priority=-5 memory-limit=1000000 virtual-memory-limit=5000000000 \
+             stack-size=524288 receive-buffer-size=512 send-buffer-size=1024 \
+             header-buffer-size=65536 response-buffer-size=65536 response-socket-timeout=7 \
+             response-flush-delay=20 server-metrics=ON env=A=1 env=B=\"two words\" env-file=/etc/shop.env \
              warmup=/login warmup=/?q=1",
         )
         .unwrap();
@@ -451,7 +619,7 @@ mod tests {
         let expected = DaemonGroup {
             name: GroupName::new("shop").unwrap(),
             processes: NonZeroU32::new(2),
-            threads: NonZeroU32::new(10).unwrap(),
+            threads: 10,
             user: Some(name("www-data")),
             group: Some(Principal::Id(33)),
             supplementary_groups: vec![name("adm"), Principal::Id(7)],
@@ -473,6 +641,29 @@ mod tests {
             socket_timeout: secs(30),
             connect_timeout: Duration::from_secs(4),
             listen_backlog: 50,
+            interrupt_timeout: secs(10),
+            deadlock_timeout: secs(60),
+            inactivity_timeout: secs(90),
+            eviction_timeout: secs(8),
+            socket_user: Some(Principal::Id(34)),
+            chroot: Some("/jail".into()),
+            script_owner: Some(ScriptOwner::Group(name("adm"))),
+            limits: Limits {
+                cpu_time: secs(100),
+                priority: Some(-5),
+                memory: NonZeroU64::new(1_000_000),
+                virtual_memory: NonZeroU64::new(5_000_000_000),
+                stack: NonZeroU64::new(524_288),
+            },
+            buffers: Buffers {
+                receive: NonZeroU64::new(512),
+                send: NonZeroU64::new(1024),
+                header: NonZeroU64::new(65_536).unwrap(),
+                response: NonZeroU64::new(65_536),
+            },
+            response_socket_timeout: secs(7),
+            response_flush_delay: Duration::from_millis(20),
+            server_metrics: true,
             env: vec![pair("A", "1"), pair("B", "two words")],
             env_files: vec!["/etc/shop.env".into()],
             warmup: vec!["/login".into(), "/?q=1".into()],
@@ -493,11 +684,11 @@ mod tests {
             ("a processes=-1", "processes=-1"),
             ("a processes=+1", "processes=+1"),
             ("a processes='1 '", "processes=1 "),
-            ("a threads=1.5", "threads=1.5"),
+            ("a processes=1.5", "processes=1.5"),
         ] {
             assert_eq!(refused(args), (value.into(), Problem::NotANumber(WORKERS)), "{args}");
         }
-        for args in ["a processes=0", "a threads=0", "a processes=99999999999999999999"] {
+        for args in ["a processes=0", "a processes=99999999999999999999"] {
             assert_eq!(refused(args).1, Problem::OutOfRange(WORKERS), "{args}");
         }
         assert_eq!(refused("a processes="), ("processes=".into(), Problem::NoValue));
@@ -534,6 +725,41 @@ mod tests {
     }
 
     #[test]
+    fn sizes_and_priorities_have_their_ranges() {
+        for args in [
+            "a stack-size=0",
+            "a memory-limit=-1",
+            "a memory-limit=10M",
+            "a virtual-memory-limit=99999999999999999999",
+            "a receive-buffer-size=511",
+            "a send-buffer-size=1",
+            "a header-buffer-size=8191",
+            "a response-buffer-size=65535",
+        ] {
+            assert!(matches!(refused(args).1, Problem::NotASize(_)), "{args}");
+        }
+        for args in ["a cpu-priority=21", "a cpu-priority=-21", "a cpu-priority=x"] {
+            assert_eq!(refused(args).1, Problem::NotAPriority, "{args}");
+        }
+        assert_eq!(refused("a server-metrics=1").1, Problem::NotOneOf(&["On", "Off"]));
+        assert_eq!(
+            refused("a receive-buffer-size=1").1.hint(),
+            "give a number of bytes from 512 on, or 0 for the default"
+        );
+        let zeros = "a memory-limit=0 receive-buffer-size=0 header-buffer-size=0 cpu-time-limit=0";
+        assert_eq!(parse_group(zeros).unwrap(), DaemonGroup::new(GroupName::new("a").unwrap()));
+        assert!(parse_group("a threads=0").unwrap().is_service());
+    }
+
+    #[test]
+    fn scripts_have_one_kind_of_owner() {
+        let problem = Problem::NotTogether("script-user", "script-group");
+        assert_eq!(refused("a script-user=root script-group=root").1, problem);
+        let group = parse_group("a script-user=root script-user=#33").unwrap();
+        assert_eq!(group.script_owner, Some(ScriptOwner::User(Principal::Id(33))));
+    }
+
+    #[test]
     fn an_unknown_option_is_answered_with_the_nearest() {
         let nearest = |args: &str| match refused(args).1 {
             Problem::UnknownOption { nearest } => nearest,
@@ -542,7 +768,7 @@ mod tests {
         assert_eq!(nearest("a proceses=3"), Some("processes"));
         assert_eq!(nearest("a python_home=/x"), Some("python-home"));
         assert_eq!(nearest("a xyzzy=/x"), None);
-        assert_eq!(refused("a memory-limit=1").1, Problem::LaterOption);
+        assert_eq!(refused("a switch-interval=1").1, Problem::LaterOption);
     }
 
     #[test]
@@ -567,7 +793,7 @@ mod tests {
         #[test]
         fn a_number_is_taken_only_if_it_prints_the_same(text in "[-+ 0-9x]{1,6}") {
             if let Ok(group) = parse_group(&format!("a threads='{text}'")) {
-                prop_assert_eq!(text.trim_start_matches('0'), group.threads.to_string());
+                prop_assert_eq!(text.parse(), Ok(group.threads));
             }
         }
 

@@ -8,7 +8,8 @@ use std::{
 
 use pinion_unix::sockets::{self, Wait};
 use pinion_wire::message::{
-    self, AcquireReply, Door as Ask, HelloReply, InquireReply, MessageError, MountKey, Until,
+    self, AcquireReply, Buffers, Door as Ask, HelloReply, InquireReply, MessageError, MountKey,
+    Until,
 };
 use serde::de::DeserializeOwned;
 
@@ -27,7 +28,7 @@ pub enum DoorError {
     #[error("the manager's message cannot be used: {0}")]
     Message(#[from] MessageError),
     /// No answer in time.
-    #[error("the manager did not answer within {} s", .0.as_secs())]
+    #[error("the manager did not answer within {} s", .0.as_secs_f32())]
     Timeout(Duration),
     /// The server is being stopped.
     #[error("the server is stopping")]
@@ -78,8 +79,18 @@ impl Door {
     ///
     /// # Errors
     /// When the door's queue stays full.
-    pub(crate) fn open(&self, slot: u32, epoch: u32) -> Result<OwnedFd, DoorError> {
+    pub(crate) fn open(
+        &self,
+        (slot, epoch): (u32, u32),
+        buffers: Buffers,
+    ) -> Result<OwnedFd, DoorError> {
         let (ours, theirs) = sockets::stream_pair()?;
+        for (size, from, to) in [(buffers.receive, &ours, &theirs), (buffers.send, &theirs, &ours)]
+        {
+            if size > 0 {
+                sockets::grow_buffers(from.as_fd(), to.as_fd(), size)?;
+            }
+        }
         self.send(&Ask::Open { slot, epoch }, theirs)?;
         Ok(ours)
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use pinion_unix::sockets;
-use pinion_wire::board::SLOTS;
+use pinion_wire::{board::SLOTS, message::Buffers};
 
 use crate::door::{Door, DoorError};
 
@@ -71,8 +71,12 @@ impl Pool {
 }
 
 /// Makes a connection to the slot's worker; the worker's Welcome is yet to come.
-pub(crate) fn connect(door: &Door, slot: usize, epoch: u32) -> Result<Connection, DoorError> {
-    let socket = door.open(slot as u32, epoch)?;
+pub(crate) fn connect(
+    door: &Door,
+    (slot, epoch): (usize, u32),
+    buffers: Buffers,
+) -> Result<Connection, DoorError> {
+    let socket = door.open((slot as u32, epoch), buffers)?;
     sockets::set_timeouts(socket.as_fd(), None, Some(SEND))?;
     Ok(Connection { socket, epoch, number: 0, seq: 0, quick: true })
 }

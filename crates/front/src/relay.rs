@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     collections::VecDeque,
     io,
+    net::Shutdown,
     os::fd::{AsFd, OwnedFd},
     time::{Duration, Instant},
 };
@@ -29,6 +30,8 @@ const BUFFER: usize = 256 * 1024;
 const LOOK: Duration = Duration::from_micros(60);
 /// The longest frame that must be whole before it is used (all but `Data`).
 const MAX_WHOLE: usize = 4 * 1024 * 1024;
+/// How long a worker may leave a request unbegun before the manager is asked, and how often it is asked then.
+const ASK: Duration = Duration::from_secs(1);
 /// The most that one `Want` may ask for.
 const MAX_WANT: usize = 128 * 1024;
 
@@ -50,6 +53,8 @@ pub(crate) enum Relayed {
     },
     /// The manager could not pass the connection on.
     Refused,
+    /// The worker has not begun, and will not: another one can.
+    TakenBack,
     /// Nothing came for too long.
     Overdue(Overdue),
     /// The server is being stopped.
@@ -89,6 +94,8 @@ pub(crate) struct Exchange<'a, C> {
     pub(crate) alone: bool,
     /// Asks the manager about the request with this connection number and sequence.
     pub(crate) inquire: &'a dyn Fn(u32, u32) -> Word,
+    /// Whether another worker could begin at once.
+    pub(crate) elsewhere: &'a dyn Fn() -> bool,
 }
 
 /// Where the exchange stands.
@@ -96,6 +103,10 @@ struct Progress {
     sent: Instant,
     last_byte: Instant,
     heard: bool,
+    /// After what time the manager is asked next whether the request was begun; `None` when it was.
+    ask_after: Option<Duration>,
+    /// This side was ended, so that the worker does not begin the request any more.
+    taken_back: bool,
     files: VecDeque<OwnedFd>,
     /// What is left of the `Data` frame at hand, and whether it is to be flushed.
     data: Option<(usize, bool)>,
@@ -129,6 +140,8 @@ impl<C: Client> Exchange<'_, C> {
             sent: now,
             last_byte: now,
             heard: false,
+            ask_after: Some(ASK),
+            taken_back: false,
             files: VecDeque::new(),
             data: None,
         };
@@ -136,6 +149,10 @@ impl<C: Client> Exchange<'_, C> {
         loop {
             match self.consume(&buffer[start..end], &mut progress) {
                 Ok((used, Step::Next)) => start += used,
+                // The worker has seen that the request was taken back, though it seemed to have begun it.
+                Ok((_, Step::Ended(Relayed::Done(End::Expired)))) if progress.taken_back => {
+                    return Relayed::TakenBack;
+                }
                 Ok((_, Step::Ended(relayed))) => return relayed,
                 Err(error) => return Relayed::Garbled(error),
             }
@@ -157,7 +174,7 @@ impl<C: Client> Exchange<'_, C> {
                     progress.files.extend(file);
                 }
                 Err(error) if is_timeout(&error) => {
-                    if let Some(relayed) = self.think_over(&progress) {
+                    if let Some(relayed) = self.think_over(&mut progress) {
                         return relayed;
                     }
                 }
@@ -325,11 +342,16 @@ impl<C: Client> Exchange<'_, C> {
     }
 
     /// Nothing came for a while: is it time to give up?
-    fn think_over(&self, progress: &Progress) -> Option<Relayed> {
+    fn think_over(&self, progress: &mut Progress) -> Option<Relayed> {
         if self.client.cancelled() {
             return Some(Relayed::Cancelled);
         }
-        let Timeouts { queue, request, socket, .. } = self.timeouts;
+        if let Some(relayed) = self.look_elsewhere(progress) {
+            return Some(relayed);
+        }
+        let Timeouts { queue, request, interrupt, socket, .. } = self.timeouts;
+        // One that is interrupted answers for itself.
+        let request = if request > 0 { request + interrupt } else { 0 };
         let over =
             |limit: u64, since: Instant| limit > 0 && since.elapsed().as_millis() >= limit.into();
         if over(request, progress.sent) || (!progress.heard && over(queue, progress.sent)) {
@@ -345,6 +367,33 @@ impl<C: Client> Exchange<'_, C> {
             }
         }
         over(socket, progress.last_byte).then_some(Relayed::Overdue(Overdue::Socket))
+    }
+}
+
+impl<C: Client> Exchange<'_, C> {
+    /// A request that its worker does not begin goes to another one, where there is one that could begin it at once.
+    fn look_elsewhere(&self, progress: &mut Progress) -> Option<Relayed> {
+        if progress.heard || progress.ask_after.is_none_or(|after| progress.sent.elapsed() < after)
+        {
+            return None;
+        }
+        let ask = || (self.inquire)(self.connection.number, self.connection.seq);
+        let mut word = ask();
+        if word == Word::Waiting && (self.elsewhere)() {
+            // First the end, then the question: a worker that begins looks in the other order.
+            progress.taken_back = true;
+            let _ = sockets::shutdown(self.connection.socket.as_fd(), Shutdown::Write);
+            word = ask();
+            if word == Word::Waiting {
+                return Some(Relayed::TakenBack);
+            }
+        }
+        progress.ask_after = match word {
+            Word::Waiting => Some(progress.sent.elapsed() + ASK),
+            Word::Running(_) => None,
+            Word::Gone => return Some(Relayed::Lost { heard: false }),
+        };
+        None
     }
 }
 

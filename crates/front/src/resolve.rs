@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroU64,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -15,7 +16,9 @@ use pinion_config::{
     files::{FileKind, Files},
     python_home,
 };
-use pinion_wire::message::{GroupSpec, Identity, MountKey, PairKey, TelemetrySpec, Timeouts};
+use pinion_wire::message::{
+    Buffers, GroupSpec, Identity, Limits, MountKey, PairKey, TelemetrySpec, Timeouts,
+};
 
 /// What the server as a whole gives to each group.
 pub struct Surroundings<'a> {
@@ -49,16 +52,26 @@ pub fn preload(config: &Config, files: &dyn Files) -> Vec<MountKey> {
     let is_file = |mount: &StaticMount| {
         files.stat(&mount.script).is_ok_and(|stat| stat.kind == FileKind::File)
     };
-    config.static_mounts().into_iter().filter(is_file).map(mount_key).collect()
+    config
+        .static_mounts()
+        .into_iter()
+        .filter(is_file)
+        .map(|mount| mount_key(config, mount))
+        .collect()
 }
 
-fn mount_key(mount: StaticMount) -> MountKey {
+fn mount_key(config: &Config, mount: StaticMount) -> MountKey {
+    // The workers of a group with a root of its own know the script by its path in there.
+    let group = config.group(mount.process_group.as_str());
+    let root = group.and_then(|group| group.value.chroot.as_deref());
+    let inside = root.and_then(|root| mount.script.strip_prefix(root).ok());
+    let script = inside.map_or_else(|| mount.script.clone(), |rest| Path::new("/").join(rest));
     MountKey {
         pair: PairKey {
             process_group: mount.process_group.as_str().to_owned(),
             application_group: mount.application_group,
         },
-        script: path_bytes(&mount.script),
+        script: path_bytes(&script),
         callable: mount.callable.unwrap_or_default(),
     }
 }
@@ -84,7 +97,7 @@ fn resolve(
     };
     let embedded = group.name.is_embedded();
     let (processes, threads) =
-        if embedded { around.embedded } else { (group.process_count().get(), group.threads.get()) };
+        if embedded { around.embedded } else { (group.process_count().get(), group.threads) };
     // mod_wsgi changes to the user's home where `user=` is given, and to `/` where it is not.
     let own = || group.user.as_ref().map_or_else(|| Some("/".into()), |_| user.home.clone());
     let home = group.home.clone().or_else(own);
@@ -97,7 +110,6 @@ fn resolve(
         python: lossy(&python.interpreter),
         // A `home=` that is given comes first in sys.path.
         python_path: group.home.iter().chain(&group.python_path).map(|path| lossy(path)).collect(),
-        python_eggs: group.python_eggs.as_deref().map(lossy),
         identity: identity(group, &user, around)?,
         home: home.filter(|home| around.files.stat(home).is_ok()).map(|home| lossy(&home)),
         umask: group.umask,
@@ -112,6 +124,13 @@ fn resolve(
         timeouts: timeouts(group, around),
         listen_backlog: group.listen_backlog,
         telemetry: telemetry(config),
+        chroot: group.chroot.as_deref().map(lossy),
+        limits: limits(&group.limits),
+        buffers: Buffers {
+            receive: group.buffers.receive.map_or(0, NonZeroU64::get),
+            send: group.buffers.send.map_or(0, NonZeroU64::get),
+        },
+        server_metrics: group.server_metrics,
     })
 }
 
@@ -194,6 +213,17 @@ fn telemetry(config: &Config) -> Option<TelemetrySpec> {
     })
 }
 
+fn limits(limits: &pinion_config::limits::Limits) -> Limits {
+    let bytes = |size: Option<NonZeroU64>| size.map_or(0, NonZeroU64::get);
+    Limits {
+        cpu_seconds: limits.cpu_time.map_or(0, |time| time.as_secs()),
+        priority: limits.priority,
+        memory: bytes(limits.memory),
+        virtual_memory: bytes(limits.virtual_memory),
+        stack: bytes(limits.stack),
+    }
+}
+
 fn timeouts(group: &DaemonGroup, around: &Surroundings<'_>) -> Timeouts {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let optional = |time: Option<Duration>| time.map_or(0, millis);
@@ -206,5 +236,9 @@ fn timeouts(group: &DaemonGroup, around: &Surroundings<'_>) -> Timeouts {
         shutdown: millis(group.shutdown_timeout),
         socket: millis(group.socket_timeout.unwrap_or(around.timeout)),
         connect: millis(group.connect_timeout),
+        interrupt: optional(group.interrupt_timeout),
+        deadlock: optional(group.deadlock_timeout),
+        inactivity: optional(group.inactivity_timeout),
+        eviction: optional(group.eviction_timeout),
     }
 }

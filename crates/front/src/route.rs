@@ -74,6 +74,17 @@ impl Route {
     }
 }
 
+impl Route {
+    /// Whether another worker than that of `slot` could begin a request at once.
+    pub(crate) fn has_room_beside(&self, board: Board<'_>, slot: usize) -> bool {
+        let Mounted { first_slot, slots, threads, .. } = self.mounted;
+        let slots = first_slot as usize..(first_slot + slots) as usize;
+        slots.filter(|index| *index != slot).filter_map(|index| board.slot(index)).any(|other| {
+            other.view().state == SlotState::Ready && other.count() < u64::from(threads)
+        })
+    }
+}
+
 /// The routes that this process knows, by everything that tells mounts apart.
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
@@ -130,7 +141,7 @@ mod tests {
     use super::*;
     use pinion_wire::{
         board::{self, SlotView},
-        message::Timeouts,
+        message::{Buffers, Timeouts},
     };
 
     const TARGET: Target<'static> = Target {
@@ -149,6 +160,7 @@ mod tests {
             threads: 1,
             backlog,
             timeouts: Timeouts::default(),
+            buffers: Buffers::default(),
         };
         Route { key: mount_key(&TARGET), mounted }
     }
@@ -196,6 +208,19 @@ mod tests {
         board.slot(3).unwrap().set(ready);
         let _busy = route.claim(board, None, false, Some(2)).unwrap();
         assert_eq!(route.claim(board, None, false, Some(2)).unwrap().slot(), 3);
+    }
+
+    #[test]
+    fn room_beside_a_slot_is_a_ready_worker_with_a_free_thread() {
+        let words: Vec<_> = (0..board::WORDS).map(|_| AtomicU64::new(0)).collect();
+        let board = Board::new(&words).unwrap();
+        let (route, ready) = (route(5), SlotView { state: SlotState::Ready, epoch: 1 });
+        board.slot(2).unwrap().set(ready);
+        assert!(!route.has_room_beside(board, 2));
+        board.slot(3).unwrap().set(ready);
+        assert!(route.has_room_beside(board, 2));
+        let _busy = Claim::take(board, None, 3).unwrap();
+        assert!(!route.has_room_beside(board, 2));
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub struct Request<'a> {
     /// Whether nothing else runs in this process, and there are processors enough: then the first part of an answer is looked
     /// for a moment before this thread goes to sleep.
     pub alone: bool,
+    /// How long the request that notices a change waits for workers that have loaded it. Later, the old ones serve it.
+    pub reload_patience: Duration,
 }
 
 /// How a request ended.
@@ -71,6 +73,8 @@ pub enum Trouble {
     },
     /// No process group of that name. 500.
     UnknownGroup(String),
+    /// The process group runs a script of its own and no requests. 504.
+    NoThreads(String),
     /// Too many application groups. 503.
     BoardFull,
     /// The server is stopping. 503.
@@ -186,7 +190,8 @@ impl Front {
         let deadline = round.deadline;
         let route = self.route(name, &request.target, client, round.deadline)?;
         if let Some(mtime) = request.script_mtime {
-            self.notice_change(board, &route, mtime, client, deadline)?;
+            let by = deadline.min(Instant::now() + request.reload_patience);
+            self.notice_change(board, &route, mtime, client, by)?;
         }
         let (route, claim) = self.claim(board, name, route, request, client, round)?;
         let (slot, epoch) = (claim.slot(), claim.epoch);
@@ -195,7 +200,8 @@ impl Front {
         let _counted = Counted { claim: Some(claim), board, row, queue: &self.queue };
         let mut connection = match self.pool.take(slot, epoch) {
             Some(connection) => connection,
-            None => pool::connect(&self.door, slot, epoch).map_err(Trouble::Manager)?,
+            None => pool::connect(&self.door, (slot, epoch), route.mounted.buffers)
+                .map_err(Trouble::Manager)?,
         };
         connection.seq = connection.seq.wrapping_add(1);
         RequestWriter::stamp(request.frame, connection.seq, clock::monotonic_ns());
@@ -205,6 +211,7 @@ impl Front {
             timeouts: route.mounted.timeouts,
             alone: request.alone,
             inquire: &|number, seq| self.word(slot, epoch, number, seq),
+            elsewhere: &|| route.has_room_beside(board, slot),
         }
         .run(request.frame);
         Ok(self.judge(relayed, slot, connection, client))
@@ -275,6 +282,7 @@ impl Front {
                 Err(Trouble::NotLoaded { detail, retry_ms })
             }
             AcquireReply::UnknownGroup => Err(Trouble::UnknownGroup(key.pair.process_group)),
+            AcquireReply::NoThreads => Err(Trouble::NoThreads(key.pair.process_group)),
             AcquireReply::Full => Err(Trouble::BoardFull),
             AcquireReply::Stopping => Err(Trouble::Stopping),
         }
@@ -343,7 +351,7 @@ impl Front {
                 return Tried::Finished(Outcome::Done(end));
             }
             Relayed::ClientGone => return Tried::Finished(Outcome::ClientGone),
-            Relayed::Refused => return Tried::Fresh(Trouble::Lost),
+            Relayed::Refused | Relayed::TakenBack => return Tried::Fresh(Trouble::Lost),
             Relayed::Lost { heard } => return self.post_mortem(heard, slot, &connection, client),
             Relayed::Overdue(Overdue::Queue) => Trouble::QueueTimeout,
             Relayed::Overdue(Overdue::Request) => Trouble::RequestTimeout,

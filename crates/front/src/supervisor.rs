@@ -136,12 +136,12 @@ impl Supervisor {
                 spawn.env(name, value);
             }
         }
-        let pid = spawn.spawn().map_err(|source| SupervisorError::Spawn {
+        let started = spawn.spawn().map_err(|source| SupervisorError::Spawn {
             program: installation.program.display().to_string(),
             source,
         })?;
-        self.manager = Some(Manager { pid, control });
-        Ok(Some(pid))
+        self.manager = Some(Manager { pid: started.pid, control });
+        Ok(Some(started.pid))
     }
 
     /// Hands a configuration to the manager that runs. `logs` are the descriptors that its

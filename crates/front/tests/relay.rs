@@ -26,6 +26,10 @@ const NO_TIMEOUTS: Timeouts = Timeouts {
     shutdown: 0,
     socket: 0,
     connect: 0,
+    interrupt: 0,
+    deadlock: 0,
+    inactivity: 0,
+    eviction: 0,
 };
 
 /// Head, one block and the end, as a worker sends them at once.

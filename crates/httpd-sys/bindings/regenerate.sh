@@ -33,6 +33,7 @@ apr_brigade_(create|destroy|cleanup|insert_file)
 apr_bucket_(eos|flush|heap|transient)_create
 apr_bucket_file_enable_mmap
 apr_os_(file_get|file_put|sock_get)
+apr_socket_timeout_(get|set)
 apr_proc_other_child_(register|unregister)'
 
 variables='MODULE_MAGIC_(COOKIE|NUMBER_MAJOR|NUMBER_MINOR)

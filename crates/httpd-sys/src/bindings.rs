@@ -2076,6 +2076,11 @@ unsafe extern "C" {
     ) -> ::core::ffi::c_int;
     pub static mut ap_server_conf: *mut server_rec;
     pub fn apr_os_file_get(thefile: *mut apr_os_file_t, file: *mut apr_file_t) -> apr_status_t;
+    pub fn apr_socket_timeout_get(
+        sock: *mut apr_socket_t,
+        t: *mut apr_interval_time_t,
+    ) -> apr_status_t;
+    pub fn apr_socket_timeout_set(sock: *mut apr_socket_t, t: apr_interval_time_t) -> apr_status_t;
     pub fn apr_os_sock_get(thesock: *mut apr_os_sock_t, sock: *mut apr_socket_t) -> apr_status_t;
     pub fn apr_os_file_put(
         file: *mut *mut apr_file_t,

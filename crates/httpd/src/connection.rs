@@ -151,6 +151,24 @@ impl<'c> Connection<'c> {
         Stream::Open(ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(descriptor) }))
     }
 
+    /// Sets how long httpd waits for the client in one read or write, and returns what that was before; `None` where it
+    /// cannot be set.
+    pub fn set_timeout(self, timeout: Duration) -> Option<Duration> {
+        // SAFETY: the connection is live.
+        let socket = unsafe { sys::ap_get_conn_socket(self.as_ptr()) };
+        if socket.is_null() {
+            return None;
+        }
+        let mut before = 0;
+        // SAFETY: the socket lives as long as its connection; a place to write to.
+        let known = unsafe { sys::apr_socket_timeout_get(socket, &raw mut before) };
+        let micros = i64::try_from(timeout.as_micros()).unwrap_or(i64::MAX);
+        // SAFETY: as above.
+        let set = unsafe { sys::apr_socket_timeout_set(socket, micros) };
+        let before = u64::try_from(before).ok().filter(|_| known == 0 && set == 0)?;
+        Some(Duration::from_micros(before))
+    }
+
     /// Has httpd close the connection behind the response instead of waiting for another request.
     pub fn close_after(self) {
         // SAFETY: the connection is live.

@@ -7,7 +7,7 @@
 //! - `loading`: what workers tell about their loading.
 //! - `replace`: which workers to start, to close, to end.
 //! - `exits`: what a worker's death means; [`deaths`] remembers it.
-//! - `timers`: what becomes due.
+//! - `timers`: what becomes due; `watch`: workers that hang or have nothing to do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +27,7 @@ mod replace;
 mod requests;
 pub mod slots;
 mod timers;
+mod watch;
 pub mod worker;
 
 use deaths::Deaths;
@@ -62,6 +63,8 @@ pub enum Event {
     ChildHello {
         /// It.
         child: ChildId,
+        /// Its process.
+        pid: u32,
         /// Its configuration's generation.
         generation: u32,
     },
@@ -196,6 +199,8 @@ pub enum Action {
         /// The time.
         mtime: u64,
     },
+    /// Note on the board which process has a row of counts.
+    OwnRow(u32, u32),
     /// Take a child's row of counts off the board.
     ForgetRow(u32),
     /// Write to the log of a server, or to the main log.
@@ -225,6 +230,10 @@ pub trait Sight {
     fn served(&self, slot: usize) -> u64;
     /// What a worker has begun and not ended.
     fn begun(&self, worker: WorkerId) -> Vec<Begun>;
+    /// When Python's lock was had last in a worker, in nanoseconds of the monotonic clock; 0 before it was.
+    fn beat(&self, worker: WorkerId) -> u64;
+    /// When a worker had something to do last, in nanoseconds of the monotonic clock; 0 before it had.
+    fn active(&self, worker: WorkerId) -> u64;
     /// A script's modification time in microseconds since 1970; 0 when there is none.
     fn mtime(&self, script: &[u8]) -> u64;
 }
@@ -244,6 +253,8 @@ pub struct Core {
     pairs: BTreeMap<PairId, Pair>,
     workers: BTreeMap<WorkerId, Worker>,
     children: BTreeMap<ChildId, Child>,
+    /// Rows that an earlier manager has given to processes that have not said hello to this one.
+    rows: BTreeMap<u32, u32>,
     slots: Slots,
     slot_numbers: Numbers,
     mount_numbers: Numbers,
@@ -263,6 +274,7 @@ impl Default for Core {
             pairs: BTreeMap::new(),
             workers: BTreeMap::new(),
             children: BTreeMap::new(),
+            rows: BTreeMap::new(),
             slots: Slots::default(),
             slot_numbers: Numbers::slots(),
             mount_numbers: Numbers::mounts(),
@@ -277,11 +289,12 @@ impl Default for Core {
 }
 
 impl Core {
-    /// A manager that takes over a board on which another one has worked: Apache's children may remember which
+    /// A manager that takes over a board on which another one has worked. `rows` are those in which living children
+    /// count, with their processes: each is kept for its child. Apache's children may remember which
     /// slots were whose, so those are not given to anyone, and epochs go on.
     #[must_use]
-    pub fn taking_over(epochs: &[u32]) -> Self {
-        let mut core = Self::default();
+    pub fn taking_over(epochs: &[u32], rows: BTreeMap<u32, u32>) -> Self {
+        let mut core = Self { rows, ..Self::default() };
         core.slots.continue_from(epochs.iter().copied());
         for (slot, epoch) in epochs.iter().enumerate() {
             if *epoch > 0 {
@@ -299,7 +312,7 @@ impl Core {
         self.now = self.now.max(now);
         match event {
             Event::Configured(settings) => self.configured(*settings, sight),
-            Event::ChildHello { child, generation } => self.hello(child, generation),
+            Event::ChildHello { child, pid, generation } => self.hello(child, pid, generation),
             Event::ChildGone(child) => self.child_gone(child, sight),
             Event::Acquired { waiter, mount, until } => self.acquired(waiter, &mount, until, sight),
             Event::Opened { waiter, slot, epoch } => self.opened(waiter, slot, epoch),

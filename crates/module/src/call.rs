@@ -110,6 +110,7 @@ pub(crate) fn call(
             .flatten(),
         patience: PATIENCE,
         alone: false,
+        reload_patience: handler::RELOAD_PATIENCE,
     };
     match (child.front.serve(asked, &mut caller), caller.returned) {
         (Outcome::Done(End::Called), Some(returned)) => Ok(returned),

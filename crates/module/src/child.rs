@@ -10,7 +10,9 @@ use pinion_httpd::{
     log::{self, Level},
 };
 
-use crate::{lifecycle, pace::Means, permission::Homes, server};
+use crate::{
+    accounts::SystemAccounts, house::House, lifecycle, pace::Means, permission::Homes, server,
+};
 
 /// What a child has for all its requests.
 pub(crate) struct Child {
@@ -18,6 +20,8 @@ pub(crate) struct Child {
     pub(crate) front: Front,
     /// Which process groups belong to which virtual host.
     pub(crate) homes: Homes,
+    /// What process groups ask of scripts and answers.
+    pub(crate) house: House,
     /// Its process id, written out.
     pub(crate) pid: String,
     /// What may be spent on waiting for clients.
@@ -41,9 +45,11 @@ pub(crate) fn init(main: Server<'_>) {
     };
     let generation = u32::try_from(config_generation()).unwrap_or(0);
     let pid = std::process::id();
+    let config = server::collect(main);
     CHILD.get_or_init(|| Child {
         front: Front::new(Door::new(inheritance.door), inheritance.board, pid, generation),
-        homes: Homes::of(&server::collect(main)),
+        homes: Homes::of(&config),
+        house: House::of(&config, &SystemAccounts::new()),
         pid: pid.to_string(),
         means: Means {
             threads: pinion_httpd::mpm_limits().threads,

@@ -35,6 +35,9 @@ pub(crate) const HANDLER: &CStr = c"wsgi-script";
 const MEDIA_TYPE: &CStr = c"application/x-httpd-wsgi";
 /// How long a request waits for workers to come up when nothing limits it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
+/// How long the request that notices a changed script waits for it to load: longer than applications take, shorter than
+/// people wait.
+pub(crate) const RELOAD_PATIENCE: Duration = Duration::from_secs(15);
 
 thread_local! {
     /// The request frame of the thread's request; kept for its capacity.
@@ -169,6 +172,14 @@ fn serve<'r>(request: Request<'r>, script: Script<'r>, body: BodyLength) -> Answ
         log::request(request, Level::Error, &denied.to_string());
         return Answer::Http(500);
     }
+    let house = child.house.rules(&names.process_group);
+    let path = match house.admit(script.path(request)) {
+        Ok(path) => path,
+        Err(unfit) => {
+            log::request(request, Level::Error, &unfit.to_string());
+            return Answer::Http(unfit.status());
+        }
+    };
     let mut inline = Vec::new();
     if let Err(answer) = body::read_short(request, body, &mut inline) {
         // In embedded mode the application itself is told, when it reads on (as by mod_wsgi).
@@ -177,7 +188,7 @@ fn serve<'r>(request: Request<'r>, script: Script<'r>, body: BodyLength) -> Answ
         }
     }
     let target = Target {
-        script: script.path(request),
+        script: path,
         callable: settings.callable(&names.callable).as_bytes(),
         process_group: names.process_group.as_bytes(),
         application_group: names.application_group.as_bytes(),
@@ -210,6 +221,7 @@ fn serve<'r>(request: Request<'r>, script: Script<'r>, body: BodyLength) -> Answ
         script_mtime: script.changed_at(request, settings),
         patience: PATIENCE,
         alone: pace::is_alone(child.means),
+        reload_patience: RELOAD_PATIENCE,
     };
     let mut relay = Relay::new(
         request,
@@ -217,6 +229,8 @@ fn serve<'r>(request: Request<'r>, script: Script<'r>, body: BodyLength) -> Answ
             // Without effect for embedded applications (documentation of WSGIErrorOverride).
             error_override: settings.error_override() && !names.process_group.is_empty(),
             daemon: !names.process_group.is_empty(),
+            header: house.header,
+            client_timeout: house.client_timeout,
         },
     );
     let outcome = child.front.serve(asked, &mut relay);

@@ -20,6 +20,7 @@ mod dispatch;
 mod effective;
 mod environ;
 mod handler;
+mod house;
 mod lifecycle;
 mod module;
 mod names;

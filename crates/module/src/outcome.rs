@@ -35,6 +35,11 @@ pub(crate) fn conclude(request: Request<'_>, relay: &mut Relay<'_>, outcome: Out
             relay.cut();
             return Answer::Ok;
         }
+        Outcome::ClientGone if relay.is_too_long() => Failure::new(
+            500,
+            Code::HeaderTooLong,
+            "a header of the answer is longer than header-buffer-size",
+        ),
         Outcome::ClientGone => {
             Failure::new(500, Code::HeaderInvalid, "the worker sent a head that cannot be sent")
         }
@@ -125,6 +130,11 @@ fn troubled(trouble: &Trouble) -> Failure {
         Trouble::UnknownGroup(name) => {
             Failure::new(500, Code::GroupUnknown, format!("no process group is named {name:?}"))
         }
+        Trouble::NoThreads(name) => Failure::new(
+            504,
+            Code::NoThreads,
+            format!("process group {name:?} has no threads to run requests"),
+        ),
         Trouble::BoardFull => {
             Failure::new(503, Code::Unreachable, "there is no room for another application group")
         }

@@ -1,6 +1,7 @@
 //! Hands a worker's answer on to httpd: [`pinion_front::Client`] for one request.
 
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use pinion_config::Code;
 use pinion_front::{BodyFault, Client, Gone};
@@ -25,6 +26,10 @@ pub(crate) struct Rules {
     /// The application has a process group. mod_wsgi takes what its daemons send as a CGI program's answer:
     /// a `Status` header is the status, and a local `Location` with 200 is followed inside the server.
     pub(crate) daemon: bool,
+    /// The longest header that a daemon may answer with, name and value.
+    pub(crate) header: usize,
+    /// How long the client may leave its answer unread, where that is not httpd's `Timeout`.
+    pub(crate) client_timeout: Option<Duration>,
 }
 
 /// One request, as its answer comes in.
@@ -42,6 +47,16 @@ pub(crate) struct Relay<'r> {
     prefix: Vec<u8>,
     /// Why nothing more can be read of the request's body. httpd's filter says it once, and then that the body has ended.
     broken_body: Option<String>,
+    /// The connection's own timeout, while the answer has another one.
+    timeout_before: Option<Duration>,
+}
+
+impl Drop for Relay<'_> {
+    fn drop(&mut self) {
+        if let Some(timeout) = self.timeout_before {
+            self.request.connection().set_timeout(timeout);
+        }
+    }
 }
 
 /// How far the answer has come.
@@ -57,6 +72,8 @@ enum State {
     Elsewhere,
     /// The head was not fit to be sent.
     Unfit,
+    /// A header was longer than `header-buffer-size`.
+    TooLong,
     /// The end of the answer was passed on.
     Ended,
 }
@@ -66,6 +83,8 @@ impl<'r> Relay<'r> {
         let (output, input) = (Brigade::new(request), Brigade::new(request));
         let prefix = prefix(request.filename().map_or(b"", std::ffi::CStr::to_bytes));
         let (state, elsewhere) = (State::Waiting, Vec::new());
+        let set = |timeout| request.connection().set_timeout(timeout);
+        let timeout_before = rules.client_timeout.and_then(set);
         Self {
             request,
             rules,
@@ -76,6 +95,7 @@ impl<'r> Relay<'r> {
             elsewhere,
             prefix,
             broken_body: None,
+            timeout_before,
         }
     }
 
@@ -94,7 +114,12 @@ impl<'r> Relay<'r> {
 
     /// Whether what the worker sent as a head cannot be sent to a client.
     pub(crate) fn is_unfit(&self) -> bool {
-        self.state == State::Unfit
+        matches!(self.state, State::Unfit | State::TooLong)
+    }
+
+    /// Whether that is because a header is longer than `header-buffer-size`.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.state == State::TooLong
     }
 
     /// How much of a body was passed on, in bytes.
@@ -178,6 +203,11 @@ impl Client for Relay<'_> {
         // The worker has checked this already, but the application could have written into its process's own sockets.
         let mut length = None;
         if self.state != State::Waiting {
+            return Err(Gone);
+        }
+        let long = |(name, value): (&[u8], &[u8])| name.len() + value.len() >= self.rules.header;
+        if self.rules.daemon && head.headers().any(long) {
+            self.state = State::TooLong;
             return Err(Gone);
         }
         let fit = (200..1000).contains(&head.status)
@@ -265,7 +295,7 @@ impl Client for Relay<'_> {
     }
 
     fn answered(&self) -> bool {
-        !matches!(self.state, State::Waiting | State::Unfit)
+        !matches!(self.state, State::Waiting | State::Unfit | State::TooLong)
     }
 
     fn cancelled(&self) -> bool {

@@ -11,7 +11,7 @@ use crate::system::{check, retry};
 mod child;
 mod spawn;
 
-pub use spawn::{Credentials, Spawn, SpawnError};
+pub use spawn::{Credentials, Limit, Limits, NotSet, Spawn, SpawnError, Started};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,14 @@ pub fn kill(pid: u32, signal: Signal) -> io::Result<()> {
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
         other => other.map(drop),
     }
+}
+
+/// Whether there is a process of this number.
+#[must_use]
+pub fn exists(pid: u32) -> bool {
+    // SAFETY: the call takes numbers; signal 0 only asks.
+    let asked = to_pid(pid).and_then(|pid| check(unsafe { libc::kill(pid, 0) }));
+    asked.map_or_else(|error| error.raw_os_error() == Some(libc::EPERM), |_| true)
 }
 
 /// Makes this process the leader of a session of its own, so that signals to its former group do not reach it.

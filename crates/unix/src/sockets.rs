@@ -272,6 +272,32 @@ pub fn set_timeouts(
     Ok(())
 }
 
+/// Makes the buffers for one direction of a connection, from `from` to `to`, at least `size` bytes large, as far as the
+/// system allows. They never become smaller.
+///
+/// # Errors
+/// What the system refuses.
+pub fn grow_buffers(from: BorrowedFd<'_>, to: BorrowedFd<'_>, size: u64) -> io::Result<()> {
+    let size = libc::c_int::try_from(size).unwrap_or(libc::c_int::MAX);
+    for (fd, name) in [(from, libc::SO_SNDBUF), (to, libc::SO_RCVBUF)] {
+        // The system's answer is twice what was asked for: it counts its own needs.
+        if buffer_size(fd, name)? / 2 < size {
+            set_option(fd, name, &size)?;
+        }
+    }
+    Ok(())
+}
+
+fn buffer_size(fd: BorrowedFd<'_>, name: libc::c_int) -> io::Result<libc::c_int> {
+    let (mut size, mut length) = (0, size_of::<libc::c_int>() as libc::socklen_t);
+    let place = (&raw mut size).cast();
+    // SAFETY: `place` has `length` bytes, as both options need.
+    check(unsafe {
+        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, name, place, &raw mut length)
+    })?;
+    Ok(size)
+}
+
 /// Closes one half or both halves of a connection for everyone who has the socket.
 ///
 /// # Errors
@@ -312,6 +338,17 @@ pub fn poll_readable<const N: usize>(
         check(unsafe { libc::poll(polled.as_mut_ptr(), N as libc::nfds_t, poll_millis(left)) })
     })?;
     Ok(polled.map(|entry| entry.revents != 0))
+}
+
+/// Whether the other side of a connection sends nothing more.
+///
+/// # Errors
+/// What the system refuses.
+pub fn is_half_closed(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut polled = [libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 }];
+    // SAFETY: `polled` has one entry.
+    retry(|| check(unsafe { libc::poll(polled.as_mut_ptr(), 1, 0) }))?;
+    Ok(polled[0].revents != 0)
 }
 
 /// Whether a write to `fd` would not wait: files always, pipes and sockets with room.

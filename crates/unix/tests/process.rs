@@ -45,7 +45,7 @@ fn shell(script: &str, prepare: impl FnOnce(&mut Spawn<'_>)) -> (String, ExitCau
         let mut spawn = Spawn::new("/bin/sh");
         spawn.arg("-c").arg(script).descriptor(1, far.as_fd());
         prepare(&mut spawn);
-        spawn.spawn().unwrap()
+        spawn.spawn().unwrap().pid
     };
     drop(far);
     let cause = wait_for(pid);
@@ -81,7 +81,7 @@ fn descriptors_get_their_numbers_even_crosswise() {
     let mut spawn = Spawn::new("/bin/sh");
     spawn.arg("-c").arg(&script).env("PATH", "/usr/bin:/bin");
     spawn.descriptor(1, far.as_fd()).descriptor(a, high).descriptor(b, low);
-    assert_eq!(wait_for(spawn.spawn().unwrap()), ExitCause::Status(0));
+    assert_eq!(wait_for(spawn.spawn().unwrap().pid), ExitCause::Status(0));
     drop(far);
     assert_eq!(read_all(output), "secondfirst");
 }
@@ -147,7 +147,7 @@ fn a_process_is_signalled_and_reaped() {
     let mut spawn = Spawn::new("/bin/sh");
     spawn.arg("-c").arg("echo up >&3; exec sleep 100").descriptor(3, far.as_fd());
     spawn.env("PATH", "/usr/bin:/bin");
-    let pid = spawn.spawn().unwrap();
+    let pid = spawn.spawn().unwrap().pid;
     drop(far);
     assert!(readable(near.as_fd(), Some(Duration::from_secs(20))).unwrap());
     recv_with_fd(near.as_fd(), &mut [0; 8], Wait::No).unwrap();

@@ -23,8 +23,10 @@ const SLOTS_AT: usize = HEADER;
 const MOUNTS_AT: usize = SLOTS_AT + SLOTS * WORDS_PER_SLOT;
 const ROWS_AT: usize = MOUNTS_AT + MOUNTS * WORDS_PER_MOUNT;
 
+const OWNERS_AT: usize = ROWS_AT + ROWS * SLOTS;
+
 /// Length of the page in words.
-pub const WORDS: usize = ROWS_AT + ROWS * SLOTS;
+pub const WORDS: usize = OWNERS_AT + ROWS;
 
 /// What a slot is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +99,23 @@ impl<'a> Board<'a> {
         (row < ROWS).then(|| Row { counts: &self.words[at..at + SLOTS] })
     }
 
-    /// Takes a dead front-door process's share off all slots and clears its row.
+    /// The process that was given a row; `None` where the row is free.
+    #[must_use]
+    pub fn row_owner(&self, row: usize) -> Option<u32> {
+        let owner = self.words[OWNERS_AT..].get(row)?.load(SeqCst);
+        u32::try_from(owner).ok().filter(|pid| *pid != 0)
+    }
+
+    /// Notes which process has a row, for a manager that takes over from this one. The manager's alone.
+    pub fn set_row_owner(&self, row: usize, pid: u32) {
+        if let Some(owner) = self.words[OWNERS_AT..].get(row) {
+            owner.store(pid.into(), SeqCst);
+        }
+    }
+
+    /// Takes a dead front-door process's share off all slots, and clears and frees its row.
     pub fn forget_row(&self, row: usize) {
+        self.set_row_owner(row, 0);
         let Some(row) = self.row(row) else { return };
         for (index, share) in row.counts.iter().enumerate() {
             let left = share.swap(0, SeqCst);
@@ -280,7 +297,10 @@ mod tests {
         let (dead, alive) = (board.row(0), board.row(1));
         let _lost = [Claim::take(board, dead, 0), Claim::take(board, dead, 0)];
         let kept = Claim::take(board, alive, 0).unwrap();
+        board.set_row_owner(0, 77);
+        assert_eq!((board.row_owner(0), board.row_owner(1)), (Some(77), None));
         board.forget_row(0);
+        assert_eq!(board.row_owner(0), None);
         assert_eq!(board.slot(0).unwrap().count(), 1);
         kept.release(board, alive);
         assert_eq!(board.slot(0).unwrap().count(), 0);

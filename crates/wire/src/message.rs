@@ -137,7 +137,7 @@ pub struct GroupSpec {
     pub server: u32,
     /// Worker processes of each pair, at least 1.
     pub processes: u32,
-    /// Threads of each worker, at least 1.
+    /// Threads of each worker; 0 where it runs scripts and no requests.
     pub threads: u32,
     /// What `wsgi.multiprocess` says.
     pub multiprocess: bool,
@@ -145,8 +145,6 @@ pub struct GroupSpec {
     pub python: String,
     /// Folders to add with `site.addsitedir` and move to the front, in this order.
     pub python_path: Vec<String>,
-    /// `PYTHON_EGG_CACHE`.
-    pub python_eggs: Option<String>,
     /// Whose rights the workers have; `None` when the server does not run as root.
     pub identity: Option<Identity>,
     /// The working folder.
@@ -175,6 +173,78 @@ pub struct GroupSpec {
     pub listen_backlog: u32,
     /// What its workers report to a receiver, if they do.
     pub telemetry: Option<TelemetrySpec>,
+    /// The folder that is the workers' root; paths of scripts begin behind it.
+    pub chroot: Option<String>,
+    /// What the system grants each worker.
+    pub limits: Limits,
+    /// Sizes of the buffers of connections.
+    pub buffers: Buffers,
+    /// Whether the application may ask for the server's scoreboard.
+    pub server_metrics: bool,
+}
+
+impl GroupSpec {
+    /// A group of one worker with one thread and no limits, run by `python`.
+    #[must_use]
+    pub fn new(name: impl Into<String>, python: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            server: 0,
+            processes: 1,
+            threads: 1,
+            multiprocess: false,
+            python: python.into(),
+            python_path: Vec::new(),
+            identity: None,
+            home: None,
+            umask: None,
+            display_name: None,
+            env: Vec::new(),
+            locale: None,
+            warmup: Vec::new(),
+            restrict_stdout: false,
+            restrict_stdin: false,
+            maximum_requests: 0,
+            timeouts: Timeouts::default(),
+            listen_backlog: 100,
+            chroot: None,
+            limits: Limits::default(),
+            buffers: Buffers::default(),
+            server_metrics: false,
+            telemetry: None,
+            fold_case: false,
+        }
+    }
+
+    /// Whether the workers run scripts of their own and no requests.
+    #[must_use]
+    pub fn is_service(&self) -> bool {
+        self.threads == 0
+    }
+}
+
+/// What the system grants a worker; 0 means no limit but the server's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Processor time in seconds.
+    pub cpu_seconds: u64,
+    /// The scheduling priority, where it shall be another.
+    pub priority: Option<i32>,
+    /// Memory for data in bytes.
+    pub memory: u64,
+    /// Virtual memory in bytes.
+    pub virtual_memory: u64,
+    /// The stack of each thread that runs requests, in bytes.
+    pub stack: u64,
+}
+
+/// The least sizes of a connection's buffers in bytes; 0 means the system's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Buffers {
+    /// From the front door to the worker.
+    pub receive: u64,
+    /// From the worker to the front door.
+    pub send: u64,
 }
 
 /// What workers report to a receiver of telemetry.
@@ -211,6 +281,14 @@ pub struct Timeouts {
     pub socket: u64,
     /// How long to wait for room in the backlog.
     pub connect: u64,
+    /// How long a request may go on that was interrupted because it had run too long.
+    pub interrupt: u64,
+    /// How long no thread may get Python's lock.
+    pub deadlock: u64,
+    /// How long a worker is kept that has nothing to do.
+    pub inactivity: u64,
+    /// [`Self::graceful`] for a worker that was asked to go by a signal.
+    pub eviction: u64,
 }
 
 impl Timeouts {
@@ -313,6 +391,8 @@ pub enum AcquireReply {
     },
     /// No process group of that name.
     UnknownGroup,
+    /// The group's workers run scripts of their own and no requests.
+    NoThreads,
     /// No slot or mount number is left on the board.
     Full,
     /// The manager is stopping.
@@ -336,6 +416,8 @@ pub struct Mounted {
     pub backlog: u32,
     /// The group's times.
     pub timeouts: Timeouts,
+    /// Sizes of the connections' buffers.
+    pub buffers: Buffers,
 }
 
 /// Answer to [`Door::Inquire`].
@@ -383,16 +465,62 @@ pub enum Rein {
     },
     /// Finish what is begun or queued, then call the shutdown hooks and exit with status 0. No request
     /// will be sent any more.
-    Stop,
+    Stop(StopReason),
     /// Write the Python stack of every thread to standard error.
     DumpStacks,
-    /// Raise `mod_wsgi.RequestTimeout` in the thread that runs this request, if one still does.
+    /// Raise `mod_wsgi.RequestTimeout` in the thread that runs this request, if it still does.
     Interrupt {
         /// The connection's number.
         connection: u32,
-        /// The request's sequence on that connection.
+        /// The request's sequence on it.
         seq: u32,
     },
+    /// Take Python's lock and say so on the status page.
+    Beat,
+}
+
+/// Why a worker is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StopReason {
+    /// The server stops, or its configuration has no place for the worker any more.
+    Shutdown,
+    /// Somebody has asked the worker itself, by SIGUSR1.
+    Eviction,
+    /// It has served maximum-requests.
+    MaximumRequests,
+    /// It has run for restart-interval.
+    RestartInterval,
+    /// It had nothing to do for inactivity-timeout.
+    InactivityTimeout,
+    /// A request has run too long.
+    RequestTimeout,
+    /// It was not loaded in time.
+    StartupTimeout,
+    /// Python was kept from running for deadlock-timeout.
+    DeadlockTimeout,
+    /// It has used cpu-time-limit.
+    CpuTimeLimit,
+    /// A script has changed.
+    ScriptReload,
+}
+
+impl StopReason {
+    /// The word for it in mod_wsgi's events.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shutdown => "shutdown_signal",
+            Self::Eviction => "eviction_signal",
+            Self::MaximumRequests => "maximum_requests",
+            Self::RestartInterval => "restart_interval",
+            Self::InactivityTimeout => "inactivity_timeout",
+            Self::RequestTimeout => "request_timeout",
+            Self::StartupTimeout => "startup_timeout",
+            Self::DeadlockTimeout => "deadlock_timeout",
+            Self::CpuTimeLimit => "cpu_time_limit",
+            Self::ScriptReload => "script_reload",
+        }
+    }
 }
 
 /// What a worker is.
@@ -451,6 +579,8 @@ pub enum Bit {
         /// Its modification time.
         mtime: u64,
     },
+    /// The worker was told to stop by a signal: it finishes what it has and exits.
+    Leaving,
     /// Replace me, then stop me.
     Retire {
         /// Why.
@@ -474,6 +604,8 @@ pub enum RetireReason {
     LoadAgain,
     /// The application asked for it (SIGUSR1 from outside, or its own signal).
     Asked,
+    /// It has used cpu-time-limit.
+    CpuTime,
 }
 
 #[cfg(test)]

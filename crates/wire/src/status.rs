@@ -14,8 +14,18 @@ pub const LINE: usize = 240;
 const LINE_WORDS: usize = LINE / 8;
 const WORDS_PER_THREAD: usize = 2 + LINE_WORDS;
 
+/// Behind the threads: when Python's lock was had last, and when there was something to do last.
+const BEAT_AT: usize = THREADS * WORDS_PER_THREAD;
+const ACTIVE_AT: usize = BEAT_AT + 1;
+
 /// Length of the page in words.
-pub const WORDS: usize = THREADS * WORDS_PER_THREAD;
+pub const WORDS: usize = ACTIVE_AT + 1;
+
+/// How often a worker takes Python's lock when `deadlock` milliseconds without it are too long; `None` where that is 0.
+#[must_use]
+pub fn beat_interval_ms(deadlock: u64) -> Option<u64> {
+    (deadlock > 0).then(|| (deadlock / 10).clamp(100, 10_000))
+}
 
 /// What a thread has begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +107,28 @@ impl<'a> StatusPage<'a> {
         Some(Begun { connection: (request >> 32) as u32, seq: request as u32, since_ns, line })
     }
 
+    /// Notes that Python's lock was had at `now_ns`.
+    pub fn beat(&self, now_ns: u64) {
+        self.words[BEAT_AT].store(now_ns, Ordering::Release);
+    }
+
+    /// When Python's lock was had last, in nanoseconds of `CLOCK_MONOTONIC`; 0 before it was.
+    #[must_use]
+    pub fn last_beat(&self) -> u64 {
+        self.words[BEAT_AT].load(Ordering::Acquire)
+    }
+
+    /// Notes that there was something to do at `now_ns`.
+    pub fn be_active(&self, now_ns: u64) {
+        self.words[ACTIVE_AT].store(now_ns, Ordering::Release);
+    }
+
+    /// When there was something to do last, in nanoseconds of `CLOCK_MONOTONIC`; 0 before there was.
+    #[must_use]
+    pub fn last_active(&self) -> u64 {
+        self.words[ACTIVE_AT].load(Ordering::Acquire)
+    }
+
     /// Everything that is begun and not ended.
     #[must_use]
     pub fn all(&self) -> Vec<Begun> {
@@ -124,6 +156,18 @@ mod tests {
         assert_eq!(page.read(2), None);
         page.begin(2, 7, 10, 1235, &[b"GET /"]);
         assert_eq!(page.read(2).unwrap().line, "GET /");
+    }
+
+    #[test]
+    fn signs_of_life_stand_beside_the_threads() {
+        let words = page();
+        let page = StatusPage::new(&words).unwrap();
+        page.begin(THREADS - 1, 1, 1, 1, &[&[b'x'; 1000]]);
+        assert_eq!((page.last_beat(), page.last_active()), (0, 0));
+        page.beat(5);
+        page.be_active(6);
+        assert_eq!((page.last_beat(), page.last_active()), (5, 6));
+        assert_eq!((beat_interval_ms(0), beat_interval_ms(300_000)), (None, Some(10_000)));
     }
 
     #[test]

@@ -96,6 +96,12 @@ impl Connection {
         sockets::send_with_fd(self.socket.as_fd(), bytes, file)
     }
 
+    /// Whether the front door sends nothing more. Not before what this thread has stored is visible to all.
+    pub(crate) fn is_ended_by_front_door(&self) -> bool {
+        std::sync::atomic::fence(Ordering::SeqCst);
+        sockets::is_half_closed(self.socket.as_fd()).unwrap_or(true)
+    }
+
     /// Whether bytes wait in the socket.
     pub(crate) fn has_input(&self) -> bool {
         let readable = sockets::readable(self.socket.as_fd(), Some(Duration::ZERO));

@@ -13,7 +13,6 @@ use pinion_wire::frame;
 use pinion_wire::message::{self, Rein};
 
 use crate::connection::Connection;
-use crate::interrupt;
 use crate::worker::{Stage, Worker};
 
 /// The signal at whose arrival faulthandler writes all stacks.
@@ -49,12 +48,16 @@ fn obey(worker: &'static Worker, rein: Rein, descriptor: Option<OwnedFd>) {
                 serve(worker, Connection::new(connection, socket));
             }
         }
-        Rein::Stop => stop(worker),
-        Rein::Interrupt { connection, seq } => interrupt::raise_soon(worker, connection, seq),
+        Rein::Stop(reason) => {
+            worker.note_reason(reason);
+            stop(worker);
+        }
         Rein::DumpStacks => {
             // SAFETY: raise takes any number; faulthandler's handler is made for being called anywhere.
             unsafe { libc::raise(dump_signal()) };
         }
+        Rein::Interrupt { connection, seq } => worker.monitor.interrupt((connection, seq)),
+        Rein::Beat => worker.monitor.beat(),
         Rein::Start(_) => worker.log(3, "the manager sent a second start message"),
     }
 }
@@ -79,6 +82,10 @@ fn stop(worker: &Worker) {
     if worker.stage() == Stage::Loading {
         // Nothing was served yet, and the application may hang in its imports.
         leave(0);
+    }
+    if worker.spec.group.is_service() {
+        // Its script runs in the main thread: the manager's SIGTERM ends that.
+        return;
     }
     worker.advance(Stage::Stopping);
 }

@@ -16,6 +16,9 @@ use pinion_wire::frame::FrameError;
 use crate::connection::{Connection, Received};
 use crate::worker::{Stage, Worker};
 
+/// A front door lets a request wait for longer than this, in nanoseconds, before it takes it back.
+const LONG_NS: u64 = 500_000_000;
+
 /// A request that was received.
 pub(crate) struct Job {
     /// Where it came from. This thread owns its turn.
@@ -75,12 +78,19 @@ impl Desk {
         self.thread
     }
 
-    /// Notes in the status page that a request begins.
-    pub(crate) fn begin(&self, job: &Job, line: &[&[u8]]) {
-        if let Some(status) = self.worker.status() {
-            let now = clock::monotonic_ns();
-            status.begin(self.thread, job.connection.number, job.seq, now, line);
+    /// Notes in the status page that a request begins; false when the front door has given it to somebody else
+    /// meanwhile, as it may with one that has waited for long.
+    pub(crate) fn begin(&self, job: &Job, queued_ns: u64, line: &[&[u8]]) -> bool {
+        let Some(status) = self.worker.status() else { return true };
+        let now = clock::monotonic_ns();
+        status.begin(self.thread, job.connection.number, job.seq, now, line);
+        // The front door first ends its side and then asks whether the request has begun, so one of the two sees the other.
+        let taken_back =
+            now.saturating_sub(queued_ns) > LONG_NS && job.connection.is_ended_by_front_door();
+        if taken_back {
+            status.end(self.thread);
         }
+        !taken_back
     }
 
     /// Empty memory for a request's frames.

@@ -26,24 +26,21 @@ pub(crate) fn is_timeout(py: Python<'_>, error: &PyErr) -> bool {
     CLASS.get(py).is_some_and(|class| error.matches(py, class).unwrap_or(false))
 }
 
-/// Raises [`class`] in the thread that runs request `seq` of connection number `connection`; false when none runs it.
+/// Raises [`class`] in the thread that runs request `seq` of connection number `connection`; returns the thread's
+/// number, from 1, if one runs it.
 ///
 /// The thread sees it at its next bytecode: not while it waits inside C code.
-pub(crate) fn raise(py: Python<'_>, worker: &Worker, connection: u32, seq: u32) -> PyResult<bool> {
+pub(crate) fn raise(
+    py: Python<'_>,
+    worker: &Worker,
+    connection: u32,
+    seq: u32,
+) -> PyResult<Option<usize>> {
     let class = class(py)?;
-    let Some(thread) = worker.posts.thread_of(connection, seq) else { return Ok(false) };
+    let Some((place, thread)) = worker.posts.thread_of(connection, seq) else { return Ok(None) };
     // SAFETY: the GIL is held, and the class lives as long as the process.
     let found = unsafe { ffi::PyThreadState_SetAsyncExc(thread, class.as_ptr()) };
-    Ok(found == 1)
-}
-
-/// As [`raise`], from a thread that must not wait for Python.
-pub(crate) fn raise_soon(worker: &'static Worker, connection: u32, seq: u32) {
-    let builder = std::thread::Builder::new().name("pinion-interrupt".to_owned());
-    // Without a thread, the request goes on as if it had no such limit: the manager has others.
-    let _ = builder.spawn(move || {
-        Python::try_attach(|py| raise(py, worker, connection, seq));
-    });
+    Ok((found == 1).then_some(place + 1))
 }
 
 /// Takes back what [`raise`] asked of the calling thread and the thread has not seen yet: its request is over.

@@ -33,6 +33,7 @@ mod load;
 mod measure;
 mod metrics;
 mod module;
+mod monitor;
 mod posts;
 mod report;
 mod request;

@@ -1,13 +1,15 @@
 //! Getting ready: the scripts that the manager names are loaded, and warm-up requests answered.
 
 use pinion_wire::message::{Bit, StartMount};
+use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 
-use crate::request::stop_child;
-use crate::scripts::{Found, modified};
+use crate::request::{lead, stop_child};
+use crate::scripts::{Found, execute_alone, modified};
 use crate::serve;
 use crate::telemetry;
 use crate::text::shorten;
+use crate::trouble;
 use crate::worker::{Stage, Worker};
 
 /// Loads, warms up, and tells the manager how that went; false when the worker is of no use.
@@ -21,13 +23,39 @@ pub(crate) fn load(py: Python<'_>, worker: &'static Worker) -> PyResult<bool> {
             return Ok(false);
         }
     }
+    be_ready(py, worker)?;
+    Ok(true)
+}
+
+fn be_ready(py: Python<'_>, worker: &Worker) -> PyResult<()> {
     let info = py.import("sys")?.getattr("version_info")?;
     let part = |index: usize| -> PyResult<u8> { info.get_item(index)?.extract() };
     let python = format!("{}.{}.{}", part(0)?, part(1)?, part(2)?);
     let bit = Bit::Ready { python, loaded: worker.scripts.loaded() };
     worker.advance(Stage::Serving);
     py.detach(|| worker.tell(&bit));
-    Ok(true)
+    Ok(())
+}
+
+/// Runs the scripts of a worker that serves no requests. One that fails is logged, and the next one runs; one that raises
+/// SystemExit ends them all.
+pub(crate) fn run_scripts(py: Python<'_>, worker: &Worker) -> PyResult<()> {
+    be_ready(py, worker)?;
+    for mount in &worker.spec.mounts {
+        let ran = execute_alone(py, &mount.script);
+        stop_child(py, ran.as_ref().err());
+        match ran {
+            Err(error) if error.is_instance_of::<PySystemExit>(py) => break,
+            Err(error) => {
+                let text = trouble::traceback(py, &error);
+                let path = mount.script.escape_ascii();
+                let what = lead(&format!("Exception occurred processing WSGI script '{path}'."));
+                py.detach(|| worker.log(3, &format!("{what}\n{text}")));
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Loads one mount and warms it up; what to tell the manager when that fails and matters.

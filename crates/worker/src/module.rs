@@ -19,10 +19,9 @@ mod _pinion {
     use super::{AsRawFd, PyRuntimeError, apache, started};
     use crate::exchange::{self, Place};
     use crate::streams::Wrapper;
-    use crate::worker::Stage;
     use crate::{
-        control, environ, events, fork, interrupt, load as loading, report, serve as serving,
-        worker,
+        control, environ, events, fork, interrupt, load as loading, monitor, report,
+        serve as serving, worker,
     };
 
     #[pymodule_export]
@@ -48,6 +47,7 @@ mod _pinion {
         settings.set_item("application_group", &worker.spec.application_group)?;
         settings.set_item("processes", group.processes)?;
         settings.set_item("threads", group.threads)?;
+        settings.set_item("stack_size", group.limits.stack)?;
         settings.set_item("restrict_stdin", group.restrict_stdin)?;
         settings.set_item("restrict_stdout", group.restrict_stdout)?;
         settings.set_item("version", environ::VERSION)?;
@@ -64,6 +64,12 @@ mod _pinion {
     #[pyfunction]
     fn listen() -> PyResult<()> {
         Ok(control::start(started()?)?)
+    }
+
+    /// Takes Python's lock now and then from now on.
+    #[pyfunction]
+    fn watch() -> PyResult<()> {
+        Ok(monitor::start(started()?)?)
     }
 
     /// Loads the scripts and warms up; false when the worker is of no use.
@@ -86,9 +92,16 @@ mod _pinion {
 
     /// Stops: finishes what is begun, and then [`wait`] returns.
     #[pyfunction]
-    fn stop() -> PyResult<()> {
-        started()?.advance(Stage::Stopping);
+    fn stop(py: Python<'_>) -> PyResult<()> {
+        let worker = started()?;
+        py.detach(|| worker.leave());
         Ok(())
+    }
+
+    /// Why this process is stopped, in the words of mod_wsgi's events.
+    #[pyfunction]
+    fn stop_reason() -> PyResult<&'static str> {
+        Ok(started()?.reason().as_str())
     }
 
     /// Asks the manager for a replacement.
@@ -97,6 +110,20 @@ mod _pinion {
         let worker = started()?;
         py.detach(|| worker.retire(RetireReason::Asked));
         Ok(())
+    }
+
+    /// Asks the manager for a replacement because cpu-time-limit is used up.
+    #[pyfunction]
+    fn exhaust(py: Python<'_>) -> PyResult<()> {
+        let worker = started()?;
+        py.detach(|| worker.retire(RetireReason::CpuTime));
+        Ok(())
+    }
+
+    /// Runs the scripts of a worker that serves no requests, one after the other.
+    #[pyfunction]
+    fn run_scripts(py: Python<'_>) -> PyResult<()> {
+        loading::run_scripts(py, started()?)
     }
 
     /// The class `mod_wsgi.RequestTimeout`.
@@ -202,7 +229,7 @@ fn wait(py: Python<'_>, worker: &Worker) -> PyResult<()> {
     }
     worker.advance(Stage::Ended);
     // A thread may have begun just before; those that come later see the end and let go.
-    while !worker.is_idle() {
+    while !worker.is_idle() || worker.monitor.is_attaching() {
         py.detach(|| worker.sleep(Some(Duration::from_millis(20))));
     }
     if let Some(reporter) = reporter {

@@ -65,14 +65,15 @@ impl Posts {
         drop(ended);
     }
 
-    /// The thread that runs request `seq` of connection number `connection`. It will be interrupted.
-    pub(crate) fn thread_of(&self, connection: u32, seq: u32) -> Option<c_long> {
+    /// The place and Python's number of the thread that runs request `seq` of connection number `connection`. It will
+    /// be interrupted.
+    pub(crate) fn thread_of(&self, connection: u32, seq: u32) -> Option<(usize, c_long)> {
         let runs = |post: &&Post| {
             post.running().as_ref().is_some_and(|exchange| exchange.is(connection, seq))
         };
-        let post = self.0.iter().find(runs)?;
+        let (place, post) = self.0.iter().enumerate().find(|(_, post)| runs(post))?;
         post.interrupted.store(true, Ordering::Relaxed);
-        Some(post.thread.load(Ordering::Relaxed))
+        Some((place, post.thread.load(Ordering::Relaxed)))
     }
 
     /// The requests that run now.

@@ -237,7 +237,12 @@ fn report(py: Python<'_>, path: &[u8], exchange: &Exchange, error: &PyErr) -> En
         return End::BodyFailed;
     }
     if interrupt::is_timeout(py, error) {
-        exchange.log(py, INFO, "Request interrupted by RequestTimeout; thread recovered.");
+        let what = if exchange.response(py, |response| response.is_head_gone()) {
+            "Request interrupted by RequestTimeout after headers sent; response truncated."
+        } else {
+            "Request interrupted by RequestTimeout; thread recovered."
+        };
+        exchange.log(py, INFO, what);
         return End::Interrupted;
     }
     let what = if error.is_instance_of::<PySystemExit>(py) {

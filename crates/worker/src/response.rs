@@ -48,6 +48,11 @@ impl Response {
         self.code != 0
     }
 
+    /// Whether the head is on its way.
+    pub(crate) fn is_head_gone(&self) -> bool {
+        self.is_started() && self.head.is_none()
+    }
+
     /// The status code, 0 when there is none.
     pub(crate) fn code(&self) -> u16 {
         self.code
@@ -117,7 +122,9 @@ impl Response {
                 }
                 Err(_) => End::Failed,
             },
-            End::Failed if self.rules.fail() == Failure::TooLate => End::Complete,
+            End::Failed | End::Interrupted if self.rules.fail() == Failure::TooLate => {
+                End::Complete
+            }
             other => other,
         };
         frame::push(&mut self.frames, Kind::End, end as u16, self.seq, &[]);

@@ -181,6 +181,11 @@ fn load(py: Python<'_>, path: &[u8], name: &[u8]) -> Result<Arc<Script>, Failed>
     }
 }
 
+/// Runs a script that nobody asks for anything, under mod_wsgi's name for it.
+pub(crate) fn execute_alone(py: Python<'_>, path: &[u8]) -> PyResult<Py<PyDict>> {
+    execute(py, path, path, modified(path))
+}
+
 /// Runs a script in a module of its own. No frame of ours appears in its tracebacks.
 fn execute(py: Python<'_>, path: &[u8], name: &[u8], mtime: u64) -> PyResult<Py<PyDict>> {
     let file = OsStr::from_bytes(path);

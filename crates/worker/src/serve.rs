@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pinion_wire::Header;
 use pinion_wire::answer::End;
-use pinion_wire::frame::REQUEST_MAY_RELOAD;
+use pinion_wire::frame::{REQUEST_IS_NO_ACTIVITY, REQUEST_MAY_RELOAD};
 use pinion_wire::request::{BodyLength, RequestRef, RequestWriter, Target};
 use pyo3::prelude::*;
 
@@ -55,11 +55,15 @@ fn run(py: Python<'_>, worker: &Worker, maker: &Maker, desk: &mut Desk, job: Job
                 memory,
             );
             let mut watch = None;
-            let end = if worker.is_expired(request.queued_ns) {
+            let shown = [line.method, b" ", line.mount, line.path];
+            let end = if worker.is_expired(request.queued_ns)
+                || !desk.begin(&job, request.queued_ns, &shown)
+            {
                 End::Expired
             } else {
-                desk.begin(&job, &[line.method, b" ", line.mount, line.path]);
                 worker.posts.begin(desk.thread(), &exchange);
+                let is_activity = job.flags & REQUEST_IS_NO_ACTIVITY == 0;
+                let _active = is_activity.then(|| Active::new(worker));
                 if job.is_call {
                     call::run(py, worker, maker, &request, &exchange)
                 } else {
@@ -120,7 +124,23 @@ fn meant_for<'a>(worker: &Worker, request: RequestRef<'a>) -> Result<RequestRef<
     ))
 }
 
-/// What of a request is told to people.
+/// A request that shows that the worker is needed, from its beginning to its end.
+struct Active<'a>(&'a Worker);
+
+impl<'a> Active<'a> {
+    fn new(worker: &'a Worker) -> Self {
+        worker.be_active();
+        Self(worker)
+    }
+}
+
+impl Drop for Active<'_> {
+    fn drop(&mut self) {
+        self.0.be_active();
+    }
+}
+
+/// What of a request is of interest beside the application.
 #[derive(Default)]
 struct RequestLine<'a> {
     method: &'a [u8],

@@ -111,7 +111,7 @@ impl Reporter {
     pub(crate) fn stopping(&self, worker: &Worker) {
         let mut datagram = self.datagram(Kind::Stopping);
         self.identify(&mut datagram);
-        datagram.text(Field::ShutdownReason, worker.shutdown_reason().as_bytes());
+        datagram.text(Field::ShutdownReason, worker.reason().as_str().as_bytes());
         let active = worker.metrics.state().ledger.active();
         datagram.count(Field::ActiveRequestsAtDecision, active as u64);
         self.send(worker, &datagram);
@@ -124,7 +124,7 @@ impl Reporter {
         let state = worker.metrics.state();
         let (active, ended) = (state.ledger.active(), state.ledger.ended().sum());
         drop(state);
-        datagram.text(Field::ShutdownReason, worker.shutdown_reason().as_bytes());
+        datagram.text(Field::ShutdownReason, worker.reason().as_str().as_bytes());
         datagram.number(Field::ProcessUptime, self.started.elapsed().as_secs_f64());
         datagram.count(Field::LifetimeRequestCount, ended);
         datagram.count(Field::ActiveRequestsAtExit, active as u64);

@@ -12,11 +12,12 @@ use pinion_unix::epoll::Epoll;
 use pinion_unix::shared::SharedWords;
 use pinion_unix::sockets::{self, Wait};
 use pinion_unix::{clock, inherited};
-use pinion_wire::message::{self, Bit, Rein, RetireReason, StartSpec};
+use pinion_wire::message::{self, Bit, Rein, RetireReason, StartSpec, StopReason};
 use pinion_wire::status::{self, StatusPage};
 
 use crate::connection::Connection;
 use crate::metrics::Metrics;
+use crate::monitor::Monitor;
 use crate::posts::Posts;
 use crate::scripts::Scripts;
 use crate::telemetry::Reporter;
@@ -89,6 +90,9 @@ pub(crate) struct Worker {
     started: SystemTime,
     served: AtomicU64,
     retired: AtomicBool,
+    reason: Mutex<StopReason>,
+    /// The thread that takes Python's lock now and then.
+    pub(crate) monitor: Monitor,
 }
 
 static WORKER: OnceLock<Worker> = OnceLock::new();
@@ -125,6 +129,8 @@ pub(crate) fn start() -> Result<&'static Worker, StartError> {
         started: SystemTime::now(),
         served: AtomicU64::new(0),
         retired: AtomicBool::new(false),
+        reason: Mutex::new(StopReason::Shutdown),
+        monitor: Monitor::default(),
     };
     WORKER.set(worker).map_err(|_| StartError::Twice)?;
     WORKER.get().ok_or(StartError::NoStart)
@@ -220,14 +226,22 @@ impl Worker {
         }
     }
 
-    /// Why it ends, in mod_wsgi's words.
-    pub(crate) fn shutdown_reason(&self) -> &'static str {
-        let maximum = self.spec.group.maximum_requests;
-        if maximum > 0 && self.served.load(Ordering::Relaxed) >= maximum {
-            "maximum_requests"
-        } else {
-            "shutdown_signal"
+    /// Notes why the manager stops this worker.
+    pub(crate) fn note_reason(&self, reason: StopReason) {
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+
+    /// Why this worker stops.
+    pub(crate) fn reason(&self) -> StopReason {
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the manager that a signal has asked this worker to stop, and stops.
+    pub(crate) fn leave(&self) {
+        if self.stage() < Stage::Stopping {
+            self.tell(&Bit::Leaving);
         }
+        self.advance(Stage::Stopping);
     }
 
     /// Counts a request, and asks to be replaced when there were enough.
@@ -286,6 +300,15 @@ impl Worker {
         match self.spec.group.timeouts.graceful {
             0 => Duration::from_millis(LONGEST),
             graceful => Duration::from_millis(graceful.min(LONGEST)),
+        }
+    }
+
+    /// Notes that there is something to do, where a worker without anything is not kept.
+    pub(crate) fn be_active(&self) {
+        if self.spec.group.timeouts.inactivity > 0
+            && let Some(page) = self.status()
+        {
+            page.be_active(clock::monotonic_ns());
         }
     }
 

@@ -115,7 +115,7 @@ impl Apache {
             .descriptor(descriptors::CONTROL, theirs.as_fd())
             .descriptor(descriptors::DOOR, self.far.as_fd())
             .descriptor(descriptors::BOARD, self.board.fd());
-        self.manager = spawn.spawn().unwrap();
+        self.manager = spawn.spawn().unwrap().pid;
         self.control = Some(control);
     }
 
@@ -304,28 +304,11 @@ fn settings(folder: &std::path::Path) -> Settings {
         servers: vec![ServerLog { name: "localhost".into(), log: 0, level: 4 }],
         logs: 1,
         groups: vec![GroupSpec {
-            name: "app".into(),
-            server: 0,
             processes: 2,
-            threads: 1,
             multiprocess: true,
-            python: "/usr/bin/python3".into(),
-            python_path: Vec::new(),
-            python_eggs: None,
-            identity: None,
-            home: None,
-            umask: None,
-            display_name: None,
             env,
-            locale: None,
-            warmup: Vec::new(),
-            restrict_stdout: false,
-            restrict_stdin: false,
-            fold_case: false,
-            maximum_requests: 0,
             timeouts: Timeouts { shutdown: 3_000, ..Timeouts::default() },
-            listen_backlog: 100,
-            telemetry: None,
+            ..GroupSpec::new("app", "/usr/bin/python3")
         }],
         preload: Vec::new(),
         library,

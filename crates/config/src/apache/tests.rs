@@ -48,7 +48,7 @@ fn a_whole_server_is_read_with_what_it_includes() {
     assert_eq!(reading.wsgi_module.as_deref(), Some(Path::new("/usr/lib/mod_wsgi.so")));
     let config = &reading.config;
     let [group] = &config.groups[..] else { panic!("{:?}", config.groups) };
-    assert_eq!((group.value.name.as_str(), group.value.threads.get()), ("shop", 3));
+    assert_eq!((group.value.name.as_str(), group.value.threads), ("shop", 3));
     assert_eq!(group.place, Place::new("/etc/apache2/sites-enabled/shop.conf", 3));
     let [alias] = &config.aliases[..] else { panic!("{:?}", config.aliases) };
     assert_eq!((alias.value.target.as_str(), alias.vhost), ("/srv/shop/shop.wsgi", VhostId(1)));

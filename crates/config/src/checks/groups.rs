@@ -9,7 +9,7 @@ use crate::codes::Code;
 use crate::env_file;
 use crate::files::FileKind;
 use crate::finding::Place;
-use crate::group::DaemonGroup;
+use crate::group::{DaemonGroup, ScriptOwner};
 use crate::model::GroupDefinition;
 use crate::python_home::{self, HomeError, PythonHome, Version, library_versions};
 
@@ -47,6 +47,7 @@ impl Checker<'_> {
         for path in &group.env_files {
             self.env_file(path, place);
         }
+        self.owners(group, place);
         let who = match self.identity(group) {
             Ok(who) => who,
             Err((code, value, problem)) => {
@@ -66,6 +67,23 @@ impl Checker<'_> {
         }
         if let Some(eggs) = &group.python_eggs {
             self.eggs(eggs, &who, &daemon(option("python-eggs", eggs), place));
+        }
+    }
+
+    /// The accounts that a group names without running as them.
+    fn owners(&mut self, group: &DaemonGroup, place: &Place) {
+        let user = |option, who| (self.accounts.user(who).is_some(), format!("{option}={who}"));
+        let socket = group.socket_user.as_ref().map(|who| user("socket-user", who));
+        let script = group.script_owner.as_ref().map(|owner| match owner {
+            ScriptOwner::User(who) => user("script-user", who),
+            ScriptOwner::Group(who) => {
+                (self.accounts.group(who).is_some(), format!("script-group={who}"))
+            }
+        });
+        for (_, value) in [socket, script].into_iter().flatten().filter(|(known, _)| !known) {
+            let subject = daemon(value, place);
+            let hint = "name an account that exists";
+            self.find(Code::UserUnknown, &subject, "the system does not know it", hint);
         }
     }
 

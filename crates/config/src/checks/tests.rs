@@ -236,6 +236,14 @@ fn names_and_accounts_are_checked() {
     );
     for (line, start) in [
         ("WSGIDaemonProcess a user=nobody", "PIN0109: a.conf:1: WSGIDaemonProcess user=nobody:"),
+        (
+            "WSGIDaemonProcess a socket-user=nobody-here",
+            "PIN0109: a.conf:1: WSGIDaemonProcess socket-user=nobody-here:",
+        ),
+        (
+            "WSGIDaemonProcess a script-group=none-here",
+            "PIN0109: a.conf:1: WSGIDaemonProcess script-group=none-here:",
+        ),
         ("WSGIDaemonProcess a group=#7", "PIN0109: a.conf:1: WSGIDaemonProcess group=#7:"),
         (
             "WSGIDaemonProcess a supplementary-groups=shop,x",

@@ -69,7 +69,7 @@ pub(super) fn python(
         let groups = identity.groups.clone();
         spawn.credentials(Credentials { uid: identity.uid, gid: identity.gid, groups });
     }
-    let pid = spawn.spawn()?;
+    let pid = spawn.spawn()?.pid;
     let cause = wait(pid, patience)?;
     Ok(Ended { cause, output: text(&mut stdout), errors: text(&mut stderr) })
 }

@@ -81,6 +81,7 @@ impl<'a> Stage<'a> {
             repeatable: false,
             script_mtime: None,
             patience: PATIENCE,
+            reload_patience: PATIENCE,
             alone: false,
         };
         let mut client = Recorder::new(Instant::now() + PATIENCE);

@@ -21,7 +21,8 @@ use pinion_wire::{
     board::{self, Board, SlotState, SlotView},
     frame::{self, REQUEST_MAY_RELOAD},
     message::{
-        self, AcquireReply, Death, Door as Ask, HelloReply, InquireReply, Mounted, Timeouts,
+        self, AcquireReply, Buffers, Death, Door as Ask, HelloReply, InquireReply, Mounted,
+        Timeouts,
     },
     request::{BodyLength, RequestWriter, Target},
 };
@@ -152,6 +153,7 @@ fn manage(
                     threads: 5,
                     backlog: 10,
                     timeouts,
+                    buffers: Buffers::default(),
                 };
                 reply(message::encode(&AcquireReply::Mounted(mounted)).unwrap());
             }
@@ -268,6 +270,7 @@ fn serve_with(stage: &Stage, repeatable: bool, flags: u16, notes: &mut Notes) ->
         script_mtime: Some(5),
         patience: Duration::from_secs(20),
         alone: true,
+        reload_patience: Duration::from_millis(300),
     };
     let outcome = stage.front.serve(request, notes);
     for slot in 0..2 {

@@ -2,8 +2,9 @@
 
 use std::{os::fd::AsFd, path::Path};
 
+use pinion_config::Code;
 use pinion_unix::{
-    process as processes,
+    process::{self as processes, Limit, NotSet},
     signals::Signal,
     sockets::{self, Wait},
 };
@@ -16,7 +17,7 @@ use pinion_wire::{
 use serde::Serialize;
 
 use super::{Shell, Source, process::Process};
-use crate::state::{Action, ChildId, EndSignal, Event, Order, WaiterId, WorkerId};
+use crate::state::{Action, ChildId, EndSignal, Event, LogLine, Order, WaiterId, WorkerId};
 
 impl Shell {
     /// Does one thing.
@@ -39,6 +40,11 @@ impl Shell {
                     mount.set_loaded_mtime(mtime);
                 }
             }
+            Action::OwnRow(row, pid) => {
+                if let Some(board) = Board::new(self.board.words()) {
+                    board.set_row_owner(row as usize, pid);
+                }
+            }
             Action::ForgetRow(row) => {
                 if let Some(board) = Board::new(self.board.words()) {
                     board.forget_row(row as usize);
@@ -53,18 +59,24 @@ impl Shell {
         let worker = order.worker;
         let started = Process::start(Path::new(&self.library), order.start)
             .map_err(|error| error.to_string())
-            .and_then(|process| {
+            .and_then(|(process, refused)| {
                 self.watch(process.reins(), Source::Reins(worker))
                     .and_then(|()| match process.output() {
                         Some(output) => self.watch(output, Source::Output(worker)),
                         None => Ok(()),
                     })
-                    .map(|()| process)
+                    .map(|()| (process, refused))
                     .map_err(|error| error.to_string())
             });
         let event = match started {
-            Ok(process) => {
+            Ok((process, refused)) => {
                 let pid = process.pid;
+                for NotSet { limit, source } in refused {
+                    let (code, option) = option_of(limit);
+                    let text = format!("{option} of the worker cannot be set: {source}");
+                    let server = self.core.server_of(worker);
+                    self.logs.line(&LogLine { server, code, pid: Some(pid), text });
+                }
                 self.workers.insert(worker, process);
                 Event::Spawned { worker, pid }
             }
@@ -136,5 +148,15 @@ impl Shell {
             place.clear_count();
         }
         place.set(SlotView { state, epoch });
+    }
+}
+
+/// How a limit is called by those who set it, and the code for one that is not set.
+fn option_of(limit: Limit) -> (Code, &'static str) {
+    match limit {
+        Limit::Priority => (Code::PriorityNotSet, "cpu-priority"),
+        Limit::CpuTime => (Code::CpuLimitNotSet, "cpu-time-limit"),
+        Limit::Memory => (Code::MemoryLimitNotSet, "memory-limit"),
+        Limit::VirtualMemory => (Code::VirtualLimitNotSet, "virtual-memory-limit"),
     }
 }

@@ -203,7 +203,7 @@ impl Shell {
         signals::ignore(&[Signal::SIGPIPE, Signal::SIGHUP, Signal::SIGINT, Signal::SIGUSR1])?;
         let Channels { control, door, board } = channels;
         let shell = Self {
-            core: Core::taking_over(&epochs(&board)),
+            core: Core::taking_over(&epochs(&board), rows(&board)),
             epoll: Epoll::new()?,
             control: Channel::new(control),
             door,
@@ -313,11 +313,11 @@ impl Shell {
         let id = self.next_id();
         let waiter = WaiterId(id);
         let event = match message::decode::<Door>(&bytes) {
-            Ok(Door::Hello { generation, .. }) => {
+            Ok(Door::Hello { pid, generation }) => {
                 let child = ChildId(id);
                 if self.watch(socket.as_fd(), Source::Lifeline(child)).is_ok() {
                     self.lifelines.insert(child, socket);
-                    self.events.push_back(Event::ChildHello { child, generation });
+                    self.events.push_back(Event::ChildHello { child, pid, generation });
                 }
                 return;
             }
@@ -457,6 +457,23 @@ fn epochs(board: &SharedWords) -> Vec<u32> {
     let board = Board::new(board.words());
     let slots = (0..board::SLOTS).filter_map(|slot| board?.slot(slot));
     slots.map(|slot| slot.view().epoch).collect()
+}
+
+/// The rows in which children count that an earlier manager has known, with their processes. What the dead have
+/// left is taken off.
+fn rows(board: &SharedWords) -> BTreeMap<u32, u32> {
+    let mut rows = BTreeMap::new();
+    let Some(board) = Board::new(board.words()) else { return rows };
+    for (row, number) in (0..board::ROWS).zip(0..) {
+        match board.row_owner(row) {
+            Some(pid) if processes::exists(pid) => {
+                rows.insert(number, pid);
+            }
+            Some(_) => board.forget_row(row),
+            None => {}
+        }
+    }
+    rows
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use pinion_unix::{
-    process::{Credentials, Spawn, SpawnError},
+    process::{Credentials, Limits, NotSet, Spawn, SpawnError, Started},
     shared::SharedWords,
     sockets::{self, Wait},
 };
@@ -68,17 +68,20 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts a process and sends its first message.
-    pub(super) fn start(library: &Path, start: StartSpec) -> Result<Self, StartError> {
+    /// Starts a process and sends its first message; says also which limits it runs without.
+    pub(super) fn start(
+        library: &Path,
+        start: StartSpec,
+    ) -> Result<(Self, Vec<NotSet>), StartError> {
         let (reins, theirs) = sockets::seqpacket_pair()?;
         let (output, writer) = sockets::pipe()?;
         let page = SharedWords::create(c"pinion-status", status::WORDS)?;
         let group = start.group.clone();
         let bytes = message::encode(&Rein::Start(Box::new(start)))?;
         sockets::send_message(reins.as_fd(), &bytes, &[], Wait::No).map_err(StartError::Send)?;
-        let pid = spawn(library, &group, [writer.as_fd(), theirs.as_fd(), page.fd()])?;
-        Ok(Self {
-            pid,
+        let started = spawn(library, &group, [writer.as_fd(), theirs.as_fd(), page.fd()])?;
+        let process = Self {
+            pid: started.pid,
             reins,
             waiting: VecDeque::new(),
             output: Some(File::from(output)),
@@ -87,7 +90,8 @@ impl Process {
             stacks: Stacks::default(),
             kept: Vec::new(),
             partial: Vec::new(),
-        })
+        };
+        Ok((process, started.refused))
     }
 
     pub(super) fn reins(&self) -> BorrowedFd<'_> {
@@ -200,6 +204,16 @@ impl Process {
         String::from_utf8_lossy(&self.kept).into_owned()
     }
 
+    /// When Python's lock was had last.
+    pub(super) fn last_beat(&self) -> u64 {
+        StatusPage::new(self.page.words()).map_or(0, |page| page.last_beat())
+    }
+
+    /// When it had something to do last.
+    pub(super) fn last_active(&self) -> u64 {
+        StatusPage::new(self.page.words()).map_or(0, |page| page.last_active())
+    }
+
     /// The requests that it has begun and not ended.
     pub(super) fn begun(&self) -> Vec<Begun> {
         StatusPage::new(self.page.words()).map(|page| page.all()).unwrap_or_default()
@@ -210,7 +224,7 @@ fn spawn(
     library: &Path,
     group: &GroupSpec,
     [writer, reins, page]: [BorrowedFd<'_>; 3],
-) -> Result<u32, SpawnError> {
+) -> Result<Started, SpawnError> {
     let mut spawn = Spawn::new(&group.python);
     spawn
         .arg(library.join(BOOTSTRAP))
@@ -226,14 +240,25 @@ fn spawn(
             spawn.env(name, value);
         }
     }
-    if let Some(eggs) = &group.python_eggs {
-        spawn.env("PYTHON_EGG_CACHE", eggs);
-    }
     for (name, value) in &group.env {
         spawn.env(name, value);
     }
     if let Some(mask) = group.umask {
         spawn.umask(mask);
+    }
+    let limits = &group.limits;
+    spawn.limits(Limits {
+        priority: limits.priority,
+        cpu_seconds: limits.cpu_seconds,
+        memory: limits.memory,
+        virtual_memory: limits.virtual_memory,
+    });
+    if let Some(root) = &group.chroot {
+        spawn.root(root);
+    }
+    if group.is_service() {
+        // Its script may become a program that knows nothing of the manager.
+        spawn.end_with_parent();
     }
     if let Some(identity) = &group.identity {
         spawn.credentials(Credentials {

@@ -34,7 +34,7 @@ impl Core {
             match self.mount_for(&mount, sight) {
                 Ok((pair, _)) => {
                     if let Some(pair) = self.pairs.get_mut(&pair) {
-                        pair.preloaded = true;
+                        (pair.preloaded, pair.asleep) = (true, false);
                     }
                 }
                 Err(_) => {

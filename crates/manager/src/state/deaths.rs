@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use pinion_wire::message::{Death, InquireReply};
 use pinion_wire::status::Begun;
 
-use super::worker::{Worker, WorkerState};
+use super::worker::{Doubt, Worker, WorkerState};
 use super::{Action, Core, Exit, Millis, Sight, WaiterId, WorkerId};
 
 /// How many dead workers are remembered.
@@ -99,6 +99,10 @@ impl Core {
         }
     }
 
+    fn is_ready(&self, id: WorkerId) -> bool {
+        self.workers.get(&id).is_some_and(|worker| worker.state() == WorkerState::Ready)
+    }
+
     fn holder(&self, inquiry: &Inquiry) -> Option<WorkerId> {
         let id = self.slots.worker(inquiry.slot)?;
         let worker = self.workers.get(&id)?;
@@ -106,6 +110,13 @@ impl Core {
     }
 
     fn answer_inquiry(&mut self, inquiry: &Inquiry, sight: &dyn Sight) {
+        if let Some(id) = self.holder(inquiry)
+            && !inquiry.ended
+            && self.is_ready(id)
+            && sight.begun(id).is_empty()
+        {
+            self.suspect(id, Doubt::Unbegun, sight);
+        }
         let reply = match self.holder(inquiry) {
             Some(id) => match begun_for(&sight.begun(id), inquiry, self.now * 1_000_000) {
                 Some(since_ms) => InquireReply::Running { since_ms },

@@ -12,6 +12,8 @@ use super::{Action, Core, Exit, Millis, Sight, WorkerId};
 
 /// A worker that dies sooner than this after it was ready might do so again and again, in milliseconds.
 const QUICK: Millis = 1_000;
+/// A script that ends at once is not started more often, in milliseconds.
+const SERVICE_PAUSE: Millis = 1_000;
 /// After so many quick deaths in a row there is a pause.
 const QUICK_DEATHS: u32 = 3;
 
@@ -21,6 +23,10 @@ impl Core {
         let now = self.now;
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let was = worker.state();
+        if worker.spec.is_service() && was == WorkerState::Ready {
+            // Its script has become another program.
+            return;
+        }
         if !worker.enter(WorkerState::Stopping, now) {
             return;
         }
@@ -46,7 +52,11 @@ impl Core {
         if self.stopping.is_some() {
             return;
         }
-        if epoch == 0 {
+        if worker.spec.is_service() && worker.ready_at.is_some() {
+            if unexpected {
+                self.service_ended(&worker, &exit);
+            }
+        } else if epoch == 0 {
             if unexpected || worker.late {
                 self.died_loading(&worker, exit, sight);
             }
@@ -66,9 +76,25 @@ impl Core {
         if !exit.output.trim().is_empty() {
             let _ = write!(reason, "; its last output:\n{}", exit.output.trim_end());
         }
-        let code = if worker.late { Code::StartupTimeout } else { Code::LoadFailed };
+        let code = match worker {
+            Worker { hopeless: true, .. } => Code::Deadlock,
+            Worker { late: true, .. } => Code::StartupTimeout,
+            _ => Code::LoadFailed,
+        };
         let failed = FailedLoad { code, pid: worker.pid, script, mtime, reason };
         self.load_failed(worker.pair, worker.set, failed, sight);
+    }
+
+    /// The script of a worker without threads has come to its end: it is started again, not more often than once a second.
+    fn service_ended(&mut self, worker: &Worker, exit: &Exit) {
+        let started = worker.ready_at.unwrap_or(self.now);
+        let retry_at = (started + SERVICE_PAUSE).max(self.now);
+        let text = format!("{} {}; it is started again", worker.describe(), exit.cause);
+        if let Some(pair) = self.pairs.get_mut(&worker.pair) {
+            let (script, summary) = (Vec::new(), exit.cause.clone());
+            pair.failure = Some(Failure { script, mtime: 0, summary, retry_at, look_at: retry_at });
+        }
+        self.log_pair(worker.pair, Code::ServiceEnded, worker.pid, text);
     }
 
     /// A signal from outside says nothing about the application: the worker is started again at once, as long as

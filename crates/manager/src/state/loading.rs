@@ -2,7 +2,7 @@
 
 use pinion_config::Code;
 use pinion_wire::board::SlotState;
-use pinion_wire::message::{Bit, RetireReason};
+use pinion_wire::message::{Bit, RetireReason, StopReason};
 
 use super::pair::{Failure, back_off, summary};
 use super::worker::{Retiring, WorkerState};
@@ -71,12 +71,23 @@ impl Core {
                 }
             }
             Bit::Retire { reason } => {
-                let said = match reason {
-                    RetireReason::MaximumRequests => "has served maximum-requests",
-                    RetireReason::LoadAgain => "shall load a script again",
-                    RetireReason::Asked => "was asked to be replaced",
+                let (reason, said) = match reason {
+                    RetireReason::MaximumRequests => {
+                        (StopReason::MaximumRequests, "has served maximum-requests")
+                    }
+                    RetireReason::LoadAgain => {
+                        (StopReason::ScriptReload, "shall load a script again")
+                    }
+                    RetireReason::Asked => (StopReason::Eviction, "was asked to be replaced"),
+                    RetireReason::CpuTime => (StopReason::CpuTimeLimit, "has used cpu-time-limit"),
                 };
-                self.retire(id, Retiring::WhenReplaced, said, sight);
+                self.retire(id, Retiring::WhenReplaced, reason, said, sight);
+            }
+            Bit::Leaving => {
+                let text = format!("{} was told to stop by a signal", worker.describe());
+                self.log_pair(pair, Code::WorkerRetired, pid, text);
+                self.ask_to_stop(id);
+                self.reconcile(pair, sight);
             }
             // The loop writes the text to the log.
             Bit::Log { .. } => {}
@@ -97,7 +108,9 @@ impl Core {
             .then(|| self.now + interval - interval / 10 + interval / 5 * spread / 1_000);
         let (slot, epoch, pair_id, set) = (worker.slot, worker.epoch, worker.pair, worker.set);
         let (pid, loaded, number) = (worker.pid, worker.loaded.clone(), worker.number);
-        self.actions.push(Action::SetSlot { slot, state: SlotState::Ready, epoch });
+        if !worker.spec.is_service() {
+            self.actions.push(Action::SetSlot { slot, state: SlotState::Ready, epoch });
+        }
         let Some(pair) = self.pairs.get(&pair_id) else { return };
         let is_to_be = pair.set == set;
         let text = format!("worker {number} of {} ready, Python {python}", pair.describe());
@@ -120,7 +133,7 @@ impl Core {
             other != ready && worker.set == set && worker.state() == WorkerState::Ready
         });
         self.note_loaded(id, loaded, !others);
-        self.answer_mounted(id);
+        self.answer_set(id, set);
     }
 
     /// Notes which scripts ready workers have. What others have loaded before counts, unless `first`: then
@@ -167,6 +180,7 @@ impl Core {
     fn revert(&mut self, id: PairId, fallback: super::pair::Fallback, failed: FailedLoad) {
         self.end_loading(id);
         let Some(pair) = self.pairs.get_mut(&id) else { return };
+        let failed_set = pair.set;
         let given_up = std::mem::replace(&mut pair.slots, fallback.slots);
         pair.discard(given_up);
         (pair.set, pair.spec) = (fallback.set, fallback.spec);
@@ -176,7 +190,7 @@ impl Core {
             failed.reason.trim_end()
         );
         self.log_pair(id, Code::ReloadFailed, failed.pid, text);
-        self.answer_mounted(id);
+        self.answer_set(id, failed_set);
     }
 
     fn note_failure(&mut self, id: PairId, failed: FailedLoad, serving: bool) {

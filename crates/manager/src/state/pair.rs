@@ -29,6 +29,8 @@ pub struct Waiting {
     pub mount: usize,
     /// For what.
     pub until: Until,
+    /// No set before this one will do; 0 where any does.
+    pub set: u64,
 }
 
 /// What goes on serving while a new set of workers loads.
@@ -90,6 +92,8 @@ pub struct Pair {
     pub fallback: Option<Fallback>,
     /// The script for whose change `set` was started, and the change that was reported.
     pub changed: Option<(Vec<u8>, u64)>,
+    /// A change that was reported while `set` loads: the next set is for it.
+    pub next_change: Option<(Vec<u8>, u64)>,
     /// Its mounts.
     pub mounts: Vec<Mount>,
     /// Who waits.
@@ -104,6 +108,8 @@ pub struct Pair {
     pub leaving: Option<Leaving>,
     /// Started by the configuration, not by a request.
     pub preloaded: bool,
+    /// It has no workers until somebody asks for it.
+    pub asleep: bool,
     /// When it was last asked for, and how many requests its slots had served then.
     pub used: (Millis, u64),
 }
@@ -135,6 +141,7 @@ impl Pair {
             set,
             fallback: None,
             changed: None,
+            next_change: None,
             mounts: Vec::new(),
             waiting: Vec::new(),
             failure: None,
@@ -142,6 +149,7 @@ impl Pair {
             quick_deaths: 0,
             leaving: None,
             preloaded: false,
+            asleep: false,
             used: (0, 0),
         }
     }
@@ -171,6 +179,7 @@ impl Pair {
     #[must_use]
     pub fn wanted(&self, ready: usize, now: Millis) -> usize {
         match &self.failure {
+            _ if self.asleep => 0,
             Some(failure) if now < failure.retry_at => ready,
             // What has just failed is tried by one worker, not by all at once.
             Some(_) => self.processes().min(ready + 1),
@@ -197,6 +206,7 @@ impl Pair {
             threads: self.spec.threads,
             backlog: self.spec.listen_backlog,
             timeouts: self.spec.timeouts,
+            buffers: self.spec.buffers,
         }
     }
 
@@ -286,7 +296,7 @@ mod tests {
         assert_eq!(required(&pair, &world, true), vec![false, true, false]);
         pair.changed = Some((b"/c".to_vec(), 9));
         let until = Until::Ready;
-        pair.waiting.push(Waiting { waiter: WaiterId(1), mount: 0, until });
+        pair.waiting.push(Waiting { waiter: WaiterId(1), mount: 0, until, set: 0 });
         assert_eq!(required(&pair, &world, false), vec![false, true, true]);
         assert_eq!(required(&pair, &world, true), vec![true, true, true]);
     }

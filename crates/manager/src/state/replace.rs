@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use pinion_config::Code;
 use pinion_wire::board::SlotState;
-use pinion_wire::message::{GroupSpec, Rein, StartSpec};
+use pinion_wire::message::{GroupSpec, Rein, StartSpec, StopReason};
 
 use super::pair::{Fallback, Leaving, Pair, slots_for};
 use super::worker::{Retiring, Worker, WorkerState};
@@ -12,6 +12,15 @@ use super::{Action, Core, EndSignal, Millis, Order, PairId, Sight, WorkerId};
 
 /// How long a worker that is being replaced may finish its requests where graceful-timeout gives no limit.
 const GRACEFUL: Millis = 15_000;
+
+/// How long a worker that is being replaced may finish its requests.
+pub(super) fn drain_time(worker: &Worker) -> Millis {
+    let eviction = worker.spec.timeouts.eviction;
+    if worker.reason == StopReason::Eviction && eviction > 0 {
+        return eviction;
+    }
+    graceful_time(&worker.spec)
+}
 
 /// How long a worker of the group may finish its requests.
 pub(super) fn graceful_time(spec: &GroupSpec) -> Millis {
@@ -189,6 +198,7 @@ impl Core {
         let not_needed = [before.slots, kept.slots.clone()];
         pair.fallback = serving.then_some(kept);
         (pair.set, pair.slots, pair.changed) = (set, slots, changed);
+        pair.next_change = None;
         (pair.spec, pair.failure, pair.failures) = (Rc::clone(&pair.configured), None, 0);
         not_needed.into_iter().for_each(|slots| pair.discard(slots));
     }
@@ -204,10 +214,13 @@ impl Core {
         let Some(pair) = self.pairs.get(&id) else { return };
         let Some(mount) = pair.mounts.get(place) else { return };
         let change = (mount.script.clone(), mtime);
-        let under_way = pair.fallback.is_some() && pair.changed.as_ref() == Some(&change);
         if pair.fallback.is_none() && mount.loaded == mtime {
             self.answer_mounted(id);
-        } else if !under_way {
+        } else if pair.fallback.is_some() {
+            // A load is under way. It is let come to its end, or changes that come faster than loads would keep
+            // whoever reported the first one waiting for ever.
+            self.wait_for_next_set(id, change);
+        } else {
             let script = String::from_utf8_lossy(&mount.script);
             let text = format!("{script} has changed, new workers of {} load it", pair.describe());
             self.log_pair(id, Code::ScriptChanged, None, text);
@@ -227,22 +240,43 @@ impl Core {
             Some(worker) => {
                 self.retry_now(id);
                 let said = "is to load its script anew";
-                self.retire(worker, Retiring::WhenReplaced, said, sight);
+                let reason = StopReason::ScriptReload;
+                self.retire(worker, Retiring::WhenReplaced, reason, said, sight);
             }
             // It was replaced already.
             None => self.answer_mounted(id),
         }
     }
 
+    /// Has the last of those who wait wait on: for the set that loads now if it is for the same change, or else the next one.
+    fn wait_for_next_set(&mut self, id: PairId, change: (Vec<u8>, u64)) {
+        let Some(pair) = self.pairs.get_mut(&id) else { return };
+        let known = pair.changed.as_ref() == Some(&change);
+        let set = if known { pair.set } else { pair.set + 1 };
+        if let Some(waiting) = pair.waiting.last_mut() {
+            waiting.set = set;
+        }
+        if !known {
+            pair.next_change = Some(change);
+        }
+    }
+
     /// Has a ready worker replaced.
-    pub(super) fn retire(&mut self, id: WorkerId, how: Retiring, said: &str, sight: &dyn Sight) {
+    pub(super) fn retire(
+        &mut self,
+        id: WorkerId,
+        how: Retiring,
+        reason: StopReason,
+        said: &str,
+        sight: &dyn Sight,
+    ) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
         if worker.state() != WorkerState::Ready || worker.retiring == Some(how) {
             return;
         }
         // That a request takes too long was said already.
         let first = worker.retiring.is_none() && how == Retiring::WhenReplaced;
-        worker.retiring = Some(how);
+        (worker.retiring, worker.reason) = (Some(how), reason);
         let (pair, pid) = (worker.pair, worker.pid);
         if first {
             let text = format!("{} {said}; another takes its place", worker.describe());
@@ -291,13 +325,18 @@ impl Core {
     pub(super) fn ask_to_stop(&mut self, id: WorkerId) {
         let now = self.now;
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        let was = worker.state();
+        let (was, reason) = (worker.state(), worker.reason);
+        let service = worker.spec.is_service();
         if worker.enter(WorkerState::Stopping, now) {
             if was == WorkerState::Ready {
                 let (slot, epoch) = (worker.slot, worker.epoch);
                 self.actions.push(Action::SetSlot { slot, state: SlotState::Closing, epoch });
             }
-            self.actions.push(Action::Rein(id, Rein::Stop));
+            self.actions.push(Action::Rein(id, Rein::Stop(reason)));
+            if service {
+                // Its script runs in the main thread, or has become a program that knows no reins.
+                self.actions.push(Action::Signal(id, EndSignal::Term));
+            }
         }
     }
 

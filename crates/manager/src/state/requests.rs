@@ -29,9 +29,19 @@ impl From<NoPlace> for AcquireReply {
 }
 
 impl Core {
-    pub(super) fn hello(&mut self, child: ChildId, generation: u32) {
-        let taken = |row| self.children.values().any(|child| child.row == Some(row));
-        let row = (0..ROWS).filter_map(|row| u32::try_from(row).ok()).find(|row| !taken(*row));
+    pub(super) fn hello(&mut self, child: ChildId, pid: u32, generation: u32) {
+        // A child that an earlier manager gave a row still has requests counted there.
+        let own = self.rows.iter().find(|(_, owner)| **owner == pid).map(|(row, _)| *row);
+        let taken = |row| {
+            self.rows.contains_key(&row)
+                || self.children.values().any(|child| child.row == Some(row))
+        };
+        let free = || (0..ROWS).filter_map(|row| u32::try_from(row).ok()).find(|row| !taken(*row));
+        let row = own.or_else(free);
+        if let Some(row) = row {
+            self.rows.remove(&row);
+            self.actions.push(Action::OwnRow(row, pid));
+        }
         self.children.insert(child, Child { generation, row });
         self.actions.push(Action::ReplyHello(child, row));
     }
@@ -75,7 +85,7 @@ impl Core {
         };
         let ready = self.has_ready(id);
         let Some(pair) = self.pairs.get_mut(&id) else { return };
-        pair.used.0 = self.now;
+        (pair.used.0, pair.asleep) = (self.now, false);
         match pair.leaving {
             Some(Leaving::Removed { .. }) if !ready => {
                 return self.reply(waiter, AcquireReply::UnknownGroup);
@@ -83,7 +93,10 @@ impl Core {
             Some(Leaving::Evicted) if !ready => return self.reply(waiter, AcquireReply::Full),
             _ => {}
         }
-        pair.waiting.push(Waiting { waiter, mount: place, until });
+        if pair.spec.is_service() {
+            return self.reply(waiter, AcquireReply::NoThreads);
+        }
+        pair.waiting.push(Waiting { waiter, mount: place, until, set: 0 });
         match until {
             Until::Changed(mtime) if ready && pair.leaving.is_none() => {
                 self.script_changed(id, place, mtime, sight);
@@ -171,6 +184,24 @@ impl Core {
         for waiting in std::mem::take(&mut pair.waiting) {
             let reply = AcquireReply::Mounted(pair.mounted(waiting.mount));
             self.actions.push(Action::ReplyAcquire(waiting.waiter, reply));
+        }
+    }
+
+    /// A set has loaded, or failed to: answers all for whom it was good enough, and begins the next one for the others.
+    pub(super) fn answer_set(&mut self, id: PairId, set: u64) {
+        let Some(pair) = self.pairs.get_mut(&id) else { return };
+        let (done, rest): (Vec<_>, _) =
+            std::mem::take(&mut pair.waiting).into_iter().partition(|waiting| waiting.set <= set);
+        pair.waiting = rest;
+        let next = pair.next_change.take().filter(|_| !pair.waiting.is_empty());
+        for waiting in done {
+            let reply = AcquireReply::Mounted(pair.mounted(waiting.mount));
+            self.actions.push(Action::ReplyAcquire(waiting.waiter, reply));
+        }
+        if let Some(change) = next {
+            self.begin_set(id, Some(change));
+        } else {
+            self.answer_mounted(id);
         }
     }
 

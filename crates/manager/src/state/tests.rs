@@ -5,6 +5,7 @@ use pinion_wire::message::{AcquireReply, ServerLog, Timeouts};
 use std::collections::BTreeMap;
 
 mod life;
+mod limits;
 mod random;
 
 /// A world that tests arrange.
@@ -13,6 +14,10 @@ pub(super) struct World {
     pub(super) in_flight: BTreeMap<usize, u64>,
     pub(super) begun: BTreeMap<WorkerId, Vec<Begun>>,
     pub(super) mtimes: BTreeMap<Vec<u8>, u64>,
+    /// When workers gave signs of life, in milliseconds.
+    pub(super) beats: BTreeMap<WorkerId, Millis>,
+    /// When workers had something to do, in milliseconds.
+    pub(super) active: BTreeMap<WorkerId, Millis>,
 }
 
 impl Sight for World {
@@ -28,6 +33,14 @@ impl Sight for World {
         self.begun.get(&worker).cloned().unwrap_or_default()
     }
 
+    fn beat(&self, worker: WorkerId) -> u64 {
+        self.beats.get(&worker).copied().unwrap_or(0) * 1_000_000
+    }
+
+    fn active(&self, worker: WorkerId) -> u64 {
+        self.active.get(&worker).copied().unwrap_or(0) * 1_000_000
+    }
+
     fn mtime(&self, script: &[u8]) -> u64 {
         self.mtimes.get(script).copied().unwrap_or(0)
     }
@@ -36,28 +49,11 @@ impl Sight for World {
 /// A group of two processes.
 pub(super) fn group(name: &str) -> GroupSpec {
     GroupSpec {
-        name: name.into(),
-        server: 0,
         processes: 2,
         threads: 5,
         multiprocess: true,
-        python: "/usr/bin/python3".into(),
-        python_path: Vec::new(),
-        python_eggs: None,
-        identity: None,
-        home: None,
-        umask: None,
-        display_name: None,
-        env: Vec::new(),
-        locale: None,
-        warmup: Vec::new(),
-        restrict_stdout: false,
-        restrict_stdin: false,
-        fold_case: false,
-        maximum_requests: 0,
         timeouts: Timeouts { graceful: 3_000, shutdown: 4_000, ..Timeouts::default() },
-        listen_backlog: 100,
-        telemetry: None,
+        ..GroupSpec::new(name, "/usr/bin/python3")
     }
 }
 
@@ -224,6 +220,15 @@ impl Sim {
             _ => None,
         });
         signals.collect()
+    }
+
+    /// The workers that were told to stop, for whatever reason.
+    fn stopped(&self) -> Vec<WorkerId> {
+        let stopped = self.done.iter().filter_map(|action| match action {
+            Action::Rein(worker, Rein::Stop(_)) => Some(*worker),
+            _ => None,
+        });
+        stopped.collect()
     }
 
     fn told(&self, rein: &Rein) -> Vec<WorkerId> {

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use pinion_config::Code;
-use pinion_wire::message::Rein;
+use pinion_wire::message::{Rein, StopReason};
 use pinion_wire::status::Begun;
 
-use super::replace::{graceful_time, seconds, shutdown_time};
+use super::replace::{drain_time, seconds, shutdown_time};
 use super::worker::{Retiring, Worker, WorkerState};
 use super::{Action, Core, EndSignal, Millis, PairId, Sight, WorkerId};
 
@@ -17,7 +17,7 @@ const WATCH: Millis = 100;
 /// How often scripts that failed to load are looked at.
 const LOOK: Millis = 250;
 /// How long a worker that shall be killed has for writing its stacks.
-const DUMP: Millis = 500;
+pub(super) const DUMP: Millis = 500;
 /// What Apache may have taken of a stop's time before the manager is told, in milliseconds.
 const HEAD_START: Millis = 750;
 /// How soon a worker that needs a slot is tried again.
@@ -61,14 +61,16 @@ impl Core {
             WorkerState::Starting | WorkerState::Killing => None,
             WorkerState::Loading => {
                 let limit = worker.spec.timeouts.startup;
-                (limit > 0 && !worker.late).then(|| since + limit)
+                let late = (limit > 0 && !worker.late).then(|| since + limit);
+                late.into_iter().chain(self.watch_due(worker)).min()
             }
             WorkerState::Ready => {
                 let until = match worker.retiring {
                     Some(Retiring::Until(by)) => Some(by),
                     _ => None,
                 };
-                [until, worker.restart_at, watch].into_iter().flatten().min()
+                let seen = self.watch_due(worker);
+                [until, worker.restart_at, watch, seen].into_iter().flatten().min()
             }
             WorkerState::Closing => Some(self.now + CLOSING),
             WorkerState::Stopping => Some(since + shutdown / 2),
@@ -115,8 +117,14 @@ impl Core {
         let shutdown = self.time_to_stop(worker);
         match worker.state() {
             WorkerState::Starting | WorkerState::Killing => {}
-            WorkerState::Loading => self.limit_loading(id),
-            WorkerState::Ready => self.limit_age(id, sight),
+            WorkerState::Loading => {
+                self.limit_loading(id);
+                self.watch_worker(id, sight);
+            }
+            WorkerState::Ready => {
+                self.limit_age(id, sight);
+                self.watch_worker(id, sight);
+            }
             WorkerState::Closing => self.finish_closing(id, sight),
             WorkerState::Stopping if now >= since + shutdown / 2 => {
                 self.signal(id, EndSignal::Term)
@@ -136,6 +144,7 @@ impl Core {
             return;
         }
         worker.late = true;
+        worker.reason = StopReason::StartupTimeout;
         worker.kill_at = Some(now + DUMP);
         worker.doom = Some(format!("not loaded within startup-timeout={}", seconds(limit)));
         self.actions.push(Action::Rein(id, Rein::DumpStacks));
@@ -148,7 +157,8 @@ impl Core {
             None if worker.restart_at.is_some_and(|at| self.now >= at) => {
                 let limit = seconds(worker.spec.timeouts.restart_interval);
                 let said = format!("has run for restart-interval={limit}");
-                self.retire(id, Retiring::WhenReplaced, &said, sight);
+                let reason = StopReason::RestartInterval;
+                self.retire(id, Retiring::WhenReplaced, reason, &said, sight);
             }
             _ => {}
         }
@@ -156,14 +166,17 @@ impl Core {
 
     fn finish_closing(&mut self, id: WorkerId, sight: &dyn Sight) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        if sight.in_flight(worker.slot) == 0 {
+        if sight.in_flight(worker.slot) == 0 || worker.hopeless {
             return self.ask_to_stop(id);
         }
-        let limit = graceful_time(&worker.spec);
+        let limit = drain_time(worker);
         if self.now < worker.since() + limit {
             return;
         }
-        let said = format!("graceful-timeout={}", seconds(limit));
+        let evicted =
+            limit == worker.spec.timeouts.eviction && worker.reason == StopReason::Eviction;
+        let name = if evicted { "eviction-timeout" } else { "graceful-timeout" };
+        let said = format!("{name}={}", seconds(limit));
         worker.blame.get_or_insert_with(|| format!("killed after {said}"));
         let mut text = format!("{} has not finished its requests within {said}", worker.describe());
         let (pair, pid) = (worker.pair, worker.pid);
@@ -189,36 +202,9 @@ impl Core {
         self.signal(id, EndSignal::Kill);
     }
 
-    fn running(&self, begun: &Begun) -> String {
+    pub(super) fn running(&self, begun: &Begun) -> String {
         let millis = (self.now * 1_000_000).saturating_sub(begun.since_ns) / 1_000_000;
         format!("{} has run for {} s", begun.line, seconds(millis))
-    }
-
-    /// Looks for requests that run longer than request-timeout.
-    fn watch_requests(&mut self, id: WorkerId, sight: &dyn Sight) {
-        let Some(worker) = self.workers.get(&id) else { return };
-        let limit = worker.spec.timeouts.request;
-        let serves = matches!(worker.state(), WorkerState::Ready | WorkerState::Closing);
-        if limit == 0 || !serves || worker.blame.is_some() {
-            return;
-        }
-        let over = |begun: &Begun| {
-            self.now * 1_000_000 >= begun.since_ns.saturating_add(limit * 1_000_000)
-        };
-        let Some(begun) = sight.begun(id).into_iter().find(over) else { return };
-        let said = format!("request-timeout={}", seconds(limit));
-        let text = format!(
-            "{}: {}, over {said}; its Python stacks follow, another worker takes its place",
-            worker.describe(),
-            self.running(&begun)
-        );
-        let (pair, pid, by) = (worker.pair, worker.pid, self.now + graceful_time(&worker.spec));
-        if let Some(worker) = self.workers.get_mut(&id) {
-            worker.blame = Some(format!("killed after {said}"));
-        }
-        self.log_pair(pair, Code::RequestTimeout, pid, text);
-        self.actions.push(Action::Rein(id, Rein::DumpStacks));
-        self.retire(id, Retiring::Until(by), "has a request that takes too long", sight);
     }
 
     /// Tries again at once when the script that failed to load has changed.

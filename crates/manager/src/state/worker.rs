@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use pinion_wire::message::GroupSpec;
+use pinion_wire::message::{GroupSpec, StopReason};
 
 use super::{Millis, PairId};
 
@@ -63,6 +63,26 @@ pub enum Retiring {
     Until(Millis),
 }
 
+/// Why a worker may be of no use any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// Python's lock could not be had for deadlock-timeout.
+    Deadlock,
+    /// A request waits for it, and it has begun none.
+    Unbegun,
+}
+
+/// A worker that was asked for a sign of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suspicion {
+    /// Why.
+    pub doubt: Doubt,
+    /// When it had given the last sign before that.
+    pub beat: Millis,
+    /// When the next one must have come.
+    pub by: Millis,
+}
+
 /// A worker.
 #[derive(Clone, Debug)]
 pub struct Worker {
@@ -86,6 +106,8 @@ pub struct Worker {
     pub ready_at: Option<Millis>,
     /// Set when it shall be replaced.
     pub retiring: Option<Retiring>,
+    /// What it is told when it is stopped.
+    pub reason: StopReason,
     /// When it is due for replacement by its age.
     pub restart_at: Option<Millis>,
     /// When it gets SIGKILL, whatever its state.
@@ -94,6 +116,16 @@ pub struct Worker {
     pub doom: Option<String>,
     /// What killing it will be called, once it has overstayed a limit.
     pub blame: Option<String>,
+    /// Set while it is asked for a sign of life.
+    pub suspicion: Option<Suspicion>,
+    /// It gives none: nothing that it has begun will end.
+    pub hopeless: bool,
+    /// Requests that were interrupted and still run: their connections and numbers.
+    pub interrupted: Vec<(u32, u32)>,
+    /// When Python's lock was had last, as far as that was looked at.
+    pub beat_at: Millis,
+    /// When it had something to do last, as far as that was looked at.
+    pub active_at: Millis,
     /// It has not loaded in time.
     pub late: bool,
     /// Its reins ended without having been asked to.
@@ -127,10 +159,16 @@ impl Worker {
             since: now,
             ready_at: None,
             retiring: None,
+            reason: StopReason::Shutdown,
             restart_at: None,
             kill_at: None,
             doom: None,
             blame: None,
+            suspicion: None,
+            hopeless: false,
+            interrupted: Vec::new(),
+            beat_at: 0,
+            active_at: 0,
             late: false,
             lost: false,
             connections: 0,

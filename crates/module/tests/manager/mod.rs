@@ -9,7 +9,8 @@ use pinion_unix::{inherited, shared::SharedWords, sockets};
 use pinion_wire::answer::{self, End, Welcome};
 use pinion_wire::board::{Board, SlotState, SlotView, WORDS};
 use pinion_wire::message::{
-    self, AcquireReply, Control, Door, HelloReply, InquireReply, Mounted, Timeouts, descriptors,
+    self, AcquireReply, Buffers, Control, Door, HelloReply, InquireReply, Mounted, Timeouts,
+    descriptors,
 };
 use pinion_wire::request::{BodyLength, RequestRef};
 use pinion_wire::{Header, Kind, frame};
@@ -73,7 +74,7 @@ fn watch_the_door(door: &OwnedFd) {
                 reply(&descriptor, &HelloReply { row: Some(0) });
                 lifelines.push(descriptor);
             }
-            Door::Acquire { .. } => reply(&descriptor, &AcquireReply::Mounted(MOUNTED)),
+            Door::Acquire { .. } => reply(&descriptor, &AcquireReply::Mounted(mounted())),
             Door::Inquire { .. } => reply(&descriptor, &InquireReply::Unknown),
             Door::Open { .. } => {
                 thread::spawn(move || serve(UnixStream::from(descriptor)));
@@ -82,24 +83,18 @@ fn watch_the_door(door: &OwnedFd) {
     }
 }
 
-const MOUNTED: Mounted = Mounted {
-    mount: 0,
-    first_slot: 0,
-    slots: 1,
-    processes: 1,
-    threads: 8,
-    backlog: 100,
-    timeouts: Timeouts {
-        restart_interval: 0,
-        request: 0,
-        queue: 0,
-        startup: 0,
-        graceful: 0,
-        shutdown: 0,
-        socket: 60_000,
-        connect: 15_000,
-    },
-};
+fn mounted() -> Mounted {
+    Mounted {
+        mount: 0,
+        first_slot: 0,
+        slots: 1,
+        processes: 1,
+        threads: 8,
+        backlog: 100,
+        timeouts: Timeouts { socket: 60_000, connect: 15_000, ..Timeouts::default() },
+        buffers: Buffers::default(),
+    }
+}
 
 fn reply<T: serde::Serialize>(socket: &OwnedFd, answer: &T) {
     let bytes = message::encode(answer).expect("answers can be written");

@@ -6,41 +6,56 @@ use std::os::fd::RawFd;
 
 use nix::libc;
 
-use super::spawn::Credentials;
+use super::spawn::{Credentials, Limits};
 
 /// What can fail in the child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub(super) enum Step {
     Descriptors = 1,
+    Priority,
+    CpuTime,
+    Memory,
+    VirtualMemory,
+    Root,
     Session,
     SetGid,
     SetGroups,
     SetUid,
     Verify,
+    Parent,
     Folder,
     Exec,
 }
 
 impl Step {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 14] = [
         Self::Descriptors,
+        Self::Priority,
+        Self::CpuTime,
+        Self::Memory,
+        Self::VirtualMemory,
+        Self::Root,
         Self::Session,
         Self::SetGid,
         Self::SetGroups,
         Self::SetUid,
         Self::Verify,
+        Self::Parent,
         Self::Folder,
         Self::Exec,
     ];
 
-    /// Reads what the child has written: nothing when the program runs.
-    pub(super) fn read_report(report: &[u8]) -> Option<(Self, io::Error)> {
-        let (step, errno) = report.split_first_chunk::<4>()?;
-        let step = i32::from_ne_bytes(*step);
-        let errno = i32::from_ne_bytes(*errno.first_chunk::<4>()?);
-        let step = Self::ALL.into_iter().find(|each| *each as i32 == step)?;
-        Some((step, io::Error::from_raw_os_error(errno)))
+    /// Reads what the child has written about what has failed: nothing when all went well.
+    pub(super) fn read_report(report: &[u8]) -> Vec<(Self, io::Error)> {
+        let (entries, _) = report.as_chunks::<8>();
+        let read = |entry: &[u8; 8]| {
+            let step = i32::from_ne_bytes(*entry.first_chunk()?);
+            let errno = i32::from_ne_bytes(*entry.last_chunk()?);
+            let step = Self::ALL.into_iter().find(|each| *each as i32 == step)?;
+            Some((step, io::Error::from_raw_os_error(errno)))
+        };
+        entries.iter().filter_map(read).collect()
     }
 }
 
@@ -57,6 +72,10 @@ pub(super) struct Plan<'a> {
     /// Sources and the numbers that they shall have.
     pub(super) descriptors: Vec<(RawFd, RawFd)>,
     pub(super) session: bool,
+    pub(super) limits: Limits,
+    pub(super) root: Option<&'a CStr>,
+    /// SIGTERM comes when the parent ends.
+    pub(super) end_with_parent: bool,
     /// Where failures are reported.
     pub(super) failure: RawFd,
 }
@@ -71,14 +90,43 @@ impl Plan<'_> {
     /// Becomes the program, or reports and exits. For the child of a fork alone.
     pub(super) fn run(&mut self) -> ! {
         let step = self.become_program().err().unwrap_or(Step::Exec);
+        self.report(step);
+        // SAFETY: ends this process without running what the parent has registered for its own end.
+        unsafe { libc::_exit(127) }
+    }
+
+    /// Tells the parent what has failed, as `errno` says.
+    fn report(&self, step: Step) {
         let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
         let mut report = [0; 8];
         report[..4].copy_from_slice(&(step as i32).to_ne_bytes());
         report[4..].copy_from_slice(&errno.to_ne_bytes());
-        // SAFETY: the buffer has that many bytes. That it cannot be written changes nothing: the process ends.
+        // SAFETY: the buffer has that many bytes. That it cannot be written changes nothing.
         unsafe { libc::write(self.failure, report.as_ptr().cast(), report.len()) };
-        // SAFETY: ends this process without running what the parent has registered for its own end.
-        unsafe { libc::_exit(127) }
+    }
+
+    /// Takes priority and limits over, while this process still may.
+    fn limit(&self) {
+        let Limits { priority, cpu_seconds, memory, virtual_memory } = self.limits;
+        if let Some(priority) = priority {
+            // SAFETY: takes numbers; 0 is this process.
+            let set = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, priority) };
+            if set != 0 {
+                self.report(Step::Priority);
+            }
+        }
+        let limits = [
+            (cpu_seconds, libc::RLIMIT_CPU, Step::CpuTime),
+            (memory, libc::RLIMIT_DATA, Step::Memory),
+            (virtual_memory, libc::RLIMIT_AS, Step::VirtualMemory),
+        ];
+        for (limit, resource, step) in limits.into_iter().filter(|(limit, ..)| *limit > 0) {
+            let limit = libc::rlimit { rlim_cur: limit, rlim_max: hard_limit(resource, limit) };
+            // SAFETY: a structure of this function.
+            if unsafe { libc::setrlimit(resource, &raw const limit) } != 0 {
+                self.report(step);
+            }
+        }
     }
 
     /// Returns only on failure.
@@ -92,8 +140,20 @@ impl Plan<'_> {
             // SAFETY: takes a number and cannot fail.
             unsafe { libc::umask(mask) };
         }
+        self.limit();
+        if let Some(root) = self.root {
+            // SAFETY: strings that end with NUL.
+            ok(unsafe { libc::chroot(root.as_ptr()) }, Step::Root)?;
+            // SAFETY: as above. A working folder outside of the new root would be a way out of it.
+            ok(unsafe { libc::chdir(c"/".as_ptr()) }, Step::Root)?;
+        }
         if let Some(wanted) = self.credentials {
             take_credentials(wanted, &mut self.groups)?;
+        }
+        if self.end_with_parent {
+            // SAFETY: takes numbers. After the rights were taken, for that undoes it.
+            let set = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) };
+            ok(set, Step::Parent)?;
         }
         if let Some(folder) = self.folder {
             // SAFETY: a string that ends with NUL.
@@ -130,6 +190,15 @@ impl Plan<'_> {
         };
         Ok(())
     }
+}
+
+/// The limit that the process itself cannot raise its own to: for processor time the present one, or a process that was
+/// told that its time is over would be killed at once.
+fn hard_limit(resource: libc::__rlimit_resource_t, limit: u64) -> u64 {
+    let mut present = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: a place to write to.
+    let known = unsafe { libc::getrlimit(resource, &raw mut present) } == 0;
+    if resource == libc::RLIMIT_CPU && known { present.rlim_max.max(limit) } else { limit }
 }
 
 fn duplicate_above(fd: RawFd, above: RawFd) -> Result<RawFd, Step> {

@@ -23,6 +23,50 @@ pub struct Credentials {
     pub groups: Vec<u32>,
 }
 
+/// What the system grants a process; 0 leaves a limit as this process has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// The nice value.
+    pub priority: Option<i32>,
+    /// Processor time in seconds; SIGXCPU comes then, each second again.
+    pub cpu_seconds: u64,
+    /// Memory for data in bytes.
+    pub memory: u64,
+    /// Virtual memory in bytes.
+    pub virtual_memory: u64,
+}
+
+/// A limit that the system did not set; the process runs without it.
+#[derive(Debug)]
+pub struct NotSet {
+    /// Which.
+    pub limit: Limit,
+    /// Why not.
+    pub source: io::Error,
+}
+
+/// One of [`Limits`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// [`Limits::priority`].
+    Priority,
+    /// [`Limits::cpu_seconds`].
+    CpuTime,
+    /// [`Limits::memory`].
+    Memory,
+    /// [`Limits::virtual_memory`].
+    VirtualMemory,
+}
+
+/// A process that was started.
+#[derive(Debug)]
+pub struct Started {
+    /// Its number.
+    pub pid: u32,
+    /// What the system refused.
+    pub refused: Vec<NotSet>,
+}
+
 /// Why a process could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
@@ -56,6 +100,9 @@ pub struct Spawn<'fd> {
     credentials: Option<Credentials>,
     descriptors: Vec<(BorrowedFd<'fd>, RawFd)>,
     session: bool,
+    limits: Limits,
+    root: Option<CString>,
+    end_with_parent: bool,
     nul: Option<String>,
 }
 
@@ -72,6 +119,9 @@ impl<'fd> Spawn<'fd> {
             credentials: None,
             descriptors: Vec::new(),
             session: false,
+            limits: Limits::default(),
+            root: None,
+            end_with_parent: false,
             nul: None,
         };
         this.program = this.c_string(program.as_ref().as_bytes().to_vec());
@@ -127,11 +177,29 @@ impl<'fd> Spawn<'fd> {
         self
     }
 
-    /// Starts the process; returns its id when the program runs.
+    /// Sets what the system grants it.
+    pub fn limits(&mut self, limits: Limits) -> &mut Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets its root folder, in which program, folder and all else are looked for.
+    pub fn root(&mut self, root: impl AsRef<OsStr>) -> &mut Self {
+        self.root = Some(self.c_string(root.as_ref().as_bytes().to_vec()));
+        self
+    }
+
+    /// Has it sent SIGTERM when this process ends.
+    pub fn end_with_parent(&mut self) -> &mut Self {
+        self.end_with_parent = true;
+        self
+    }
+
+    /// Starts the process; returns its id when the program runs, and which limits it runs without.
     ///
     /// # Errors
     /// When it could not be started; no process is left behind then.
-    pub fn spawn(&self) -> Result<u32, SpawnError> {
+    pub fn spawn(&self) -> Result<Started, SpawnError> {
         if let Some(nul) = &self.nul {
             return Err(SpawnError::Nul(nul.clone()));
         }
@@ -143,13 +211,17 @@ impl<'fd> Spawn<'fd> {
         let mut report = Vec::new();
         // An error in reading leaves the report empty: then the process is what its exit will tell.
         let _ = File::from(failure).read_to_end(&mut report);
-        match Step::read_report(&report) {
-            None => Ok(pid),
-            Some((step, source)) => {
-                collect(pid);
-                Err(SpawnError::Child { step: self.describe(step), source })
+        let mut refused = Vec::new();
+        for (step, source) in Step::read_report(&report) {
+            match limit_of(step) {
+                Some(limit) => refused.push(NotSet { limit, source }),
+                None => {
+                    collect(pid);
+                    return Err(SpawnError::Child { step: self.describe(step), source });
+                }
             }
         }
+        Ok(Started { pid, refused })
     }
 
     fn plan(&self, null: &File, failure: RawFd) -> Plan<'_> {
@@ -169,6 +241,9 @@ impl<'fd> Spawn<'fd> {
             groups: vec![0; room],
             descriptors,
             session: self.session,
+            limits: self.limits,
+            root: self.root.as_deref(),
+            end_with_parent: self.end_with_parent,
             failure,
         }
     }
@@ -178,6 +253,14 @@ impl<'fd> Spawn<'fd> {
             self.credentials.as_ref().map_or((0, 0), |wanted| (wanted.uid, wanted.gid));
         match step {
             Step::Descriptors => "installing descriptors".to_owned(),
+            Step::Priority | Step::CpuTime | Step::Memory | Step::VirtualMemory => {
+                "setting limits".to_owned()
+            }
+            Step::Root => {
+                let root = self.root.as_deref().unwrap_or_default();
+                format!("chroot {}", root.to_string_lossy())
+            }
+            Step::Parent => "binding it to its parent".to_owned(),
             Step::Session => "setsid".to_owned(),
             Step::SetGid => format!("setgid {gid}"),
             Step::SetGroups => "setgroups".to_owned(),
@@ -196,6 +279,16 @@ impl<'fd> Spawn<'fd> {
             self.nul = Some(String::from_utf8_lossy(&error.into_vec()).into_owned());
             CString::default()
         })
+    }
+}
+
+fn limit_of(step: Step) -> Option<Limit> {
+    match step {
+        Step::Priority => Some(Limit::Priority),
+        Step::CpuTime => Some(Limit::CpuTime),
+        Step::Memory => Some(Limit::Memory),
+        Step::VirtualMemory => Some(Limit::VirtualMemory),
+        _ => None,
     }
 }
 

@@ -1,4 +1,26 @@
 use super::*;
+
+#[test]
+fn buffers_grow_and_never_shrink() {
+    let (near, far) = stream_pair().unwrap();
+    let before = buffer_size(near.as_fd(), libc::SO_SNDBUF).unwrap();
+    grow_buffers(near.as_fd(), far.as_fd(), 512).unwrap();
+    assert_eq!(buffer_size(near.as_fd(), libc::SO_SNDBUF).unwrap(), before);
+    let wanted = u64::try_from(before).unwrap();
+    set_option(near.as_fd(), libc::SO_SNDBUF, &4096).unwrap();
+    let small = buffer_size(near.as_fd(), libc::SO_SNDBUF).unwrap();
+    grow_buffers(near.as_fd(), far.as_fd(), wanted).unwrap();
+    assert!(buffer_size(near.as_fd(), libc::SO_SNDBUF).unwrap() > small);
+}
+
+#[test]
+fn a_side_that_sends_nothing_more_is_seen() {
+    let (near, far) = stream_pair().unwrap();
+    assert!(!is_half_closed(far.as_fd()).unwrap());
+    shutdown(near.as_fd(), Shutdown::Write).unwrap();
+    assert!(is_half_closed(far.as_fd()).unwrap());
+    assert!(!is_half_closed(near.as_fd()).unwrap());
+}
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;

@@ -5,7 +5,7 @@ use pinion_unix::process::ExitCause;
 use pinion_unix::signals::Signal;
 use pinion_wire::Kind;
 use pinion_wire::answer::End;
-use pinion_wire::message::{Bit, Rein, RetireReason};
+use pinion_wire::message::{Bit, Rein, RetireReason, StopReason};
 use pinion_wire::request::BodyLength;
 
 use crate::suite::{Worker, clock};
@@ -195,7 +195,7 @@ pub(crate) fn maximum_requests(python: &Path) {
         assert_eq!(front.get("/hello").end, Some(End::Complete));
     }
     assert_eq!(worker.bit(), Bit::Retire { reason: RetireReason::MaximumRequests });
-    worker.tell(&Rein::Stop, None);
+    worker.tell(&Rein::Stop(StopReason::Shutdown), None);
     // Nothing else was said but what the application prints as it leaves.
     assert_eq!(worker.bit(), Bit::Log { level: 3, text: "atexit ran".to_owned() });
 }
@@ -207,7 +207,7 @@ pub(crate) fn stop_while_busy(python: &Path) {
     let mut idle = worker.connect();
     busy.send("GET", &format!("/wait?path={}", go.display()), BodyLength::Known(0), b"");
     assert_eq!(busy.frame_of(Kind::Log), b"waiting");
-    worker.tell(&Rein::Stop, None);
+    worker.tell(&Rein::Stop(StopReason::Shutdown), None);
     // What comes late is served as well, while the other runs.
     assert_eq!(idle.get("/hello").end, Some(End::Complete));
     fs::write(go, "").unwrap();
@@ -224,7 +224,7 @@ pub(crate) fn stop_while_loading(python: &Path) {
         fs::write(folder.join("app.wsgi"), source).unwrap();
     });
     worker.log("loading");
-    worker.tell(&Rein::Stop, None);
+    worker.tell(&Rein::Stop(StopReason::Shutdown), None);
     assert_eq!(worker.wait(), EXITED);
 }
 
@@ -329,6 +329,6 @@ pub(crate) fn abandoned_in_the_queue(python: &Path) {
     fs::write(go, "").unwrap();
     assert_eq!(busy.answer(&mut Vec::new()).text(), "waited");
     assert_eq!(worker.log("closed"), "closed");
-    worker.tell(&Rein::Stop, None);
+    worker.tell(&Rein::Stop(StopReason::Shutdown), None);
     assert_eq!(worker.wait(), EXITED);
 }

@@ -13,7 +13,7 @@ use pinion_unix::sockets::{self, Wait};
 use pinion_wire::answer::{End, FilePart, HeadRef, Welcome, decode_want};
 use pinion_wire::call::{Argument, Call, Returned};
 use pinion_wire::frame::{self, BODY_LAST, REQUEST_MAY_RELOAD};
-use pinion_wire::message::{self, Apache, Bit, GroupSpec, Rein, StartMount, StartSpec, Timeouts};
+use pinion_wire::message::{self, Apache, Bit, GroupSpec, Rein, StartMount, StartSpec};
 use pinion_wire::request::{BodyLength, RequestWriter, Target};
 use pinion_wire::status::{self, Begun, StatusPage};
 use pinion_wire::{Header, Kind};
@@ -39,28 +39,10 @@ pub(crate) fn spec(folder: &Path) -> StartSpec {
     let script = folder.join("app.wsgi").into_os_string().into_encoded_bytes();
     StartSpec {
         group: GroupSpec {
-            name: "group".to_owned(),
-            server: 0,
             processes: 2,
             threads: 3,
             multiprocess: true,
-            python: String::new(),
-            python_path: Vec::new(),
-            python_eggs: None,
-            identity: None,
-            home: None,
-            umask: None,
-            display_name: None,
-            env: Vec::new(),
-            locale: None,
-            warmup: Vec::new(),
-            restrict_stdout: false,
-            restrict_stdin: false,
-            fold_case: false,
-            maximum_requests: 0,
-            timeouts: Timeouts::default(),
-            listen_backlog: 100,
-            telemetry: None,
+            ..GroupSpec::new("group", "")
         },
         application_group: "app|/x".to_owned(),
         number: 1,
@@ -95,7 +77,7 @@ impl Worker {
         process.arg(&bootstrap).env("PYTHONDONTWRITEBYTECODE", "1").env("LANG", "C.UTF-8");
         process.descriptor(3, theirs.as_fd()).descriptor(4, page.fd());
         process.descriptor(1, writer.as_fd()).descriptor(2, writer.as_fd());
-        let pid = process.spawn().unwrap();
+        let pid = process.spawn().unwrap().pid;
         let worker =
             Self { pid, folder, reins: Some(reins), page, output, connections: 0, ended: None };
         worker.tell(&Rein::Start(Box::new(spec)), None);

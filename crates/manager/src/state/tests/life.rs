@@ -222,7 +222,7 @@ fn a_changed_script_is_loaded_beside_the_old_workers() {
     sim.make_ready(new[1]);
     assert_eq!(sim.in_state(WorkerState::Closing), old);
     sim.pass(20);
-    assert_eq!(sim.told(&Rein::Stop), old);
+    assert_eq!(sim.stopped(), old);
 }
 
 #[test]
@@ -252,22 +252,6 @@ fn a_changed_script_that_does_not_load_leaves_the_old_workers() {
 }
 
 #[test]
-fn a_change_during_a_replacement_begins_it_anew() {
-    let mut sim = Sim::served(vec![group("g")]);
-    let old = sim.in_state(READY);
-    sim.acquire(app(), Until::Changed(2));
-    let stale = sim.in_state(LOADING);
-    let waiter = sim.acquire(app(), Until::Changed(3));
-    assert_eq!(sim.in_state(WorkerState::Killing), stale);
-    sim.make_ready(stale[0]);
-    assert!(!sim.mounted(waiter));
-    sim.world.mtimes.insert(b"/app".to_vec(), 3);
-    sim.make_ready(sim.in_state(LOADING)[0]);
-    assert!(sim.mounted(waiter));
-    assert_eq!(sim.in_state(WorkerState::Closing), [old[0]]);
-}
-
-#[test]
 fn a_closing_worker_is_stopped_when_its_requests_are_done() {
     let mut sim = Sim::served(vec![group("g")]);
     let old = sim.in_state(READY);
@@ -283,10 +267,10 @@ fn a_closing_worker_is_stopped_when_its_requests_are_done() {
     sim.event(opened.clone());
     assert!(matches!(sim.done.last(), Some(Action::Connect { connection: 1, .. })));
     sim.pass(2_000);
-    assert!(sim.told(&Rein::Stop).is_empty());
+    assert!(sim.stopped().is_empty());
     sim.world.in_flight.clear();
     sim.pass(20);
-    assert_eq!(sim.told(&Rein::Stop), [old[0]]);
+    assert_eq!(sim.stopped(), [old[0]]);
     sim.event(opened);
     assert!(matches!(sim.done.last(), Some(Action::Refuse(..))));
 }
@@ -305,7 +289,7 @@ fn a_closing_worker_that_does_not_finish_is_ended_step_by_step() {
     sim.make_ready(sim.in_state(LOADING)[0]);
     sim.pass(3_050);
     assert_eq!(sim.told(&Rein::DumpStacks), [old]);
-    assert_eq!(sim.told(&Rein::Stop), [old]);
+    assert_eq!(sim.stopped(), [old]);
     assert!(sim.logged(Code::DrainTimeout)[0].text.contains("GET /slow"));
     sim.pass(2_000);
     assert_eq!(sim.signalled(), [(old, EndSignal::Term)]);
@@ -433,8 +417,8 @@ fn a_changed_group_that_does_not_load_goes_on_as_before() {
 fn a_removed_group_is_closed_when_no_child_of_before_is_left() {
     let mut sim = Sim::served(vec![group("g")]);
     let old = sim.in_state(READY);
-    sim.event(Event::ChildHello { child: ChildId(1), generation: 1 });
-    sim.event(Event::ChildHello { child: ChildId(2), generation: 2 });
+    sim.event(Event::ChildHello { child: ChildId(1), pid: 1, generation: 1 });
+    sim.event(Event::ChildHello { child: ChildId(2), pid: 2, generation: 2 });
     sim.event(Event::Configured(Box::new(settings(2, vec![]))));
     sim.pass(100);
     assert_eq!(sim.in_state(READY), old);
@@ -467,7 +451,7 @@ fn stopping_answers_all_and_ends_all_step_by_step() {
     let waiter = sim.acquire(mount("g", "new", "/app"), Until::Ready);
     sim.event(Event::Stop);
     assert_eq!(sim.replies[&waiter], AcquireReply::Stopping);
-    assert_eq!(sim.told(&Rein::Stop).len(), 4);
+    assert_eq!(sim.stopped().len(), 4);
     assert!(
         workers
             .iter()
@@ -532,7 +516,7 @@ fn a_manager_that_takes_over_a_board_leaves_the_slots_of_before_alone() {
     let mut sim = Sim::new(vec![]);
     let mut epochs = vec![0; pinion_wire::board::SLOTS];
     epochs[..6].fill(5);
-    sim.core = Core::taking_over(&epochs);
+    sim.core = Core::taking_over(&epochs, BTreeMap::new());
     sim.event(Event::Configured(Box::new(settings(1, vec![group("g")]))));
     let waiter = sim.acquire(app(), Until::Ready);
     sim.make_ready(sim.in_state(LOADING)[0]);

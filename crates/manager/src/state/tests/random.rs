@@ -92,7 +92,7 @@ impl Sim {
                 self.event(Event::Configured(Box::new(settings(variant, groups))));
             }
             Step::Child(child) => {
-                self.event(Event::ChildHello { child: ChildId(child), generation: 1 });
+                self.event(Event::ChildHello { child: ChildId(child), pid: 7, generation: 1 });
             }
             Step::ChildGone(child) => self.event(Event::ChildGone(ChildId(child))),
         }

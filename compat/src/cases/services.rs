@@ -1,0 +1,154 @@
+//! `threads=0`: processes that run a script of their own and no requests.
+
+use crate::context::{SOON, eventually};
+use crate::suite::Outcome;
+use crate::{Context, Suite};
+use libtest_mimic::Failed;
+use pinion_testbed::{Apache, Server, Site};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+pub(super) fn suites() -> Vec<Suite> {
+    let suite = Suite::new("service", site)
+        .case("script_runs_in_the_main_thread", main_thread)
+        .case("script_that_ends_is_started_again", again)
+        .case("script_that_raises_is_started_again", raises)
+        .case("program_that_ends_is_started_again", program)
+        .case("requests_get_504", requests)
+        .case("term_raises_system_exit_and_starts_it_again", term)
+        .case("script_may_take_signals_over", handler);
+    vec![suite.solo("stop_raises_system_exit", stop)]
+}
+
+/// Scripts that write lines into a file of their own name.
+const SCRIPTS: [(&str, &str); 6] = [
+    (
+        "main",
+        "import threading, mod_wsgi\n\
+         say(type(threading.current_thread()).__name__, mod_wsgi.process_group, mod_wsgi.threads_per_process)\n\
+         while True: time.sleep(0.1)\n",
+    ),
+    ("ends", "say('start')\ntime.sleep(0.2)\n"),
+    ("raises", "say('start')\nraise RuntimeError('compat: the service fails')\n"),
+    ("program", "say('start')\nos.execv('/bin/sleep', ['sleep', '0.5'])\n"),
+    (
+        "term",
+        "say('start')\n\
+         try:\n    while True: time.sleep(0.1)\nexcept SystemExit:\n    say('SystemExit')\n    raise\n",
+    ),
+    (
+        "handler",
+        "import signal\n\
+         def stop(number, frame):\n    say('signal', number)\n    sys.exit()\n\
+         signal.signal(signal.SIGTERM, stop)\nsay('start')\n\
+         while True: time.sleep(0.1)\n",
+    ),
+];
+
+fn site(site: &mut Site) -> Outcome {
+    site.writable_folder("go")?;
+    site.config("Timeout 2");
+    let request = super::app(site, "version.wsgi")?;
+    for (name, body) in SCRIPTS {
+        declare(site, name, body)?;
+    }
+    site.config(format!("WSGIScriptAlias /main {} process-group=main", request.display()));
+    Ok(())
+}
+
+fn declare(site: &mut Site, name: &str, body: &str) -> Outcome {
+    let out = site.folder("go")?.join(name);
+    let text = format!(
+        "import os, sys, time\n\
+         def say(*words):\n    with open({out:?}, 'a') as file:\n        print(os.getpid(), *words, file=file)\n\
+         {body}"
+    );
+    let script = site.write(&format!("services/{name}.py"), text)?;
+    site.config(format!(
+        "WSGIDaemonProcess {name} threads=0\n\
+         WSGIImportScript {} process-group={name} application-group=%{{GLOBAL}}",
+        script.display()
+    ));
+    Ok(())
+}
+
+fn lines(file: &Path) -> Vec<String> {
+    fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+/// The lines of a script, as soon as there are so many.
+fn said(context: &Context, name: &str, count: usize) -> Result<Vec<String>, Failed> {
+    let file = context.path("go").join(name);
+    eventually("the script's words", || {
+        let lines = lines(&file);
+        Ok((lines.len() >= count).then_some(lines))
+    })
+}
+
+fn pid(line: &str) -> &str {
+    line.split(' ').next().unwrap_or_default()
+}
+
+fn main_thread(context: &Context) -> Outcome {
+    let lines = said(context, "main", 1)?;
+    assert!(lines[0].ends_with(" _MainThread main 0"), "{lines:?}");
+    Ok(())
+}
+
+fn starts_again(context: &Context, name: &str) -> Outcome {
+    let lines = said(context, name, 3)?;
+    assert!(pid(&lines[0]) != pid(&lines[1]) && pid(&lines[1]) != pid(&lines[2]), "{lines:?}");
+    Ok(())
+}
+
+fn again(context: &Context) -> Outcome {
+    starts_again(context, "ends")
+}
+
+fn raises(context: &Context) -> Outcome {
+    starts_again(context, "raises")?;
+    context.log().wait_for("compat: the service fails", SOON)?;
+    Ok(())
+}
+
+fn program(context: &Context) -> Outcome {
+    starts_again(context, "program")
+}
+
+fn requests(context: &Context) -> Outcome {
+    assert_eq!(context.status("/main")?, 504);
+    Ok(())
+}
+
+fn terminate(line: &str) -> Outcome {
+    assert!(Command::new("kill").args(["-TERM", pid(line)]).status()?.success());
+    Ok(())
+}
+
+fn term(context: &Context) -> Outcome {
+    terminate(&said(context, "term", 1)?[0])?;
+    let lines = said(context, "term", 3)?;
+    assert!(lines[1].ends_with("SystemExit") && lines[2].ends_with("start"), "{lines:?}");
+    Ok(())
+}
+
+fn handler(context: &Context) -> Outcome {
+    terminate(&said(context, "handler", 1)?[0])?;
+    let lines = said(context, "handler", 3)?;
+    assert!(lines[1].ends_with("signal 15") && lines[2].ends_with("start"), "{lines:?}");
+    Ok(())
+}
+
+fn stop(server: &Server) -> Outcome {
+    let mut site = Site::new(server)?;
+    site.writable_folder("go")?;
+    let [.., term, _] = SCRIPTS;
+    declare(&mut site, term.0, term.1)?;
+    let mut apache: Apache = site.start()?;
+    let file = apache.root().join("go").join(term.0);
+    eventually("the script to start", || Ok((!lines(&file).is_empty()).then_some(())))?;
+    apache.stop()?;
+    assert!(lines(&file).last().is_some_and(|line| line.ends_with("SystemExit")));
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! The thread that takes Python's lock now and then: to show that it can be had, and to interrupt a
+//! request that has run too long.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pinion_unix::clock;
+use pinion_wire::status;
+use pyo3::prelude::*;
+
+use crate::exchange::INFO;
+use crate::worker::{Stage, Worker};
+use crate::{fork, interrupt};
+
+/// A request: the number of its connection, and its own on that.
+pub(crate) type Key = (u32, u32);
+
+/// What the thread is told.
+#[derive(Debug, Default)]
+pub(crate) struct Monitor {
+    orders: Mutex<Orders>,
+    called: Condvar,
+    attaching: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Orders {
+    beat: bool,
+    interrupts: Vec<Key>,
+}
+
+impl Monitor {
+    fn orders(&self) -> MutexGuard<'_, Orders> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has Python's lock taken at once.
+    pub(crate) fn beat(&self) {
+        self.orders().beat = true;
+        self.called.notify_one();
+    }
+
+    /// Has the thread that runs the request interrupted, if it still does.
+    pub(crate) fn interrupt(&self, key: Key) {
+        self.orders().interrupts.push(key);
+        self.called.notify_one();
+    }
+
+    /// Whether the thread has, or waits for, Python's lock.
+    pub(crate) fn is_attaching(&self) -> bool {
+        self.attaching.load(Ordering::SeqCst)
+    }
+
+    /// Waits for orders, not longer than `interval`.
+    fn wait(&self, interval: Option<Duration>) -> Orders {
+        let is_idle = |orders: &mut Orders| !orders.beat && orders.interrupts.is_empty();
+        let guard = self.orders();
+        let mut guard = match interval {
+            Some(interval) => {
+                let waited = self.called.wait_timeout_while(guard, interval, is_idle);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => self.called.wait_while(guard, is_idle).unwrap_or_else(PoisonError::into_inner),
+        };
+        std::mem::take(&mut guard)
+    }
+}
+
+/// Starts the thread.
+pub(crate) fn start(worker: &'static Worker) -> std::io::Result<()> {
+    let group = &worker.spec.group;
+    let interval = status::beat_interval_ms(group.timeouts.deadlock).map(Duration::from_millis);
+    let builder = std::thread::Builder::new().name("pinion-monitor".to_owned());
+    builder.spawn(move || watch(worker, interval)).map(drop)
+}
+
+fn watch(worker: &Worker, interval: Option<Duration>) {
+    let monitor = &worker.monitor;
+    loop {
+        let orders = monitor.wait(interval);
+        // Whoever leaves the interpreter announces that first, and then waits for this to be false: a thread that
+        // asked for the lock later would be ended in the middle of Rust.
+        monitor.attaching.store(true, Ordering::SeqCst);
+        if worker.stage() == Stage::Ended || fork::is_child() {
+            monitor.attaching.store(false, Ordering::SeqCst);
+            return;
+        }
+        let interrupted = Python::try_attach(|py| {
+            if let Some(page) = worker.status() {
+                page.beat(clock::monotonic_ns());
+            }
+            let raise = |(connection, seq)| {
+                interrupt::raise(py, worker, connection, seq).unwrap_or_default()
+            };
+            orders.interrupts.into_iter().filter_map(raise).collect::<Vec<_>>()
+        });
+        monitor.attaching.store(false, Ordering::SeqCst);
+        for thread in interrupted.unwrap_or_default() {
+            let name = &worker.spec.group.name;
+            worker.log(
+                INFO,
+                &format!(
+                    "Injected RequestTimeout into thread {thread} of daemon process '{name}'."
+                ),
+            );
+        }
+    }
+}
