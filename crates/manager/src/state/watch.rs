@@ -87,7 +87,7 @@ impl Core {
 
     /// When something is to be seen of a ready worker.
     pub(super) fn watch_due(&self, worker: &Worker) -> Option<Millis> {
-        let Worker { suspicion, ready_at, beat_at, active_at, retiring, .. } = worker;
+        let Worker { suspicion, ready_at, beat_at, active_at, rested_at, retiring, .. } = worker;
         if let Some(suspicion) = suspicion {
             return Some(suspicion.by);
         }
@@ -96,7 +96,7 @@ impl Core {
         let stale = stale_after(worker).filter(|_| !worker.hopeless);
         let stale = stale.map(|limit| since.max(*beat_at) + limit);
         let idle = (timeouts.inactivity > 0 && retiring.is_none() && ready_at.is_some())
-            .then(|| since.max(*active_at) + timeouts.inactivity);
+            .then(|| since.max(*active_at).max(*rested_at) + timeouts.inactivity);
         stale.into_iter().chain(idle).min()
     }
 
@@ -182,7 +182,10 @@ impl Core {
         let limit = worker.spec.timeouts.inactivity;
         let since = worker.ready_at.map_or(now, |ready| ready.max(active));
         worker.active_at = if begun || sight.in_flight(worker.slot) > 0 { now } else { active };
-        if limit == 0 || worker.retiring.is_some() || now < since.max(worker.active_at) + limit {
+        if limit == 0
+            || worker.retiring.is_some()
+            || now < since.max(worker.active_at).max(worker.rested_at) + limit
+        {
             return;
         }
         let (pair, named, pid) = (worker.pair, worker.describe(), worker.pid);
@@ -196,7 +199,9 @@ impl Core {
             self.retire(id, Retiring::WhenReplaced, reason, &said, sight);
         } else {
             // It is as it was when it started: nothing is gained by another one.
-            worker_rests(self.workers.get_mut(&id), now);
+            if let Some(worker) = self.workers.get_mut(&id) {
+                worker.rested_at = now;
+            }
         }
     }
 
@@ -233,12 +238,6 @@ impl Core {
 
 fn starts(worker: &Worker) -> bool {
     matches!(worker.state(), WorkerState::Starting | WorkerState::Loading)
-}
-
-fn worker_rests(worker: Option<&mut Worker>, now: Millis) {
-    if let Some(worker) = worker {
-        worker.active_at = now;
-    }
 }
 
 /// How long after its last sign of life a worker is suspected.

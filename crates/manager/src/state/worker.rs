@@ -126,6 +126,8 @@ pub struct Worker {
     pub beat_at: Millis,
     /// When it had something to do last, as far as that was looked at.
     pub active_at: Millis,
+    /// When it was found to be as it was at its start.
+    pub rested_at: Millis,
     /// It has not loaded in time.
     pub late: bool,
     /// Its reins ended without having been asked to.
@@ -169,6 +171,7 @@ impl Worker {
             interrupted: Vec::new(),
             beat_at: 0,
             active_at: 0,
+            rested_at: 0,
             late: false,
             lost: false,
             connections: 0,
