@@ -85,7 +85,7 @@ enum Plan {
 /// What to do where the last gap was `gap` and `others` more requests are in the process's hands.
 fn plan(gap: Duration, others: usize, means: Means) -> Plan {
     // Some threads stay free for connections that nobody waits for; with one thread, httpd waits itself.
-    let spare = 1 + means.threads / 12;
+    let spare = 1 + means.threads / 6;
     if gap > BLINK || others + 1 + spare >= means.threads {
         Plan::Leave
     } else if others > 0 {
@@ -190,8 +190,8 @@ mod tests {
 
     #[test]
     fn threads_are_left_for_other_connections() {
-        assert_eq!(plan(gap(500), 20, MEANS), Plan::Sleep);
-        assert_eq!(plan(gap(500), 21, MEANS), Plan::Leave);
+        assert_eq!(plan(gap(500), 18, MEANS), Plan::Sleep);
+        assert_eq!(plan(gap(500), 19, MEANS), Plan::Leave);
         for threads in [1, 2] {
             assert_eq!(plan(gap(500), 1, Means { threads, ..MEANS }), Plan::Leave);
         }
