@@ -34,7 +34,10 @@ pub(crate) struct Arguments {
 /// Generates the folder, and says what is missing.
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, DeployError> {
     let deployment = arguments.project.load()?;
-    let sight = Sight::system();
+    let mut sight = Sight::system();
+    if let Ok(apache) = arguments.apply.apache.find() {
+        sight.apache = apache.root;
+    }
     introduce(&deployment);
     if arguments.apply.apply {
         let may_replace = |path: &Path, diff: &str| arguments.may_replace(path, diff);

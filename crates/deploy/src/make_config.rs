@@ -171,3 +171,69 @@ fn without_toolbar(value: &str) -> String {
         value.split_whitespace().filter(|name| *name != "pyramid_debugtoolbar").collect();
     kept.join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(development: &str) -> String {
+        let production = Production {
+            name: "my%app",
+            data: Path::new("/var/local/my%app"),
+            logs: Path::new("/var/log/my%app"),
+            section: "main",
+            turbogears: true,
+        };
+        production.make(development, |key| format!("fresh {key}"))
+    }
+
+    #[test]
+    fn a_quickstarted_file_becomes_one_for_production_and_keeps_its_comments() {
+        let development = "# myapp - TurboGears 2 development environment configuration\n\n[DEFAULT]\n\
+            # stays\ndebug = true\n\n# goes with its section\n[server:main]\nuse = egg:gearbox#wsgiref\n\
+            debug = 1\n\n# the application\n[app:main]\nuse = egg:myapp\ncache_dir = %(here)s/data\n\
+            session.secret = old\n#session.secret = no\nsession.validate_key=old\n\
+            beaker.session.data_dir = %(here)s/data/sessions\nstatic_files = %(here)s/public\n\
+            sqlalchemy.url = sqlite:///%(here)s/devdata.db\nsqlalchemy.echo = true\n\
+            filter-with = proxy-prefix\n[logger_myapp]\nlevel = DEBUG\nhandlers =\n\
+            [handler_file]\nargs = ('%(here)s/myapp.log',)\n";
+        let production = "# myapp - TurboGears 2 production environment configuration\n\n[DEFAULT]\n\
+            # stays\ndebug = false\n\n# the application\n[app:main]\nuse = egg:myapp\n\
+            set debug = false\nsa_auth.cookie_secret = fresh sa_auth.cookie_secret\n\
+            auto_reload_templates = false\ncache_dir = /var/local/my%%app/data\n\
+            session.secret = fresh session.secret\n#session.secret = no\n\
+            session.validate_key = fresh session.validate_key\n\
+            beaker.session.data_dir = /var/local/my%%app/data/sessions\nstatic_files = %(here)s/public\n\
+            sqlalchemy.url = sqlite:////var/local/my%%app/my%%app.db\nsqlalchemy.echo = false\n\
+            # Apache tells the mount point itself: filter-with = proxy-prefix\n[logger_myapp]\n\
+            level = INFO\nhandlers =\n[handler_file]\nargs = ('/var/log/my%%app/myapp.log',)\n";
+        assert_eq!(made(development), production);
+    }
+
+    #[test]
+    fn databases_elsewhere_stay() {
+        for url in ["postgresql://u@h/db", "sqlite:////srv/x.db", "sqlite:///:memory:", "sqlite://"]
+        {
+            let line = format!("sqlalchemy.url = {url}\n");
+            assert!(made(&format!("[app:main]\nuse = egg:a\n{line}")).ends_with(&line), "{url}");
+        }
+        let relative = made("[app:main]\nsqlalchemy.url = sqlite:///app.sqlite\n");
+        assert!(relative.contains("sqlite:////var/local/my%%app/app.sqlite"), "{relative}");
+    }
+
+    #[test]
+    fn secrets_are_told_by_their_keys() {
+        for key in [
+            "session.secret",
+            "session.validate_key",
+            "sa_auth.cookie_secret",
+            "auth.secret",
+            "beaker.session.encrypt_key",
+        ] {
+            assert!(is_secret(key), "{key}");
+        }
+        for key in ["session.key", "secretary", "session.type"] {
+            assert!(!is_secret(key), "{key}");
+        }
+    }
+}

@@ -77,8 +77,8 @@ pub fn packages(deployment: &Deployment, sight: &Sight<'_>) -> Vec<Finding> {
     let installed = installed(&entries);
     let mut findings: Vec<Finding> = declared(deployment, sight)
         .into_iter()
-        .filter(|(name, _)| !installed.contains(&normal_name(name)))
-        .map(|(name, why)| lacking(virtualenv, &name, &why))
+        .filter(|need| !installed.contains(&normal_name(&need.name)))
+        .map(|need| lacking(virtualenv, &need))
         .collect();
     let standard = home
         .base
@@ -95,59 +95,96 @@ pub fn packages(deployment: &Deployment, sight: &Sight<'_>) -> Vec<Finding> {
         let said =
             findings.iter().any(|finding| finding.what.contains(&format!("`{distribution}`")));
         if !known && !said {
-            let why = format!("{} imports {module}", shown(&file));
-            findings.push(lacking(virtualenv, distribution, &why));
+            findings.push(lacking(
+                virtualenv,
+                &Need {
+                    name: distribution.to_owned(),
+                    why: format!("{} imports {module}", shown(&file)),
+                    install: distribution.to_owned(),
+                },
+            ));
         }
     }
     findings
 }
 
-fn lacking(virtualenv: &Path, distribution: &str, why: &str) -> Finding {
+/// A distribution that is to be there.
+struct Need {
+    name: String,
+    why: String,
+    /// What pip is told to install.
+    install: String,
+}
+
+fn lacking(virtualenv: &Path, need: &Need) -> Finding {
     let python = super::quoted(&virtualenv.join("bin/python"));
     Finding::new(
         Code::PackageMissing,
-        format!("the virtualenv {} lacks `{distribution}`", shown(virtualenv)),
-        why,
-        format!("sudo {python} -m pip install {}", word(distribution)),
+        format!("the virtualenv {} lacks `{}`", shown(virtualenv), need.name),
+        &need.why,
+        format!("sudo {python} -m pip install {}", word(&need.install)),
     )
 }
 
 /// What the project's metadata declares, and what its kind needs and the tools do not install.
-fn declared(deployment: &Deployment, sight: &Sight<'_>) -> Vec<(String, String)> {
+fn declared(deployment: &Deployment, sight: &Sight<'_>) -> Vec<Need> {
     let project = &deployment.project;
     let source = project.metadata.source.unwrap_or("the project");
     // A marker may exclude this system; what it says is pip's to know.
     let plain = project.metadata.requires.iter().filter(|line| !line.contains([';', '@']));
-    let mut all: Vec<(String, String)> = plain
-        .map(|line| (requirement_name(line), format!("{source} declares it: {}", line.trim())))
-        .filter(|(name, _)| !name.is_empty())
+    let mut all: Vec<Need> = plain
+        .map(|line| Need {
+            name: requirement_name(line),
+            why: format!("{source} declares it: {}", line.trim()),
+            install: line.trim().to_owned(),
+        })
+        .filter(|need| !need.name.is_empty())
         .collect();
-    let mut implied = |name: &str, why: &str| {
-        if !all.iter().any(|(known, _)| *known == normal_name(name)) {
-            all.push((name.to_owned(), why.to_owned()));
+    for (name, why) in implied(deployment, sight) {
+        if !all.iter().any(|known| known.name == normal_name(name)) {
+            all.push(Need { name: name.into(), why: why.into(), install: name.into() });
         }
-    };
-    match &project.kind {
-        Kind::TurboGears(_) => {
-            implied("PasteDeploy", "the WSGI script loads the application with it");
-            implied("gearbox", "setup-app makes the database with it");
-            let migration = project.root.join("migration");
-            if sight.files.stat(&migration).is_ok() {
-                implied("alembic", "without it, setup-app makes tables but no users");
-            }
-        }
-        Kind::Paste(_) => implied("PasteDeploy", "the WSGI script loads the application with it"),
-        Kind::Pyramid(_) => implied("pyramid", "the WSGI script loads the application with it"),
-        Kind::Django { .. } => implied("Django", "the WSGI script loads the application with it"),
-        Kind::Flask(_) => implied("Flask", "the application is made with it"),
-        Kind::Callable(_) | Kind::Script(_) => {}
     }
-    let own = project.metadata.name.as_deref().filter(|_| project.kind.uses_egg());
-    all.extend(own.map(|name| {
-        let why = "the ini file names it as an egg, which is found by installed metadata only";
-        (name.to_owned(), why.to_owned())
-    }));
+    all.extend(own_metadata(deployment, sight));
     all
+}
+
+/// What a project's kind needs and the tools do not install.
+fn implied(deployment: &Deployment, sight: &Sight<'_>) -> Vec<(&'static str, &'static str)> {
+    const LOADS: &str = "the WSGI script loads the application with it";
+    match &deployment.project.kind {
+        Kind::TurboGears(_) => {
+            let mut needs =
+                vec![("PasteDeploy", LOADS), ("gearbox", "setup-app makes the database with it")];
+            if sight.files.stat(&deployment.project.root.join("migration")).is_ok() {
+                needs.push(("alembic", "without it, setup-app makes tables but no users"));
+            }
+            needs
+        }
+        Kind::Paste(_) => vec![("PasteDeploy", LOADS)],
+        Kind::Pyramid(_) => vec![("pyramid", LOADS), ("plaster_pastedeploy", LOADS)],
+        Kind::Django { .. } => vec![("Django", LOADS)],
+        Kind::Flask(_) => vec![("Flask", "the application is made with it")],
+        Kind::Callable(_) | Kind::Script(_) => Vec::new(),
+    }
+}
+
+/// The project itself, where the ini file names it as an egg. Its metadata may also be in its folder,
+/// which is on the path.
+fn own_metadata(deployment: &Deployment, sight: &Sight<'_>) -> Option<Need> {
+    let project = &deployment.project;
+    let name = project.metadata.name.as_deref().filter(|_| project.kind.uses_egg())?;
+    let beside = [project.root.clone(), project.root.join("src")];
+    let entries = beside.iter().flat_map(|folder| sight.files.list(folder).unwrap_or_default());
+    let entries: Vec<String> = entries.map(|name| name.to_string_lossy().into_owned()).collect();
+    if installed(&entries).contains(&normal_name(name)) {
+        return None;
+    }
+    Some(Need {
+        name: name.to_owned(),
+        why: "the ini file names it as an egg, which is found by installed metadata only".into(),
+        install: shown(&project.root),
+    })
 }
 
 /// The distributions in a site-packages folder, by their metadata.
