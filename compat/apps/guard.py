@@ -21,7 +21,7 @@ def told(environ, name):
 
 def answer(environ, name, otherwise):
     text = told(environ, name)
-    return otherwise if text is None else eval(text)
+    return otherwise if text is None else eval(text, globals(), {"environ": environ})
 
 
 def note(environ, name, *arguments):

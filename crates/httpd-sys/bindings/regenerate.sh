@@ -12,7 +12,7 @@ cd "$(dirname "$0")"
 
 functions='ap_hook_(access_checker|check_config|child_init|fixups|handler|monitor|open_logs|post_config|pre_config|translate_name|type_checker|map_to_storage|test_config|log_transaction)
 ap_log_(error|rerror|cerror)_
-ap_get_request_module_loglevel
+ap_get_(request|server)_module_loglevel
 ap_add_(common_vars|cgi_vars)
 ap_(get_brigade|pass_brigade)
 ap_(setup_client_block|map_http_request_error)
@@ -25,6 +25,7 @@ ap_(discard_request_body|internal_redirect|is_initial_req|allow_options)
 ap_(regcomp|regfree|regexec|regerror|pregsub)
 ap_(server_root_relative|state_query|mpm_query|exists_config_define)
 ap_bucket_error_create
+apr_dynamic_fn_retrieve
 apr_strerror
 apr_pstrmemdup
 apr_pool_cleanup_(register|null)

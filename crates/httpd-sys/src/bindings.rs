@@ -89,6 +89,7 @@ pub type ap_HOOK_child_init_t =
     ::core::option::Option<unsafe extern "C" fn(pchild: *mut apr_pool_t, s: *mut server_rec)>;
 pub type ap_HOOK_handler_t =
     ::core::option::Option<unsafe extern "C" fn(r: *mut request_rec) -> ::core::ffi::c_int>;
+pub type apr_opt_fn_t = ::core::option::Option<unsafe extern "C" fn()>;
 pub type ap_input_mode_t = ::core::ffi::c_uint;
 pub type ap_out_filter_func = ::core::option::Option<
     unsafe extern "C" fn(f: *mut ap_filter_t, b: *mut apr_bucket_brigade) -> apr_status_t,
@@ -1960,12 +1961,12 @@ unsafe extern "C" {
         nmatch: apr_size_t,
         pmatch: *mut ap_regmatch_t,
     ) -> *mut ::core::ffi::c_char;
-    pub fn ap_get_request_module_loglevel(
-        r: *const request_rec,
-        index: ::core::ffi::c_int,
-    ) -> ::core::ffi::c_int;
     pub fn ap_get_server_module_loglevel(
         s: *const server_rec,
+        index: ::core::ffi::c_int,
+    ) -> ::core::ffi::c_int;
+    pub fn ap_get_request_module_loglevel(
+        r: *const request_rec,
         index: ::core::ffi::c_int,
     ) -> ::core::ffi::c_int;
     pub fn ap_server_root_relative(
@@ -2015,6 +2016,7 @@ unsafe extern "C" {
         aszSucc: *const *const ::core::ffi::c_char,
         nOrder: ::core::ffi::c_int,
     );
+    pub fn apr_dynamic_fn_retrieve(szName: *const ::core::ffi::c_char) -> apr_opt_fn_t;
     pub fn ap_get_brigade(
         filter: *mut ap_filter_t,
         bucket: *mut apr_bucket_brigade,

@@ -24,6 +24,7 @@ mod process;
 mod regex;
 mod request;
 mod server;
+mod ssl;
 mod status;
 mod table;
 mod text;
@@ -47,6 +48,7 @@ pub use process::{
 pub use regex::{Captures, Regex, RegexError};
 pub use request::{FileKind, PathInfo, Request};
 pub use server::{Server, Servers};
+pub use ssl::Ssl;
 pub use status::{Answer, Failed, Status};
 pub use table::{Table, TableIter};
 

@@ -16,7 +16,7 @@ use pinion_wire::{
 };
 
 use crate::{
-    child,
+    auth, child,
     environ::{self, Parts},
     handler::{self, PATIENCE},
     outcome, path, relay,
@@ -91,7 +91,10 @@ pub(crate) fn call(
     let mut writer = RequestWriter::new(&mut frame, target, BodyLength::Known(0));
     match callee.seen {
         Seen::Whole => environ::write(request, &parts, &mut writer),
-        Seen::CutDown => environ::write_cut_down(request, &parts, &mut writer),
+        Seen::CutDown => {
+            environ::write_cut_down(request, &parts, &mut writer);
+            auth::ssl::write(request, &mut writer);
+        }
     }
     // No message of the protocol is such that it could not be encoded.
     writer.finish_call(&message::encode(call).map_err(|_| NotCalled::Unserved(500))?);

@@ -17,6 +17,7 @@ use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::files::FileWrapper;
 use crate::input::Input;
+use crate::ssl;
 use crate::streams::{Log, Wrapper};
 use crate::worker::Worker;
 
@@ -136,6 +137,7 @@ impl Maker {
         self.set_entries(&environ, request)?;
         let errors = self.wrapper.wrap(py, Log::of_request(exchange.clone()))?;
         set(&environ, self.errors.bind(py), &errors)?;
+        ssl::install(&environ)?;
         Ok(environ)
     }
 

@@ -41,6 +41,7 @@ mod response;
 mod retry;
 mod scripts;
 mod serve;
+mod ssl;
 mod start_response;
 mod streams;
 mod telemetry;

@@ -23,6 +23,7 @@ pub(super) fn suite() -> Suite {
         .case("environ_is_cut_down", environ_is_cut_down)
         .case("environ_has_no_variables_of_setenv", no_setenv)
         .case("environ_does_not_reach_the_application", environ_stays)
+        .case("mod_ssl_that_is_not_loaded_knows_nothing", no_mod_ssl)
         .case("environ_of_a_post", environ_of_a_post)
         .case("environ_shows_the_method_as_sent", method_as_sent)
         .case("plain_files_are_guarded", plain_files)
@@ -47,6 +48,7 @@ pub(super) fn suite() -> Suite {
 pub(super) fn alone() -> Suite {
     Suite::alone("access_host_alone")
         .solo("a_changed_script_is_reloaded", reloaded)
+        .solo("mod_ssl_without_encryption", mod_ssl_in_the_clear)
         .solo("a_slow_script_is_403", slow)
         .only_pinion("the original waits for ever")
         .solo("restrict_embedded_keeps_access_scripts", restrict_embedded)
@@ -208,6 +210,46 @@ fn no_setenv(context: &Context) -> Outcome {
 fn environ_stays(context: &Context) -> Outcome {
     let (answer, _) = ask(context, "/app/guarded", &[], &[])?;
     assert_eq!(came_in(&answer)?["X_LEFT"], Value::Null);
+    Ok(())
+}
+
+/// What `told` gives for the names, as Python writes it.
+fn by_mod_ssl(context: &Context, path: &str, expression: &str, shown: &str) -> Outcome {
+    let query = [("access", format!("({expression}) == {shown}"))];
+    let query = query.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let (answer, _) = ask(context, path, &query, &[])?;
+    assert_eq!(answer.status, 200, "{expression} is not {shown}");
+    Ok(())
+}
+
+const LOOKUP: &str = "environ['mod_ssl.var_lookup']";
+
+fn no_mod_ssl(context: &Context) -> Outcome {
+    by_mod_ssl(context, "/app/guarded", "environ['mod_ssl.is_https']()", "0")?;
+    by_mod_ssl(context, "/app/guarded", &format!("{LOOKUP}('SSL_CLIENT_CERT')"), "None")?;
+    let wrong = [("access", format!("{LOOKUP}()"))];
+    let wrong = wrong.each_ref().map(|(name, value)| (*name, value.as_str()));
+    says(context, "/app/guarded", &wrong, &[], (403, "TypeError: ssl_var_lookup() takes"))
+}
+
+fn mod_ssl_in_the_clear(server: &Server) -> Outcome {
+    let mut site = Site::new(server)?;
+    site.module("socache_shmcb").module("ssl");
+    let guard = common(&mut site)?;
+    site.config(section("/app", &format!("WSGIAccessScript {}", guard.display())));
+    let apache = site.start()?;
+    let context = Context { apache: &apache, server };
+    by_mod_ssl(&context, "/app", "environ['mod_ssl.is_https']()", "0")?;
+    for (name, value) in [
+        ("'SSL_CLIENT_CERT'", "''"),
+        ("b'SSL_PROTOCOL'", "''"),
+        ("'NOPE'", "''"),
+        ("'HTTPS'", "'off'"),
+        ("'REMOTE_ADDR'", "'127.0.0.1'"),
+        ("'HTTP_HOST'", "'localhost'"),
+    ] {
+        by_mod_ssl(&context, "/app", &format!("{LOOKUP}({name})"), value)?;
+    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! They run in a worker of the implicit process group. Whatever goes wrong, the answer is no.
 
 mod decide;
+pub(crate) mod ssl;
 
 use std::ffi::CStr;
 use std::os::unix::ffi::OsStrExt;
