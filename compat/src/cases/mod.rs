@@ -9,6 +9,7 @@ mod daemon;
 mod directives;
 mod dispatch;
 mod environ;
+mod express;
 mod failing;
 mod groups;
 mod handlers;
@@ -59,6 +60,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         api::suites(),
         accepted::suites(),
         telemetry::suites(),
+        express::suites(),
     ]
     .concat()
 }

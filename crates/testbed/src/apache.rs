@@ -256,7 +256,7 @@ fn spawn(site: &Site, mark: &str) -> Result<Child, Error> {
 }
 
 /// Whether Apache answers a request that reaches no application.
-fn answers(port: u16) -> bool {
+pub(crate) fn answers(port: u16) -> bool {
     let ask = || -> std::io::Result<bool> {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -275,6 +275,11 @@ pub struct Log {
 }
 
 impl Log {
+    /// The log at a path.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

@@ -21,6 +21,7 @@
 mod apache;
 mod command;
 mod error;
+mod express;
 pub mod http;
 pub mod load;
 pub mod packages;
@@ -37,6 +38,7 @@ mod wait;
 pub use apache::{Apache, Log, Stopped};
 pub use command::{Finished, run, run_quietly};
 pub use error::Error;
+pub use express::{Express, Running};
 pub use place::{testbed_dir, workspace_root};
 pub use port::Port;
 pub use server::{MOD_WSGI, Server};
