@@ -196,8 +196,8 @@ fn https_port(server: &Server) -> Outcome {
     let shown: Value = serde_json::from_str(&run(&mut curl)?)?;
     assert_eq!(shown["wsgi.url_scheme"], "https", "{shown}");
     assert_eq!(shown["SERVER_PORT"], number.as_str(), "{shown}");
-    let plain = format!("GET / HTTP/1.1\r\nHost: site.test\r\nConnection: close\r\n");
-    let plain = json(&exchange(running.port(), &plain, b"")?)?;
+    let plain = "GET / HTTP/1.1\r\nHost: site.test\r\nConnection: close\r\n";
+    let plain = json(&exchange(running.port(), plain, b"")?)?;
     assert_eq!(plain["wsgi.url_scheme"], "http", "{plain}");
     Ok(())
 }

@@ -16,6 +16,7 @@ mod handlers;
 mod input;
 mod lifecycle;
 mod limits;
+mod logging;
 mod mounts;
 mod output;
 mod proxies;
@@ -60,6 +61,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         api::suites(),
         accepted::suites(),
         telemetry::suites(),
+        logging::suites(),
         express::suites(),
     ]
     .concat()

@@ -189,6 +189,21 @@ registry! {
         "The file or folder that a `WSGIScriptAlias` or a `WSGIImportScript` names does not exist.",
         "A configuration test fails; a request is answered 404.",
         "Correct the path, or put the script there.";
+    ExecutionOff = "WSGI0134", Error,
+        "scripts may not run in this folder",
+        "A request reaches a script by `SetHandler wsgi-script` or `AddHandler`, and the folder's `Options` lack `ExecCGI`.",
+        "The request is answered 403.",
+        "Add `Options +ExecCGI`, or mount the script by `WSGIScriptAlias`, which needs none.";
+    ScriptIsFolder = "WSGI0136", Error,
+        "folder asked for as a script",
+        "The path of a request leads to a folder, or to something else that is no file.",
+        "The request is answered 403.",
+        "Correct the path of the alias or of the request.";
+    PathInfoRefused = "WSGI0137", Error,
+        "path behind the script not allowed",
+        "The request's path goes on behind the script, and `AcceptPathInfo` is Off here.",
+        "The request is answered 404.",
+        "Set `AcceptPathInfo On` if the application is to see such paths.";
     ScriptUnreadable = "PIN0106", Error,
         "script not accessible",
         "The user that the group runs as may not pass or read a component of the script's path; the message names it.",
@@ -204,6 +219,11 @@ registry! {
         "`WSGIRestrictProcess` lists the process groups that may be used, and the application's is another one.",
         "The request is answered 500.",
         "Add the group to the list, or choose one of it.";
+    GroupNotDeclared = "WSGI0151", Error,
+        "process group of a request unknown",
+        "The name of the process group became known with the request, such as from `%{ENV:name}`, and no `WSGIDaemonProcess` declares it.",
+        "The request is answered 500.",
+        "Correct what sets the name, or declare the group.";
     GroupElsewhere = "WSGI0152", Error,
         "process group of another virtual host",
         "A group that is declared in a virtual host is used in one with another `ServerName`.",
@@ -448,6 +468,16 @@ registry! {
         "The script or its folder does not belong to the user that `script-user` names, or others may write there.",
         "The request is answered 403.",
         "Give the script and its folder to that user, and take the right to write from others.";
+    HeadersTimeout = "WSGI0145", Error,
+        "worker silent before its answer began",
+        "The application did not begin to answer within `socket-timeout`.",
+        "The request is answered 504; the application goes on.",
+        "Find what blocks the application, or raise `socket-timeout` or Apache's `Timeout`.";
+    WorkerClosed = "WSGI0146", Error,
+        "worker gone before its answer began",
+        "The worker died or closed the connection while it had the request; another message says how it died.",
+        "The request is answered 502.",
+        "See the message about the worker itself.";
     SocketTimeout = "PIN0305", Error,
         "worker silent for too long",
         "Nothing came from the worker, or it took nothing, for `socket-timeout`.",
@@ -463,10 +493,50 @@ registry! {
         "The worker died before it began the request, or the request is safe to repeat and its answer had not begun.",
         "Another worker answers; the client notices nothing.",
         "See the message about the worker itself.";
-    ApplicationRaised = "PIN0308", Error,
+    ApplicationRaised = "WSGI0174", Error,
         "application raised an exception",
         "An exception left the application.",
         "The request is answered 500, or its connection is cut when the answer had begun.",
+        "Mend what the traceback shows.";
+    ApplicationExited = "WSGI0175", Error,
+        "application called sys.exit()",
+        "`SystemExit` left the application, or its script while it was loaded.",
+        "The request is answered 500, or its connection is cut when the answer had begun; the process goes on.",
+        "Do not call `sys.exit()` in an application; look at the traceback for who does.";
+    CallableMissing = "WSGI0089", Error,
+        "script without the callable",
+        "The script was loaded and does not define the name that `WSGICallableObject` says, `application` unless set.",
+        "The request is answered 404.",
+        "Correct the name in the script or in the configuration.";
+    ScriptNotCompiled = "WSGI0105", Error,
+        "script not read or compiled for a request",
+        "The script cannot be read, or is no valid Python.",
+        "The application is not loaded; requests are answered 500, or by the code of before.",
+        "Mend what the message behind it shows.";
+    ScriptNotCompiledEarly = "WSGI0106", Error,
+        "script not read or compiled before any request",
+        "The script cannot be read, or is no valid Python.",
+        "The application is not loaded; requests are answered 500, or by the code of before.",
+        "Mend what the message behind it shows.";
+    ScriptExits = "WSGI0107", Error,
+        "script called sys.exit() when it was loaded for a request",
+        "`SystemExit` was raised while the script was loaded.",
+        "The application is not loaded; requests are answered 500, or by the code of before.",
+        "Look at the traceback for who exits.";
+    ScriptExitsEarly = "WSGI0108", Error,
+        "script called sys.exit() when it was loaded before any request",
+        "`SystemExit` was raised while the script was loaded.",
+        "The application is not loaded; requests are answered 500, or by the code of before.",
+        "Look at the traceback for who exits.";
+    ScriptRaises = "WSGI0109", Error,
+        "script raised an exception when it was loaded for a request",
+        "An exception left the script while it was loaded.",
+        "The application is not loaded; requests are answered 500, or by the code of before.",
+        "Mend what the traceback shows.";
+    ScriptRaisesEarly = "WSGI0110", Error,
+        "script raised an exception when it was loaded before any request",
+        "An exception left the script while it was loaded.",
+        "The application is not loaded; requests are answered 500, or by the code of before.",
         "Mend what the traceback shows.";
     ResponseTruncated = "PIN0309", Error,
         "response shorter than announced",

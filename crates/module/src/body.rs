@@ -1,11 +1,10 @@
 //! The body of a request, before the application asks for it.
 
 use pinion_config::Code;
-use pinion_httpd::{
-    Answer, Blocking, Brigade, Request,
-    log::{self, Level},
-};
+use pinion_httpd::{Answer, Blocking, Brigade, Request, log::Level};
 use pinion_wire::request::BodyLength;
+
+use crate::say;
 
 /// Bodies up to this length are read before the request is given to a worker, so that a slow client does not
 /// keep a thread of the application waiting.
@@ -25,8 +24,8 @@ pub(crate) fn announced(request: Request<'_>, chunked: bool) -> Result<BodyLengt
     match request.body_limit() {
         Some(limit) if length > limit => {
             let code = Code::BodyTooLarge;
-            let text = format!("{code}: a body of {length} bytes is over LimitRequestBody {limit}");
-            log::request(request, Level::Error, &text);
+            let text = format!("a body of {length} bytes is over LimitRequestBody {limit}");
+            say::error(request, code, &text);
             Err(Answer::Http(413))
         }
         _ => Ok(BodyLength::Known(length)),
@@ -35,15 +34,32 @@ pub(crate) fn announced(request: Request<'_>, chunked: bool) -> Result<BodyLengt
 
 /// Logs why httpd takes no body from this request.
 fn say_refused(request: Request<'_>, answer: Answer) {
-    let code = match answer.status() {
-        Some(411) => Code::ChunkedRefused,
-        Some(501) => Code::TransferEncodingUnknown,
-        Some(400) => Code::LengthInvalid,
-        _ => return,
+    let header = |name| {
+        request
+            .headers_in()
+            .get(name)
+            .map_or_else(String::new, |value| value.to_string_lossy().into())
     };
-    let entry = code.entry();
-    let text = format!("{code}: {}; hint: {}", entry.title, entry.action);
-    log::request(request, Level::Error, &text);
+    match answer.status() {
+        Some(411) => say::error(
+            request,
+            Code::ChunkedRefused,
+            "Request requires chunked transfer encoding, but support for chunked transfer encoding has not been enabled.",
+        ),
+        Some(501) => {
+            let value = header(c"Transfer-Encoding");
+            let text = format!(
+                "Unexpected value for Transfer-Encoding of '{value}' supplied. Only 'chunked' supported."
+            );
+            say::error(request, Code::TransferEncodingUnknown, &text);
+        }
+        Some(400) => {
+            let value = header(c"Content-Length");
+            let text = format!("Invalid Content-Length header value of '{value}' was supplied.");
+            say::error(request, Code::LengthInvalid, &text);
+        }
+        _ => {}
+    }
 }
 
 /// Reads a short body whole. A longer one, a chunked one, and one whose client waits for "100 Continue" are
@@ -71,7 +87,7 @@ pub(crate) fn read_short(
             Ok(_) => {}
             Err(error) => {
                 let code = Code::ClientGone;
-                log::request(request, Level::Debug, &format!("{code}: {error}"));
+                say::line(request, Level::Debug, &format!("{code}: {error}"));
                 request.connection().close_after();
                 return Err(error.answer);
             }

@@ -4,10 +4,7 @@ use std::{ffi::CStr, os::fd::OwnedFd};
 
 use pinion_config::Code;
 use pinion_front::{BodyFault, Client, Gone, Outcome, Request as FrontRequest, Trouble};
-use pinion_httpd::{
-    Request,
-    log::{self, Level},
-};
+use pinion_httpd::Request;
 use pinion_wire::{
     answer::{End, FilePart, HeadRef},
     call::{Call, Returned},
@@ -19,7 +16,7 @@ use crate::{
     auth, child,
     environ::{self, Parts},
     handler::{self, PATIENCE},
-    outcome, path, relay,
+    outcome, path, relay, say,
 };
 
 /// The script whose functions are called, and where.
@@ -64,11 +61,7 @@ pub(crate) fn call(
     call: &Call,
 ) -> Result<Vec<Returned>, NotCalled> {
     let Some(child) = child::get() else {
-        log::request(
-            request,
-            Level::Error,
-            &format!("{}: this process has no manager to ask", Code::Unreachable),
-        );
+        say::error(request, Code::Unreachable, "this process has no manager to ask");
         return Err(NotCalled::Unserved(503));
     };
     let settings = handler::settings(request);
@@ -122,7 +115,7 @@ pub(crate) fn call(
                 outcome,
                 Outcome::Done(End::NotLoaded) | Outcome::Trouble(Trouble::NotLoaded { .. })
             );
-            let status = outcome::refused(request, outcome);
+            let status = outcome::refused(request, outcome, callee.process_group);
             Err(if not_loaded { NotCalled::NotLoaded } else { NotCalled::Unserved(status) })
         }
     }

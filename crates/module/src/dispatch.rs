@@ -3,15 +3,13 @@
 use std::os::unix::ffi::OsStrExt;
 
 use pinion_config::{CalledScript, Code, NameTemplate};
-use pinion_httpd::{
-    Request,
-    log::{self, Level},
-};
+use pinion_httpd::Request;
 use pinion_wire::call::{Call, Returned, Value};
 
 use crate::{
     call::{Callee, NotCalled, Seen, call},
     names::{Namer, Names},
+    say,
 };
 
 /// The functions, in the order of the names that they choose.
@@ -48,9 +46,7 @@ pub(crate) fn choose(
         Some(Err(Some(kind))) => {
             let code = Code::DispatchValue;
             let script = script.path.display();
-            let hint = code.entry().action;
-            let text = format!("{code}: {script}: {function}() returned {kind}; hint: {hint}");
-            log::request(request, Level::Error, &text);
+            say::error(request, code, &format!("{script}: {function}() returned {kind}"));
             Err(500)
         }
     };

@@ -9,10 +9,7 @@ use std::{
 
 use pinion_config::{Code, HANDLER_CALLABLE, HandlerScript};
 use pinion_front::Request as FrontRequest;
-use pinion_httpd::{
-    Answer, FileKind, PathInfo, Request,
-    log::{self, Level},
-};
+use pinion_httpd::{Answer, FileKind, PathInfo, Request, log::Level};
 use pinion_wire::frame::{REQUEST_IS_NO_ACTIVITY, REQUEST_MAY_RELOAD};
 use pinion_wire::request::{BodyLength, RequestWriter, Target};
 
@@ -26,7 +23,7 @@ use crate::{
     pace::{self, Presence},
     path::Split,
     relay::{Relay, Rules},
-    translate,
+    say, translate,
 };
 
 /// The handler's name in `SetHandler` and `AddHandler`.
@@ -119,28 +116,42 @@ fn may_run(request: Request<'_>) -> Result<(), Answer> {
     match request.file_kind() {
         FileKind::Regular => {}
         FileKind::Missing => {
-            return Err(refuse(request, 404, Code::ScriptMissing, "no such script"));
+            return Err(refuse(
+                request,
+                404,
+                Code::ScriptMissing,
+                "Target WSGI script not found or unable to stat.",
+            ));
         }
         FileKind::Folder | FileKind::Other => {
-            return Err(refuse(request, 403, Code::ScriptUnreadable, "the script is no file"));
+            return Err(refuse(
+                request,
+                403,
+                Code::ScriptIsFolder,
+                "Attempt to invoke directory as WSGI application.",
+            ));
         }
     }
     let aliased = translate::alias_of(request).is_some();
     if !aliased && !request.may_execute() {
-        let text = "Options ExecCGI is off here";
-        return Err(refuse(request, 403, Code::ScriptUnreadable, text));
+        let text = "Options ExecCGI is off in this directory.";
+        return Err(refuse(request, 403, Code::ExecutionOff, text));
     }
     let has_path_info = request.path_info().is_some_and(|path| !path.is_empty());
     if has_path_info && request.path_info_rule() == PathInfo::Reject {
-        return Err(refuse(request, 404, Code::ScriptMissing, "AcceptPathInfo is off here"));
+        return Err(refuse(
+            request,
+            404,
+            Code::PathInfoRefused,
+            "AcceptPathInfo off disallows user's path.",
+        ));
     }
     Ok(())
 }
 
 /// Logs why, names the script, and gives the status.
 fn refuse(request: Request<'_>, status: u16, code: Code, why: &str) -> Answer {
-    let script = request.filename().unwrap_or_default().to_bytes().escape_ascii();
-    log::request(request, Level::Error, &format!("{code}: {why}: {script}"));
+    say::error(request, code, why);
     Answer::Http(status)
 }
 
@@ -163,20 +174,20 @@ fn serve<'r>(request: Request<'r>, script: Script<'r>, body: BodyLength) -> Answ
     }
     if !settings.place.may_use(&names.process_group) {
         let why = format!(
-            "Daemon process called '{}' cannot be accessed by this WSGI application as not a member of allowed groups",
+            "Daemon process called '{}' cannot be accessed by this WSGI application as not a member of allowed groups.",
             names.process_group
         );
         return refuse(request, 500, Code::ProcessRestricted, &why);
     }
     if let Err(denied) = child.homes.check(request, &names.process_group) {
-        log::request(request, Level::Error, &denied.to_string());
+        say::error(request, denied.code(), &denied.to_string());
         return Answer::Http(500);
     }
     let house = child.house.rules(&names.process_group);
     let path = match house.admit(script.path(request)) {
         Ok(path) => path,
         Err(unfit) => {
-            log::request(request, Level::Error, &unfit.to_string());
+            say::line(request, Level::Error, &unfit.to_string());
             return Answer::Http(unfit.status());
         }
     };
@@ -235,7 +246,7 @@ fn serve<'r>(request: Request<'r>, script: Script<'r>, body: BodyLength) -> Answ
     );
     let outcome = child.front.serve(asked, &mut relay);
     FRAME.set(frame);
-    conclude(request, &mut relay, outcome)
+    conclude(request, &mut relay, outcome, &names.process_group)
 }
 
 /// Whether the method may be begun twice (RFC 9110, 9.2.1).

@@ -30,5 +30,6 @@ mod path;
 mod permission;
 mod proxies;
 mod relay;
+mod say;
 mod server;
 mod translate;

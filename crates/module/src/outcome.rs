@@ -2,16 +2,19 @@
 
 use pinion_config::Code;
 use pinion_front::{Outcome, Trouble};
-use pinion_httpd::{
-    Answer, Request,
-    log::{self, Level},
-};
+use pinion_httpd::{Answer, Request, log::Level};
 use pinion_wire::answer::End;
 
-use crate::{environ, pace, relay::Relay};
+use crate::{environ, pace, relay::Relay, say};
 
-/// Ends the answer and says what httpd is to do.
-pub(crate) fn conclude(request: Request<'_>, relay: &mut Relay<'_>, outcome: Outcome) -> Answer {
+/// Ends the answer of a process group and says what httpd is to do.
+pub(crate) fn conclude(
+    request: Request<'_>,
+    relay: &mut Relay<'_>,
+    outcome: Outcome,
+    group: &str,
+) -> Answer {
+    let begun = pinion_front::Client::answered(relay);
     let failure = match outcome {
         Outcome::Done(End::Complete) => {
             if let Some(status) = relay.overridden() {
@@ -30,7 +33,7 @@ pub(crate) fn conclude(request: Request<'_>, relay: &mut Relay<'_>, outcome: Out
             let code = Code::ClientGone;
             let text =
                 format!("{code}: the client closed the connection before the answer was whole");
-            log::request(request, Level::Debug, &text);
+            say::line(request, Level::Debug, &text);
             // Where it is the worker that broke off (a second head, no regular file), the client must see that.
             relay.cut();
             return Answer::Ok;
@@ -43,11 +46,11 @@ pub(crate) fn conclude(request: Request<'_>, relay: &mut Relay<'_>, outcome: Out
         Outcome::ClientGone => {
             Failure::new(500, Code::HeaderInvalid, "the worker sent a head that cannot be sent")
         }
-        Outcome::Done(end) => ended(end),
-        Outcome::Trouble(trouble) => troubled(&trouble),
+        Outcome::Done(end) => ended(end, group),
+        Outcome::Trouble(trouble) => troubled(&trouble, group, begun),
     };
     failure.log(request);
-    if pinion_front::Client::answered(relay) {
+    if begun {
         relay.cut();
         return Answer::Ok;
     }
@@ -55,13 +58,13 @@ pub(crate) fn conclude(request: Request<'_>, relay: &mut Relay<'_>, outcome: Out
 }
 
 /// The status where a call came to nothing; says why in the log.
-pub(crate) fn refused(request: Request<'_>, outcome: Outcome) -> u16 {
+pub(crate) fn refused(request: Request<'_>, outcome: Outcome, group: &str) -> u16 {
     let failure = match outcome {
         Outcome::Done(End::Complete) | Outcome::ClientGone => {
             Failure::new(502, Code::FrameInvalid, "the worker took the call for a request")
         }
-        Outcome::Done(end) => ended(end),
-        Outcome::Trouble(trouble) => troubled(&trouble),
+        Outcome::Done(end) => ended(end, group),
+        Outcome::Trouble(trouble) => troubled(&trouble, group, false),
     };
     failure.log(request);
     failure.status
@@ -86,23 +89,18 @@ impl Failure {
         let Some((code, text)) = &self.said else { return };
         for (number, line) in text.lines().enumerate() {
             if number == 0 {
-                let hint = code.entry().action;
-                log::request(request, Level::Error, &format!("{code}: {line}; hint: {hint}"));
+                say::error(request, *code, line);
             } else {
-                log::request(request, Level::Error, line);
+                say::line(request, Level::Error, line);
             }
         }
     }
 }
 
 /// What the worker says of an answer that is not whole; it has logged why.
-fn ended(end: End) -> Failure {
+fn ended(end: End, group: &str) -> Failure {
     match end {
-        End::Expired => Failure::new(
-            504,
-            Code::QueueTimeout,
-            "the request waited longer than queue-timeout for a thread",
-        ),
+        End::Expired => expired(group),
         End::BodyFailed => Failure::silent(400),
         End::NoCallable => Failure::silent(404),
         End::Interrupted => Failure::silent(504),
@@ -114,7 +112,35 @@ fn ended(end: End) -> Failure {
     }
 }
 
-fn troubled(trouble: &Trouble) -> Failure {
+fn expired(group: &str) -> Failure {
+    let text = format!("Queue timeout expired for WSGI daemon process '{group}'.");
+    Failure::new(504, Code::QueueTimeout, text)
+}
+
+/// The worker is gone; `begun` when the answer had begun.
+fn gone(group: &str, begun: bool) -> Failure {
+    if begun {
+        return Failure::new(502, Code::WorkerGone, "the worker closed the connection");
+    }
+    let text = format!(
+        "Daemon process '{group}' closed connection before sending complete response headers."
+    );
+    Failure::new(502, Code::WorkerClosed, text)
+}
+
+fn silent_worker(group: &str, begun: bool) -> Failure {
+    if begun {
+        return Failure::new(
+            504,
+            Code::SocketTimeout,
+            "the worker sent nothing for socket-timeout",
+        );
+    }
+    let text = format!("Timeout when reading response headers from daemon process '{group}'.");
+    Failure::new(504, Code::HeadersTimeout, text)
+}
+
+fn troubled(trouble: &Trouble, group: &str, begun: bool) -> Failure {
     match trouble {
         Trouble::NotLoaded { detail, retry_ms } => {
             let detail = detail.as_deref().unwrap_or("its traceback is further up in this log");
@@ -128,7 +154,8 @@ fn troubled(trouble: &Trouble) -> Failure {
             )
         }
         Trouble::UnknownGroup(name) => {
-            Failure::new(500, Code::GroupUnknown, format!("no process group is named {name:?}"))
+            let text = format!("No WSGI daemon process called '{name}' has been configured.");
+            Failure::new(500, Code::GroupNotDeclared, text)
         }
         Trouble::NoThreads(name) => Failure::new(
             504,
@@ -140,21 +167,18 @@ fn troubled(trouble: &Trouble) -> Failure {
         }
         Trouble::Stopping => Failure::new(503, Code::Unreachable, "the server is stopping"),
         Trouble::Backlog => {
-            Failure::new(503, Code::BacklogFull, "listen-backlog requests wait already")
+            let text = format!(
+                "Unable to connect to WSGI daemon process '{group}' after multiple attempts as listener backlog limit was exceeded."
+            );
+            Failure::new(503, Code::BacklogFull, text)
         }
-        Trouble::QueueTimeout => Failure::new(
-            504,
-            Code::QueueTimeout,
-            "no thread began the request within queue-timeout",
-        ),
+        Trouble::QueueTimeout => expired(group),
         Trouble::RequestTimeout => {
             Failure::new(504, Code::RequestTimeout, "the request ran longer than request-timeout")
         }
-        Trouble::SocketTimeout => {
-            Failure::new(504, Code::SocketTimeout, "the worker sent nothing for socket-timeout")
-        }
-        Trouble::Died(_) => Failure::silent(502),
-        Trouble::Lost => Failure::new(502, Code::WorkerGone, "the worker closed the connection"),
+        Trouble::SocketTimeout => silent_worker(group, begun),
+        Trouble::Died(_) if begun => Failure::silent(502),
+        Trouble::Died(_) | Trouble::Lost => gone(group, begun),
         Trouble::Manager(error) => Failure::new(503, Code::Unreachable, error.to_string()),
         Trouble::Garbled(error) => Failure::new(502, Code::FrameInvalid, error.to_string()),
     }

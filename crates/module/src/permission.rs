@@ -15,11 +15,13 @@ pub(crate) struct Homes(HashMap<String, String>);
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Denied {
     /// `WSGIRestrictEmbedded`.
-    #[error("{}: WSGIRestrictEmbedded is On and the application has no process group; hint: {}", self.code(), self.code().entry().action)]
+    #[error("Embedded mode of mod_wsgi disabled by runtime configuration.")]
     Embedded,
     /// The group belongs to a virtual host of another name (mod_wsgi's documentation of
     /// `WSGIProcessGroup`).
-    #[error("{}: process group {group:?} is declared in the virtual host {home:?} and can be used in hosts of that name only; hint: {}", self.code(), self.code().entry().action)]
+    #[error(
+        "Daemon process called '{group}' cannot be accessed by this WSGI application. It is declared in the virtual host '{home}' and can be used in hosts of that name only."
+    )]
     Elsewhere {
         /// The group.
         group: String,
@@ -29,7 +31,8 @@ pub(crate) enum Denied {
 }
 
 impl Denied {
-    fn code(&self) -> Code {
+    /// The code of the condition.
+    pub(crate) fn code(&self) -> Code {
         match self {
             Self::Embedded => Code::EmbeddedRestricted,
             Self::Elsewhere { .. } => Code::GroupElsewhere,
@@ -84,8 +87,7 @@ mod tests {
         assert_eq!(homes.decide("shop", false, b"a.test"), Ok(()));
         assert_eq!(homes.decide("main", false, b"b.test"), Ok(()));
         let denied = homes.decide("shop", false, b"b.test").unwrap_err().to_string();
-        let expected =
-            "WSGI0152: process group \"shop\" is declared in the virtual host \"a.test\"";
+        let expected = "Daemon process called 'shop' cannot be accessed by this WSGI application.";
         assert!(denied.starts_with(expected), "{denied}");
     }
 

@@ -193,7 +193,7 @@ fn groups_are_kept_to_their_hosts() -> Outcome {
     };
     assert_eq!(ask("own.test", "/")?.status, 200);
     assert_eq!(ask("other.test", "/")?.status, 500);
-    apache.host_log("other.test").wait_for("WSGI0152: process group", SOON)?;
+    apache.host_log("other.test").wait_for("WSGI0152: Daemon process called", SOON)?;
     assert_eq!(ask("other.test", "/none")?.status, 500);
     apache.host_log("other.test").wait_for("WSGI0143", SOON)?;
     Ok(())

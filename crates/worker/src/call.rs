@@ -12,7 +12,7 @@ use pyo3::types::{PyBool, PyBytes, PyInt, PyString, PyTuple};
 
 use crate::environ::{Maker, latin1};
 use crate::exchange::{ERROR, Exchange};
-use crate::request::{find, lead, stop_child};
+use crate::request::{find, stop_child};
 use crate::scripts::Script;
 use crate::trouble;
 use crate::worker::Worker;
@@ -129,8 +129,5 @@ fn to_value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
 }
 
 fn log_failure(py: Python<'_>, path: &[u8], exchange: &Exchange, error: &PyErr) {
-    let text = format!("Exception occurred processing WSGI script '{}'.", path.escape_ascii());
-    let traceback = trouble::traceback(py, error);
-    exchange.log(py, ERROR, &lead(&text));
-    exchange.log(py, ERROR, &traceback);
+    exchange.log(py, ERROR, &trouble::report(py, path, error));
 }

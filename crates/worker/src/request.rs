@@ -44,9 +44,10 @@ pub(crate) fn run(
         Ok(None) => {
             let path = request.target.script.escape_ascii();
             let name = request.target.callable.escape_ascii();
-            let text =
-                format!("Target WSGI script '{path}' does not contain WSGI application '{name}'.");
-            exchange.log(py, ERROR, &lead(&text));
+            let text = format!(
+                "WSGI0089: Target WSGI script '{path}' does not contain WSGI application '{name}'."
+            );
+            exchange.log(py, ERROR, &text);
             return End::NoCallable;
         }
         Err(error) => return report(py, request.target.script, exchange, &error),
@@ -102,8 +103,6 @@ pub(crate) fn find(
             return Ok(script);
         }
         Found::Failed(failed) => {
-            let text = format!("Target WSGI script '{}' cannot be loaded.", path.escape_ascii());
-            exchange.log(py, ERROR, &lead(&text));
             exchange.log(py, ERROR, &failed.traceback);
         }
         Found::StillFailed(failed) => again(&failed),
@@ -245,15 +244,7 @@ fn report(py: Python<'_>, path: &[u8], exchange: &Exchange, error: &PyErr) -> En
         exchange.log(py, INFO, what);
         return End::Interrupted;
     }
-    let what = if error.is_instance_of::<PySystemExit>(py) {
-        "SystemExit exception raised by"
-    } else {
-        "Exception occurred processing"
-    };
-    let text = format!("{what} WSGI script '{}'.", path.escape_ascii());
-    let traceback = trouble::traceback(py, error);
-    exchange.log(py, ERROR, &lead(&text));
-    exchange.log(py, ERROR, &traceback);
+    exchange.log(py, ERROR, &trouble::report(py, path, error));
     events::failed(py, exchange, error);
     End::Failed
 }

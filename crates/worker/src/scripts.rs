@@ -16,7 +16,7 @@ use pyo3::types::{PyBytes, PyDict, PyModule, PyString};
 
 use crate::exchange::INFO;
 use crate::retry::Failed;
-use crate::trouble;
+use crate::trouble::{self, Step};
 use crate::worker::worker;
 
 /// The scripts of this worker.
@@ -172,22 +172,32 @@ pub(crate) fn modified(path: &[u8]) -> u64 {
 
 fn load(py: Python<'_>, path: &[u8], name: &[u8]) -> Result<Arc<Script>, Failed> {
     let mtime = modified(path);
-    match execute(py, path, name, mtime) {
+    let mut step = Step::Compile;
+    match execute(py, path, name, mtime, &mut step) {
         Ok(names) => {
             let (name, stale) = (OnceLock::new(), AtomicBool::new(false));
             Ok(Arc::new(Script { names, path: path.to_vec(), name, mtime, stale }))
         }
-        Err(error) => Err(Failed::new(mtime, trouble::traceback(py, &error), Instant::now())),
+        Err(error) => {
+            let report = trouble::load_report(py, path, step, &error);
+            Err(Failed::new(mtime, report, Instant::now()))
+        }
     }
 }
 
 /// Runs a script that nobody asks for anything, under mod_wsgi's name for it.
 pub(crate) fn execute_alone(py: Python<'_>, path: &[u8]) -> PyResult<Py<PyDict>> {
-    execute(py, path, path, modified(path))
+    execute(py, path, path, modified(path), &mut Step::Compile)
 }
 
 /// Runs a script in a module of its own. No frame of ours appears in its tracebacks.
-fn execute(py: Python<'_>, path: &[u8], name: &[u8], mtime: u64) -> PyResult<Py<PyDict>> {
+fn execute(
+    py: Python<'_>,
+    path: &[u8],
+    name: &[u8],
+    mtime: u64,
+    step: &mut Step,
+) -> PyResult<Py<PyDict>> {
     let file = OsStr::from_bytes(path);
     let source = std::fs::read(file).map_err(|error| {
         let about = (error.raw_os_error().unwrap_or(0), message(&error), file);
@@ -209,6 +219,7 @@ fn execute(py: Python<'_>, path: &[u8], name: &[u8], mtime: u64) -> PyResult<Py<
     modules.set_item(&name, &module)?;
     let names = module.dict();
     names.set_item(intern!(py, "__mtime__"), mtime)?;
+    *step = Step::Execute;
     let ran = py.import("builtins")?.getattr("exec")?.call1((code, &names));
     if let Err(error) = ran {
         modules.del_item(&name)?;

@@ -207,8 +207,7 @@ impl Core {
         let text = if known {
             format!("{} still does not load: {summary}", pair.describe())
         } else {
-            let reason = failed.reason.trim_end();
-            format!("{} failed to load: {reason}", pair.describe())
+            format!("{} failed to load: {}", pair.describe(), early(failed.reason.trim_end()))
         };
         pair.failure = Some(Failure { script, mtime, summary, retry_at, look_at: now + LOOK });
         // Who is told, logs it: in the log of the virtual host that the request was for.
@@ -217,4 +216,14 @@ impl Core {
             self.log_pair(id, code, failed.pid, text);
         }
     }
+}
+
+/// The reason, with the codes that mod_wsgi has for scripts that no request has asked for.
+fn early(reason: &str) -> String {
+    let codes =
+        [("WSGI0105: ", "WSGI0106: "), ("WSGI0107: ", "WSGI0108: "), ("WSGI0109: ", "WSGI0110: ")];
+    let other = codes
+        .iter()
+        .find_map(|(asked, early)| reason.strip_prefix(asked).map(|rest| format!("{early}{rest}")));
+    other.unwrap_or_else(|| reason.to_owned())
 }

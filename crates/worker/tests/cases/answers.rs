@@ -153,8 +153,12 @@ pub(crate) fn exceptions(python: &Path) {
         let answer = front.get(path);
         assert_eq!((answer.status, answer.end), (status, Some(End::Failed)), "{path}");
         let log = answer.log();
-        assert!(log.starts_with("mod_wsgi (pid="), "{log}");
-        assert!(log.contains("app.wsgi'.") && log.contains(last), "{log}");
+        assert!(log.starts_with("WSGI017"), "{log}");
+        assert!(
+            log.contains("app.wsgi' for sub-interpreter 'app|/x' of daemon process 'group'")
+                && log.contains(last),
+            "{log}"
+        );
     }
     let log = front.get("/raises").log();
     assert!(log.contains("Traceback (most recent call last):\n  File "), "{log}");
