@@ -1,5 +1,7 @@
 //! Why an application failed, as Apache's error log tells it.
 
+use pinion_config::Code;
+
 /// The last traceback in a log, without what Apache writes before each line; else the last lines
 /// that tell of the site's script or of an error of Pinion's or mod_wsgi's.
 pub(super) fn cause(log: &str, script: &str) -> Option<String> {
@@ -7,10 +9,33 @@ pub(super) fn cause(log: &str, script: &str) -> Option<String> {
     traceback(&lines).or_else(|| told(&lines, script))
 }
 
-/// The last traceback in a log, if it goes through the script.
-pub(super) fn traceback_of(log: &str, script: &str) -> Option<String> {
+/// How the new code of a process group fares, of which the old goes on while it loads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NewCode {
+    /// None was to be loaded, or it was loaded.
+    Fine,
+    /// It is being loaded.
+    Loading,
+    /// It does not load, and this is why.
+    Fails(String),
+}
+
+/// What a log tells of the process group's last change of code.
+pub(super) fn new_code(log: &str, group: &str) -> NewCode {
+    let group = format!("process group '{group}'");
     let lines: Vec<&str> = log.lines().map(message).collect();
-    traceback(&lines).filter(|text| text.contains(script))
+    let last = |code: Code| {
+        let id = code.as_str();
+        lines.iter().rposition(|line| line.starts_with(id) && line.contains(&group))
+    };
+    let Some(changed) = last(Code::ScriptChanged) else { return NewCode::Fine };
+    match (last(Code::ReloadFailed), last(Code::WorkerStarted)) {
+        (Some(failed), _) if failed > changed => {
+            NewCode::Fails(traceback(&lines[failed..]).unwrap_or_else(|| lines[failed].to_owned()))
+        }
+        (_, Some(started)) if started > changed => NewCode::Fine,
+        _ => NewCode::Loading,
+    }
 }
 
 /// What follows `[time] [module:level] [pid …] [client …]`.
@@ -120,6 +145,25 @@ mod tests {
         lines.extend(traceback);
         lines.push("resuming normal operations");
         assert_eq!(cause(&log(&lines), "/d/myapp.wsgi").unwrap(), traceback.join("\n"));
+    }
+
+    #[test]
+    fn new_code_that_does_not_load_is_noticed_while_the_old_goes_on() {
+        let changed = "PIN0207: /d/x.wsgi has changed, new workers of process group 'x', application \
+                       group '' load it";
+        let failed = "PIN0208: process group 'x', application group '' failed to load anew, the \
+                      workers of before go on: Exception";
+        let ready =
+            "PIN0200: worker 2 of process group 'x', application group '' ready, Python 3.11.2";
+        let traceback =
+            ["Traceback (most recent call last):", "  File \"/d/x.wsgi\"", "ValueError: x"];
+        let of = |lines: &[&str]| new_code(&log(lines), "x");
+        assert_eq!(of(&[ready]), NewCode::Fine);
+        assert_eq!(of(&[ready, changed]), NewCode::Loading);
+        assert_eq!(of(&[changed, ready]), NewCode::Fine);
+        let lines = [&[ready, changed, failed], &traceback[..]].concat();
+        assert_eq!(of(&lines), NewCode::Fails(traceback.join("\n")));
+        assert_eq!(new_code(&log(&lines), "other"), NewCode::Fine);
     }
 
     #[test]

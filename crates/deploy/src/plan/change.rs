@@ -45,8 +45,10 @@ pub enum Change {
         /// Its name.
         name: String,
     },
-    /// From here on Apache's configuration was changed; undone, after those, by a reload.
+    /// From here on Apache's configuration was changed; undone, after what follows, by a reload.
     Configuration {
+        /// What of it.
+        part: Part,
         /// Whether Apache ran.
         running: bool,
     },
@@ -87,6 +89,17 @@ impl Change {
     }
 }
 
+/// What of Apache's configuration is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// What serves all sites: modules. It goes after the site, so that the module has a reload in
+    /// which it ends the site's workers.
+    Server,
+    /// The site.
+    Site,
+}
+
 /// The changes that stay to be undone when a site is taken away, of those that earlier runs made
 /// and those of one more: what was made once stays made, and of what was there before, the first
 /// state counts.
@@ -123,7 +136,7 @@ fn covers(known: &Change, path: &Path) -> bool {
 mod tests {
     use super::*;
 
-    const CONFIGURATION: Change = Change::Configuration { running: true };
+    const CONFIGURATION: Change = Change::Configuration { part: Part::Site, running: true };
 
     fn made(path: &str) -> Change {
         Change::Made { path: path.into() }

@@ -317,7 +317,7 @@ fn in_apache(
         }),
         Box::new(Configtest { apache: apache.clone() }),
         Box::new(Reload { apache, facts, script: script.clone() }),
-        Box::new(Visit { address, script, watch }),
+        Box::new(Visit { address, script, group: target.site(), watch }),
     ])
 }
 

@@ -10,7 +10,7 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use super::PlanError;
-use super::change::{Change, merge};
+use super::change::{Change, Part, merge};
 use crate::apache::DEBIAN_NOTES;
 use crate::error::FileError;
 
@@ -132,18 +132,14 @@ impl Store {
     ///
     /// # Errors
     /// No record can be read or written.
-    pub fn hand_over(&self, changes: &[Change], apache: &Path) -> Result<(), PlanError> {
+    pub fn hand_over(&self, changes: &[Change]) -> Result<(), PlanError> {
         let Some(mut heir) = self.others()?.into_iter().next() else { return Ok(()) };
-        let (of_apache, others): (Vec<Change>, Vec<Change>) =
-            changes.iter().cloned().partition(|change| match change.path() {
-                Some(path) => path.starts_with(apache),
-                None => !matches!(change, Change::Shared { path } if !path.starts_with(apache)),
-            });
-        // Undone in reverse: a module before the reload, the baseline after it.
-        let configuration = |change: &Change| matches!(change, Change::Configuration { .. });
-        let at = heir.changes.iter().position(configuration).map_or(0, |at| at + 1);
-        heir.changes.splice(at..at, of_apache);
-        heir.changes.splice(0..0, others);
+        let site =
+            |change: &Change| matches!(change, Change::Configuration { part: Part::Site, .. });
+        let at = heir.changes.iter().position(site).unwrap_or(0);
+        let new: Vec<Change> =
+            changes.iter().filter(|change| !heir.changes.contains(change)).cloned().collect();
+        heir.changes.splice(at..at, new);
         self.write_record(&heir)
     }
 

@@ -18,7 +18,7 @@ mod undo;
 mod writable;
 
 pub use apply::{Failure, Outcome, Progress, apply, apply_alone};
-pub use change::Change;
+pub use change::{Change, Part};
 pub use deploy::{Options, Target, deploy_plan};
 pub use error::PlanError;
 pub use journal::{Journal, Record, Store};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::PlanError;
-use super::change::Change;
+use super::change::{Change, Part};
 use super::files;
 use super::journal::Journal;
 use crate::account::{self, Account};
@@ -46,16 +46,16 @@ impl<'a> Run<'a> {
         self.journal.note(&[change])
     }
 
-    /// Notes, once in a run, that Apache's configuration is about to be changed.
+    /// Notes, once in a run, that a part of Apache's configuration is about to be changed.
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn configuration(&mut self, running: bool) -> Result<(), PlanError> {
-        let known = |change: &Change| matches!(change, Change::Configuration { .. });
+    pub fn configuration(&mut self, part: Part, running: bool) -> Result<(), PlanError> {
+        let known = |change: &Change| matches!(change, Change::Configuration { part: noted, .. } if *noted == part);
         if self.journal.changes().iter().any(known) {
             return Ok(());
         }
-        self.note(Change::Configuration { running })
+        self.note(Change::Configuration { part, running })
     }
 
     /// Makes the folders on the way to `path` that are not there, for all to pass through.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::change::Change;
+use super::change::{Change, Part};
 use super::journal::{Record, Store};
 use super::{PlanError, undo};
 use crate::apache::{Apache, Switch};
@@ -79,12 +79,12 @@ pub fn undeploy(
         store.abandon()?;
     }
     let shared = shared(&removal.record, &store.others()?);
-    let own: Vec<Change> =
-        removal.record.changes.iter().filter(|change| !shared.contains(change)).cloned().collect();
+    let own = removal.record.changes.iter().filter(|change| !shared.contains(change));
+    let own: Vec<Change> = own.cloned().collect();
     let keep = if purge { Vec::new() } else { removal.data.clone() };
     undo(&own, Some(apache), &keep)?;
     if !shared.is_empty() {
-        store.hand_over(&shared, &apache.root)?;
+        store.hand_over(&shared)?;
     }
     store.forget()?;
     if !keep.is_empty() {
@@ -106,7 +106,7 @@ fn shared(record: &Record, others: &[Record]) -> Vec<Change> {
             .any(|c| matches!(c, Change::Shared { path: marked } if marked == path))
     };
     let is_shared = |change: &&Change| match change {
-        Change::Shared { .. } => true,
+        Change::Shared { .. } | Change::Configuration { part: Part::Server, .. } => true,
         Change::Enabled { kind, .. } => *kind == Switch::Module,
         other => other.path().is_some_and(marked),
     };

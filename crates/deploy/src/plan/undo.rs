@@ -24,7 +24,7 @@ pub fn undo(
     let reloaded = changes.iter().any(|c| matches!(c, Change::Reloaded | Change::Started));
     for change in changes.iter().rev() {
         let undone = match change {
-            Change::Configuration { running } if reloaded || *running => {
+            Change::Configuration { running, .. } if reloaded || *running => {
                 apache.map_or(Ok(()), |apache| bring_back(apache, reloaded, *running))
             }
             other => undo_one(other, apache, keep),

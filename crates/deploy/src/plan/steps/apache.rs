@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::apache::{Apache, Facts, Sites, Switch, port_owner};
 use crate::error::FileError;
 use crate::plan::step::Step;
-use crate::plan::{Change, PlanError, Run};
+use crate::plan::{Change, Part, PlanError, Run};
 use crate::tool::quoted;
 
 /// The name under which Pinion's module is enabled on Debian.
@@ -90,7 +90,7 @@ impl Step for Modules {
     }
 
     fn run(&self, run: &mut Run<'_>) -> Result<Vec<String>, PlanError> {
-        run.configuration(self.facts.parent().is_some())?;
+        run.configuration(Part::Server, self.facts.parent().is_some())?;
         if !self.has_wsgi() {
             let file = self.load_file().ok_or_else(|| PlanError::Left {
                 what: format!(
@@ -185,7 +185,7 @@ impl Step for Port {
     }
 
     fn run(&self, run: &mut Run<'_>) -> Result<Vec<String>, PlanError> {
-        run.configuration(self.facts.parent().is_some())?;
+        run.configuration(Part::Site, self.facts.parent().is_some())?;
         let file = self.file().ok_or_else(|| PlanError::Left {
             what: format!("add `Listen {}` to {}", self.port, self.apache.config.display()),
         })?;
@@ -279,7 +279,7 @@ impl Step for Reload {
     fn run(&self, run: &mut Run<'_>) -> Result<Vec<String>, PlanError> {
         touch(&self.script)?;
         let facts = self.apache.facts()?;
-        run.configuration(facts.parent().is_some())?;
+        run.configuration(Part::Site, facts.parent().is_some())?;
         if facts.parent().is_some() {
             run.note(Change::Reloaded)?;
             self.apache.reload(&facts, run.interrupt)?;

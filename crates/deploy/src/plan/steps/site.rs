@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::apache::enable;
 use crate::apache::{Apache, Facts, Sites, Switch};
 use crate::plan::step::Step;
-use crate::plan::{PlanError, Run};
+use crate::plan::{Part, PlanError, Run};
 use crate::tool::quoted;
 
 /// Installs the generated configuration and enables it.
@@ -66,7 +66,7 @@ impl Step for Site {
     }
 
     fn run(&self, run: &mut Run<'_>) -> Result<Vec<String>, PlanError> {
-        run.configuration(self.facts.parent().is_some())?;
+        run.configuration(Part::Site, self.facts.parent().is_some())?;
         let file = self.apache.site_file(&self.name).ok_or_else(|| PlanError::Left {
             what: format!(
                 "add `Include \"{}\"` to {}",

@@ -12,8 +12,9 @@ use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, config::Config};
 
 use crate::apache::read_from;
+use crate::plan::cause::{self, NewCode};
 use crate::plan::step::Step;
-use crate::plan::{Change, PlanError, Run, cause};
+use crate::plan::{Change, PlanError, Run};
 use crate::tool::quoted;
 
 /// How long Apache's old children may still answer after a reload, and the port stay closed.
@@ -148,10 +149,10 @@ impl Watch {
         cause::cause(&text, script)
     }
 
-    /// A traceback of that script, of all that was written since.
-    fn failure(&self, script: &str) -> Option<String> {
+    /// How the group's new code fares, by all that was written since.
+    fn new_code(&self, group: &str) -> NewCode {
         let text: String = self.0.iter().map(|(log, from)| read_from(log, *from)).collect();
-        cause::traceback_of(&text, script)
+        cause::new_code(&text, group)
     }
 }
 
@@ -162,6 +163,8 @@ pub struct Visit {
     pub address: Address,
     /// The script, whose name is in the log.
     pub script: PathBuf,
+    /// The name of the process group, which is in the log too.
+    pub group: String,
     /// The logs that tell why it fails.
     pub watch: Watch,
 }
@@ -177,6 +180,27 @@ impl Visit {
                 return answer.map_err(|error| self.failing(format!("nothing: {error}")));
             }
             std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Where new code does not load, the old one goes on, and may have answered.
+    fn wait_for_new_code(&self, run: &Run<'_>, answer: &Answer) -> Result<(), PlanError> {
+        let end = Instant::now() + LIMIT;
+        loop {
+            run.go_on()?;
+            match self.watch.new_code(&self.group) {
+                NewCode::Loading if Instant::now() < end => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                NewCode::Fails(cause) => {
+                    return Err(PlanError::Failing {
+                        url: self.address.to_string(),
+                        answer: format!("{answer}, but its new code does not load"),
+                        cause: format!("\n\n{cause}"),
+                    });
+                }
+                _ => return Ok(()),
+            }
         }
     }
 
@@ -227,14 +251,7 @@ impl Step for Visit {
         if !answer.is_good() {
             return Err(self.failing(answer.to_string()));
         }
-        // Where the new code does not load, the old one goes on and answers.
-        if let Some(cause) = self.watch.failure(&self.script.display().to_string()) {
-            return Err(PlanError::Failing {
-                url: self.address.to_string(),
-                answer: format!("{answer}, but its new code failed"),
-                cause: format!("\n\n{cause}"),
-            });
-        }
+        self.wait_for_new_code(run, &answer)?;
         run.note(Change::Answered { url: self.address.to_string() })?;
         Ok(vec![format!("{} answers {answer}", self.address)])
     }
