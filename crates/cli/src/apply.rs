@@ -35,7 +35,7 @@ pub(crate) struct Apply {
 #[derive(Debug, Args)]
 pub(crate) struct ApacheArgument {
     /// The Apache to deploy to: the folder of its configuration, or its main file [default: the system's]
-    #[arg(long, value_name = "PATH", help_heading = "With --apply")]
+    #[arg(long, value_name = "PATH", help_heading = "Apache")]
     apache_config: Option<PathBuf>,
 }
 

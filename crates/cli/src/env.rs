@@ -8,7 +8,7 @@ use pinion_deploy::env::{Installation, Installer, Interpreter, Requirements, und
 use pinion_deploy::error::FileError;
 use pinion_deploy::interrupt::Interrupt;
 use pinion_deploy::plan::steps::{Application, Baseline, Folder, Folders};
-use pinion_deploy::plan::{Failure, Options, PlanError, Step, apply_alone};
+use pinion_deploy::plan::{Failure, Options, PlanError, Step, apply_alone, python};
 use pinion_deploy::settings::{DEFAULT_ACCOUNT, DEFAULT_VIRTUALENVS};
 use pinion_deploy::{DeployError, Deployment, Exit};
 
@@ -178,7 +178,7 @@ fn create(arguments: &CreateArguments) -> Result<Vec<Box<dyn Step>>, DeployError
     let home = arguments.path.clone().or_else(own).or(deployment.layout.virtualenv.clone());
     let home = home.unwrap_or_else(default);
     let home = std::path::absolute(&home).map_err(FileError::at("find", &home))?;
-    let python = Interpreter::find(options.python.as_deref())?;
+    let python = python(&deployment.layout, options.python.as_deref())?;
     python.usable_by(&account)?;
     let installer = Installer::choose(options.installer.as_deref(), Some(&project))?;
     let requirements = Requirements::of(&project, &options.requirements, installer.is_uv())?;

@@ -100,11 +100,11 @@ fn bare(line: &str) -> &str {
 }
 
 fn told(lines: &[&str], script: &str) -> Option<String> {
+    // Events of every start; "AH0163" begins Apache's own refusals of access.
+    let usual = [Code::WorkerStarted, Code::ScriptChanged, Code::ConfigurationTaken];
     let tells = |line: &&&str| {
-        line.contains(script)
-            || line.contains("PIN0")
-            || line.contains("WSGI0")
-            || line.contains("AH0163")
+        let known = [script, "PIN0", "WSGI0", "AH0163"].iter().any(|word| line.contains(word));
+        known && !usual.iter().any(|code| line.starts_with(code.as_str()))
     };
     let found: Vec<&str> = lines.iter().filter(tells).copied().collect();
     let last = &found[found.len().saturating_sub(6)..];

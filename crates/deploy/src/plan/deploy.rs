@@ -17,6 +17,7 @@ use crate::account::{self, Account};
 use crate::apache::{Apache, Facts};
 use crate::env::{self, Installation, Installer, Interpreter, Requirements, State};
 use crate::error::FileError;
+use crate::layout::Layout;
 use crate::project::Kind;
 
 /// How the site's packages are installed, and what is left out.
@@ -80,7 +81,7 @@ impl Target {
     pub fn installation(&self, account: &Account) -> Result<Option<Installation>, PlanError> {
         let layout = &self.deployment.layout;
         let Some(home) = layout.virtualenv.clone() else { return Ok(None) };
-        let python = self.python()?;
+        let python = python(layout, self.options.python.as_deref())?;
         python.usable_by(account)?;
         let options = &self.options;
         let installer = Installer::choose(options.installer.as_deref(), Some(&layout.project))?;
@@ -98,20 +99,6 @@ impl Target {
             no_index: options.no_index,
             installer,
         }))
-    }
-
-    /// The Python that was asked for; else that of a virtualenv that is there, so that baseline and
-    /// application agree; else the system's.
-    fn python(&self) -> Result<Interpreter, PlanError> {
-        let layout = &self.deployment.layout;
-        if self.options.python.is_none() {
-            for home in [&layout.baseline, &layout.virtualenv].into_iter().flatten() {
-                if let State::Works { python, .. } = env::state(home)? {
-                    return Ok(env::base_of(&python)?);
-                }
-            }
-        }
-        Ok(Interpreter::find(self.options.python.as_deref())?)
     }
 
     /// The name among Apache's sites.
@@ -189,6 +176,22 @@ impl Target {
         let (tls, host) = (listen.port == 443, "localhost".to_owned());
         Ok(Address { tls, host, port: listen.port, ip: listen.reach(), path })
     }
+}
+
+/// The Python that was asked for; else that of a virtualenv that is there, so that baseline and
+/// application agree; else the system's.
+///
+/// # Errors
+/// It cannot be used, or a virtualenv that is there is broken.
+pub fn python(layout: &Layout, named: Option<&str>) -> Result<Interpreter, PlanError> {
+    if named.is_none() {
+        for home in [&layout.baseline, &layout.virtualenv].into_iter().flatten() {
+            if let State::Works { python, .. } = env::state(home)? {
+                return Ok(env::base_of(&python)?);
+            }
+        }
+    }
+    Ok(Interpreter::find(named)?)
 }
 
 /// The plan, after a look at all that would stop it.

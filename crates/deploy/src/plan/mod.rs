@@ -19,7 +19,7 @@ mod writable;
 
 pub use apply::{Failure, Outcome, Progress, apply, apply_alone};
 pub use change::{Change, Part};
-pub use deploy::{Options, Target, deploy_plan};
+pub use deploy::{Options, Target, deploy_plan, python};
 pub use error::PlanError;
 pub use journal::{Journal, Record, Store};
 pub use run::{Run, give_tree};

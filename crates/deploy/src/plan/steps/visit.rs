@@ -108,7 +108,7 @@ impl Answer {
     /// page reads otherwise.
     fn is_apaches_own(&self) -> bool {
         matches!(self.status, 403 | 404)
-            && (self.body.contains("was not found on this server.")
+            && (self.body.contains("The requested URL was not found on this server.")
                 || self.body.contains("permission to access this resource."))
     }
 
@@ -268,7 +268,8 @@ mod tests {
     #[test]
     fn an_application_that_says_no_answers_and_apache_that_does_does_not() {
         assert!(answer(200, "").is_good() && answer(302, "").is_good());
-        assert!(answer(404, "<h1>Not Found</h1>by Django").is_good());
+        let django = "<p>The requested resource was not found on this server.</p>";
+        assert!(answer(404, django).is_good());
         assert!(answer(401, "").is_good());
         let own = "<p>The requested URL was not found on this server.</p>";
         assert!(!answer(404, own).is_good());

@@ -1,0 +1,10 @@
+//! `pinion deploy --apply` and `pinion undeploy` on real projects, to a private Apache.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something cannot be had")]
+
+mod django;
+mod failing;
+mod plan;
+mod pyramid;
+mod turbogears;
+mod world;
