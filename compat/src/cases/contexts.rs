@@ -33,8 +33,8 @@ const SECTIONS: [&str; 5] = [
     "WSGIProcessGroup %{GLOBAL}",
     "WSGIApplicationGroup %{GLOBAL}",
     "WSGIRestrictProcess %{GLOBAL}",
-    "WSGIHandlerScript compat-name /srv/x.py",
-    "WSGIDispatchScript /srv/x.py",
+    "WSGIHandlerScript compat-name /etc/hostname",
+    "WSGIDispatchScript /etc/hostname",
 ];
 
 /// Directives for servers and virtual hosts.

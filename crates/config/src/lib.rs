@@ -36,8 +36,8 @@ pub use error::ConfigError;
 pub use finding::{Finding, Place};
 pub use group::{DaemonGroup, EnvPair, ScriptOwner};
 pub use model::{
-    AliasSource, Config, GroupDefinition, GroupUse, Guard, ImportScript, Met, Placed, ScriptAlias,
-    StaticMount, VhostId, VirtualServer,
+    AliasSource, Config, GroupDefinition, GroupUse, ImportScript, Met, NamedScript, Placed,
+    ScriptAlias, StaticMount, VhostId, VirtualServer,
 };
 pub use names::{GroupName, NameTemplate};
 pub use scripts::{CalledScript, HANDLER_CALLABLE, HandlerScript};

@@ -101,13 +101,15 @@ pub struct GroupUse {
     pub in_section: bool,
 }
 
-/// `WSGIAccessScript`, `WSGIAuthUserScript` or `WSGIAuthGroupScript`.
+/// A script that a directive other than an alias names: those of access control, `WSGIDispatchScript`, `WSGIHandlerScript`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Guard {
+pub struct NamedScript {
     /// The directive.
     pub directive: String,
     /// The script.
     pub script: PathBuf,
+    /// The process group that runs it, the implicit one's empty name among them; `None` where a request decides.
+    pub process_group: Option<String>,
 }
 
 /// A virtual host, as it is known once all is read.
@@ -165,8 +167,8 @@ pub struct Config {
     pub vhost_settings: BTreeMap<VhostId, DirSettings>,
     /// Virtual hosts in which a section sets a group or a callable.
     pub sectioned: Vec<VhostId>,
-    /// The scripts of access control, with their directives; those in `.htaccess` files are not known.
-    pub guards: Vec<Placed<Guard>>,
+    /// The scripts that other directives than aliases name; those in `.htaccess` files are not known.
+    pub named_scripts: Vec<Placed<NamedScript>>,
     /// Where `WSGITrustedProxies` stands first.
     pub proxies_named: Option<Place>,
     /// Where `WSGITrustedProxyHeaders` stands first.
@@ -199,13 +201,10 @@ impl Config {
                 self.server_places.insert(directive.to_owned(), met.place.clone());
             }
             Value::Dir(setting) => {
-                if let DirSetting::AccessScript(script)
-                | DirSetting::AuthUserScript(script)
-                | DirSetting::AuthGroupScript(script) = setting
-                {
-                    let guard =
-                        Guard { directive: directive.to_owned(), script: script.path.clone() };
-                    self.guards.push(placed(&guard, met));
+                if let Some((script, process_group)) = script_of(setting) {
+                    let directive = directive.to_owned();
+                    let named = NamedScript { directive, script, process_group };
+                    self.named_scripts.push(placed(&named, met));
                 }
                 self.note(setting, met);
             }
@@ -361,6 +360,22 @@ impl Config {
             }
             _ => name.fixed().map(str::to_owned),
         }
+    }
+}
+
+/// The script that a setting names, and the process group that runs it where that is known.
+fn script_of(setting: &DirSetting) -> Option<(PathBuf, Option<String>)> {
+    match setting {
+        DirSetting::AccessScript(script)
+        | DirSetting::AuthUserScript(script)
+        | DirSetting::AuthGroupScript(script)
+        | DirSetting::DispatchScript(script) => Some((script.path.clone(), Some(String::new()))),
+        DirSetting::HandlerScript(script) => {
+            let group = script.options.process_group.as_ref();
+            let known = group.and_then(|group| group.fixed().map(str::to_owned));
+            Some((script.path.clone(), known))
+        }
+        _ => None,
     }
 }
 

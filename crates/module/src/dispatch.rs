@@ -69,6 +69,8 @@ pub(crate) fn choose(
 fn name(returned: &Returned) -> Result<Option<String>, Option<&str>> {
     let kind = match returned {
         Returned::Missing | Returned::One(Value::None) => return Ok(None),
+        Returned::One(Value::Text(text)) if text.contains('\0') => "text with a NUL",
+        Returned::One(Value::Bytes(bytes)) if bytes.contains(&0) => "bytes with a NUL",
         Returned::One(Value::Text(text)) if text.chars().all(|c| u32::from(c) < 256) => {
             return Ok(Some(text.clone()));
         }
@@ -95,6 +97,8 @@ mod tests {
         assert_eq!(one(Value::Text("é".into())), Ok(Some("é".into())));
         assert_eq!(one(Value::Bytes(b"\xe9".to_vec())), Ok(Some("é".into())));
         assert_eq!(one(Value::Text("€".into())), Err(Some("text beyond Latin-1".into())));
+        assert_eq!(one(Value::Text("a\0b".into())), Err(Some("text with a NUL".into())));
+        assert_eq!(one(Value::Bytes(b"\0".to_vec())), Err(Some("bytes with a NUL".into())));
         assert_eq!(one(Value::None), Ok(None));
         assert_eq!(one(Value::Bool(true)), Err(Some("bool".into())));
         assert_eq!(one(Value::Other("set".into())), Err(Some("set".into())));

@@ -18,10 +18,10 @@ impl Checker<'_> {
         for import in &self.config.imports {
             self.import(import);
         }
-        for guard in &self.config.guards {
-            let script = &guard.value.script;
-            let subject = subject(&guard.value.directive, &script.display(), &guard.place);
-            self.script(script, false, Some(String::new()), &subject);
+        for named in &self.config.named_scripts {
+            let script = &named.value.script;
+            let subject = subject(&named.value.directive, &script.display(), &named.place);
+            self.script(script, false, named.value.process_group.clone(), &subject);
         }
         for used in &self.config.group_uses {
             let subject = subject("WSGIProcessGroup", &used.value.group, &used.place);

@@ -391,19 +391,28 @@ fn headers_and_proxies_belong_together() {
 }
 
 #[test]
-fn scripts_of_access_control_must_be_there_and_readable() {
+fn scripts_that_directives_name_must_be_there_and_readable() {
     let files =
         files().file("/srv/guard.py", "").file("/srv/secret.py", "").mode("/srv/secret.py", 0o600);
     let found = |script: &str| {
-        let directives = ["WSGIAccessScript", "WSGIAuthUserScript", "WSGIAuthGroupScript"];
-        let lines = directives.map(|directive| format!("{directive} {script}"));
+        let directives = [
+            "WSGIAccessScript",
+            "WSGIAuthUserScript",
+            "WSGIAuthGroupScript",
+            "WSGIDispatchScript",
+            "WSGIHandlerScript name",
+        ];
+        let lines = directives.map(|directive| match directive.contains(' ') {
+            true => format!("{directive} {script} process-group=%{{GLOBAL}}"),
+            false => format!("{directive} {script}"),
+        });
         let lines: Vec<_> = lines.iter().map(|line| (0, true, line.as_str())).collect();
         findings_in(&files, &lines)
     };
     assert!(found("/srv/guard.py").is_empty());
     for (script, code) in [("/srv/none.py", "WSGI0135"), ("/srv/secret.py", "PIN0106")] {
         let found = found(script);
-        assert_eq!(found.len(), 3, "{found:?}");
+        assert_eq!(found.len(), 5, "{found:?}");
         assert!(found.iter().all(|line| line.starts_with(code)), "{found:?}");
         assert!(found[0].contains("WSGIAccessScript"), "{found:?}");
     }
