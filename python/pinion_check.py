@@ -15,7 +15,7 @@ import sys
 def main():
     answer_to = keep_standard_output()
     question = json.load(sys.stdin)
-    answer = {"version": "%d.%d.%d" % sys.version_info[:3], "ini": None, "package": None}
+    answer = {"version": "%d.%d.%d" % sys.version_info[:3], "ini": None, "package": None, "django": None}
     if question["discover"]:
         discover(question)
     answer["writes"] = writes(question["sources"])
@@ -24,6 +24,8 @@ def main():
     if question["replay"] and application is not None:
         answer["swallowed"] = replay(application, question["replay"])
     add_paths(question["paths"])
+    if os.environ.get("DJANGO_SETTINGS_MODULE") and "django" in sys.modules:
+        answer["django"] = look_at_django()
     if question["ini"]:
         answer["ini"] = look_at_ini(question)
     if question["package"]:
@@ -426,6 +428,26 @@ def empty_elsewhere(url):
 
 def is_empty(execute, table):
     return execute("select 1 from %s limit 1" % table).fetchone() is None
+
+
+# ---------------------------------------------------------------- Django's settings
+
+def look_at_django():
+    from django.conf import settings
+
+    answer = {"module": os.environ["DJANGO_SETTINGS_MODULE"], "debug": bool(settings.DEBUG), "database": None}
+    key = str(settings.SECRET_KEY)
+    answer["known_key"] = key.startswith("django-insecure-") or key.lower() in WELL_KNOWN
+    default = settings.DATABASES.get("default", {})
+    if default.get("ENGINE", "").endswith("sqlite3"):
+        path = str(default.get("NAME") or "")
+        answer["database"] = {"kind": "sqlite", "file": path, "empty": [], "error": None}
+        try:
+            # A site without users is a usual one; that the database is there counts.
+            empty_in_sqlite(path)
+        except Exception as error:
+            answer["database"]["error"] = "%s" % error
+    return answer
 
 
 # ---------------------------------------------------------------- the project's package

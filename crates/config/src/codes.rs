@@ -963,6 +963,11 @@ registry! {
         "The application's database cannot be reached with what the ini file says.",
         "Pages that need it are answered 500.",
         "Correct the ini file, or start the database.";
+    SettingsDevelopment = "PIN0821", Warning,
+        "Django's settings in development mode",
+        "`DEBUG` is True, or `SECRET_KEY` is the one that `startproject` made.",
+        "Errors show the code to visitors; sessions can be forged.",
+        "Set `DEBUG = False`, `ALLOWED_HOSTS`, and a key of the site's own.";
     NoApache = "PIN0701", Error,
         "no Apache here",
         "Apache is not installed in any of the usual places, or what `--apache-config` names holds no configuration.",

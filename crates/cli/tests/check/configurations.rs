@@ -150,3 +150,8 @@ if __name__ == '__main__':
         assert!(one["why"].as_str().unwrap().starts_with("WSGIRestrictStdout is On"));
     }
 }
+
+#[test]
+fn help_shows_each_option() {
+    assert_eq!(check(&["--help"]).stdout, include_str!("help.txt"));
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
 
 mod configurations;
+mod django;
 mod eggs;
 mod ini;
 mod support;

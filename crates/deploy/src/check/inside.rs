@@ -50,6 +50,7 @@ pub(super) struct Answer {
     writes: Vec<(String, u32, String)>,
     ini: Option<Ini>,
     package: Option<Package>,
+    django: Option<Django>,
     /// The traceback that the application kept from its server.
     pub(super) swallowed: Option<String>,
 }
@@ -76,6 +77,14 @@ struct Database {
     file: Option<String>,
     empty: Vec<String>,
     error: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Django {
+    module: String,
+    debug: bool,
+    known_key: bool,
+    database: Option<Database>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -137,6 +146,7 @@ impl Answer {
     pub(super) fn notes(&self, around: &Around<'_>) -> Vec<Note> {
         let mut notes: Vec<Note> = self.ini.iter().flat_map(|ini| ini.notes(around)).collect();
         notes.extend(self.package.iter().flat_map(|package| package.notes(around)));
+        notes.extend(self.django.iter().flat_map(|django| django.notes(around)));
         notes.extend(self.writes.iter().map(|write| write_note(write, around)));
         notes
     }
@@ -200,13 +210,18 @@ impl Ini {
             let hint = "openssl rand -hex 32 makes another";
             notes.push(note(Code::IniSecret, what, why, hint.to_owned()));
         }
-        notes.extend(self.database.iter().flat_map(|database| database.notes(path, around)));
+        notes.extend(
+            self.database.iter().flat_map(|database| {
+                database.notes(path, &database.setup_app(path, around), around)
+            }),
+        );
         notes
     }
 }
 
 impl Database {
-    fn notes(&self, ini: &str, around: &Around<'_>) -> Vec<Note> {
+    /// `place` is the file or module that names the database, `set_up` what makes its tables and users.
+    fn notes(&self, place: &str, set_up: &str, around: &Around<'_>) -> Vec<Note> {
         let file = self.file.as_deref().unwrap_or("in memory");
         let mut findings = Vec::new();
         if self.kind == "sqlite" && around.processes > 1 {
@@ -215,27 +230,26 @@ impl Database {
                 around.group, around.processes
             );
             let why = "one process at a time can write; the others wait, or fail with \"database is locked\"";
-            let hint = format!("use a database server in {ini}, or processes=1");
+            let hint = format!("use a database server in {place}, or processes=1");
             findings.push(Finding::new(Code::SqliteShared, what, why, hint));
         }
-        let set_up = self.set_up(ini, around);
         for table in &self.empty {
             let what = format!("the table {table} is empty");
             let why = "nobody can sign in; setup-app makes the users last, and dies before without alembic";
-            findings.push(Finding::new(Code::UsersMissing, what, why, set_up.clone()));
+            findings.push(Finding::new(Code::UsersMissing, what, why, set_up));
         }
         if let Some(error) = &self.error {
-            let what = format!("the database of {ini} cannot be read: {error}");
+            let what = format!("the database of {place} cannot be read: {error}");
             let why = "pages that need it will be answered 500";
             findings.push(Finding::new(Code::DatabaseUnreadable, what, why, set_up));
         }
-        findings.into_iter().map(|finding| Note::new(finding).at(Place::new(ini, 0))).collect()
+        findings.into_iter().map(|finding| Note::new(finding).at(Place::new(place, 0))).collect()
     }
 }
 
 impl Database {
     /// What makes tables and users, and before them the folder for a database in a file.
-    fn set_up(&self, ini: &str, around: &Around<'_>) -> String {
+    fn setup_app(&self, ini: &str, around: &Around<'_>) -> String {
         let file = self.file.as_deref().filter(|file| !file.is_empty());
         let folder =
             file.and_then(|file| Path::new(file).parent()).filter(|folder| !folder.exists());
@@ -255,6 +269,40 @@ impl Database {
 
 fn gearbox(python: &str) -> String {
     Path::new(python).with_file_name("gearbox").display().to_string()
+}
+
+impl Django {
+    fn notes(&self, around: &Around<'_>) -> Vec<Note> {
+        let module = &self.module;
+        let note = |what: &str, why: &str, hint: &str| {
+            let what = format!("{module}: {what}");
+            Note::new(Finding::new(Code::SettingsDevelopment, what, why, hint))
+        };
+        let mut notes = Vec::new();
+        if self.debug {
+            let why = "an error shows settings and code to anyone who visits";
+            notes.push(note("DEBUG = True", why, "set DEBUG = False, and ALLOWED_HOSTS"));
+        }
+        if self.known_key {
+            let why = "who knows it can forge sessions and sign in as anyone";
+            let hint = "take it from the environment: env-file= of WSGIDaemonProcess";
+            notes.push(note(
+                "SECRET_KEY is the one that startproject made, or well known",
+                why,
+                hint,
+            ));
+        }
+        let migrate = format!(
+            "cd {} && sudo -u {} {} manage.py migrate",
+            word(around.folder),
+            word(around.user),
+            word(around.python)
+        );
+        notes.extend(
+            self.database.iter().flat_map(|database| database.notes(module, &migrate, around)),
+        );
+        notes
+    }
 }
 
 impl Package {

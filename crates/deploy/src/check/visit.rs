@@ -93,11 +93,12 @@ fn judge(mount: &Mount, url: &str, visit: &Visit) -> Outcome {
         }
         Visit::Failed { reason, log } => {
             let what = format!("{script} does not answer GET {url}");
+            let is_told = reason.contains('\n') || log.contains("Traceback");
+            let waits = "find what it waits for: a lock, a database, a request to itself";
             let detail = format!("{reason}\n{log}");
-            Outcome {
-                notes: note(Code::RequestFailed, what, "", mend, &detail),
-                ..Outcome::default()
-            }
+            let hint = if is_told { mend } else { waits };
+            let notes = note(Code::RequestFailed, what, "", hint, &detail);
+            Outcome { notes, ..Outcome::default() }
         }
         Visit::Answered(answer) => {
             let status = answer.status.unwrap_or_default();
