@@ -1,5 +1,7 @@
 //! Everything that is missing for a deployment, said whole, and ticked in the README once it is there.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};

@@ -10,6 +10,8 @@ use pinion_config::codes::{self, Entry};
 use pinion_config::directives::{DIRECTIVES, Directive, Status};
 use pinion_config::options::{DaemonOption, OPTIONS, Origin};
 
+use pinion_deploy::parameters::{Kind, PARAMETERS};
+
 use crate::failure::{Failure, Result};
 use crate::{paths, say};
 
@@ -30,6 +32,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         ("docs/compatibility.md", format!("{NOTE}{}", compatibility::page()?)),
         ("docs/directives.md", directives()),
         ("docs/errors.md", errors()),
+        ("docs/parameters.md", parameters()),
         ("docs/matrix.md", format!("{NOTE}{}", matrix::page()?)),
     ];
     for (name, page) in pages {
@@ -107,6 +110,26 @@ fn origin(origin: Origin) -> &'static str {
         Origin::ModWsgi => "mod_wsgi",
         Origin::Pinion => "Pinion",
     }
+}
+
+/// The parameters of a deployment, from the table that the command line is made of.
+fn parameters() -> String {
+    let mut page = format!(
+        "{NOTE}# Parameters of a deployment\n\nEach is a long option of `pinion deploy`, and a key in `[deploy]` of the project's pinion.toml, \
+         where `pinion deploy` keeps what it was given.\n\n| option | default | what it is | also spelled |\n|---|---|---|---|\n"
+    );
+    for parameter in PARAMETERS {
+        let option = match parameter.kind {
+            Kind::Switch(off, _) => format!("`--{off}`"),
+            _ => format!("`--{} {}`", parameter.name, parameter.placeholder),
+        };
+        let short = parameter.short.map(|letter| format!("`-{letter}`"));
+        let aliases = parameter.aliases.iter().map(|name| format!("`--{name}`"));
+        let others: Vec<_> = short.into_iter().chain(aliases).collect();
+        let (default, help) = (cell(parameter.default), cell(parameter.help));
+        page.push_str(&format!("| {option} | {default} | {help} | {} |\n", others.join(", ")));
+    }
+    page
 }
 
 fn errors() -> String {
