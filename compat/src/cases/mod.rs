@@ -19,6 +19,7 @@ mod limits;
 mod logging;
 mod mounts;
 mod output;
+mod packages;
 mod proxies;
 mod reload;
 mod response;
@@ -62,6 +63,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         accepted::suites(),
         telemetry::suites(),
         logging::suites(),
+        packages::suites(),
         express::suites(),
     ]
     .concat()
