@@ -336,11 +336,13 @@ fn failures(context: &Context) -> Outcome {
 fn exceptions(context: &Context) -> Outcome {
     let query = [("access", "fail('raise')")];
     says(context, "/app/guarded", &query, &[], (403, "ValueError: compat guard raised"))?;
+    says(context, "/app/guarded", &query, &[], (403, "WSGI0174: "))?;
     says(context, "/app/guarded", &query, &[], DENIED)
 }
 
 fn sys_exit(context: &Context) -> Outcome {
     says(context, "/app/guarded", &[("access", "fail('exit')")], &[], DENIED)?;
+    says(context, "/app/guarded", &[("access", "fail('exit')")], &[], (403, "WSGI0175: "))?;
     let (answer, _) = ask(context, "/app/guarded", &[], &[])?;
     assert_eq!(answer.status, 200);
     Ok(())
