@@ -56,6 +56,8 @@ fn signals() -> Suite {
         .case("term_replaces", |context| ends(context, "term", "TERM"))
         .case("int_replaces", |context| ends(context, "int", "INT"))
         .case("hup_and_usr2_end_nothing", harmless)
+        .case("a_stopped_process_keeps_no_request_waiting", stopped)
+        .only_pinion("mod_wsgi's requests wait until the process is continued")
 }
 
 fn declare(site: &mut Site, script: &str, groups: &[(&str, &str)]) -> Outcome {
@@ -140,7 +142,8 @@ fn signal_site(site: &mut Site) -> Outcome {
     site.writable_folder("go")?;
     let options = "threads=2 eviction-timeout=15 shutdown-timeout=2";
     let groups: Vec<_> = ["usr1", "term", "int", "hup"].map(|name| (name, options)).to_vec();
-    declare(site, "limits.wsgi", &groups)
+    declare(site, "limits.wsgi", &groups)?;
+    declare(site, "limits.wsgi", &[("stop", "processes=2 threads=1 shutdown-timeout=2")])
 }
 
 fn pid(context: &Context, group: &str) -> Result<i64, Failed> {
@@ -370,6 +373,23 @@ fn harmless(context: &Context) -> Outcome {
         signal(before, name)?;
         assert_eq!(pid(context, "hup")?, before, "{name}");
     }
+    Ok(())
+}
+
+fn stopped(context: &Context) -> Outcome {
+    let from = context.log().size();
+    let before = pid(context, "stop")?;
+    signal(before, "STOP")?;
+    eventually("the process to be found out", || {
+        // Each request is answered, whichever worker was chosen for it first.
+        pid(context, "stop")?;
+        Ok(context
+            .log()
+            .text_from(from)
+            .contains("requests wait, and it begins none")
+            .then_some(()))
+    })?;
+    context.log().wait_for_from(from, "is killed", SOON)?;
     Ok(())
 }
 

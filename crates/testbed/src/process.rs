@@ -56,19 +56,6 @@ impl Process {
         self.signal(Signal::SIGKILL);
     }
 
-    /// Resident memory in bytes, by `/proc/PID/statm`.
-    pub fn resident_bytes(&self) -> Option<u64> {
-        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.pid)).ok()?;
-        Some(statm.split_whitespace().nth(1)?.parse::<u64>().ok()? * 4096)
-    }
-
-    /// CPU time used so far, user and system, in clock ticks (100 a second on Linux).
-    pub fn cpu_ticks(&self) -> Option<u64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
-        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
-    }
-
     /// The effective user's id.
     pub fn user(&self) -> Option<u32> {
         use std::os::unix::fs::MetadataExt;
