@@ -24,11 +24,14 @@ def main():
     watch_for_crashes(settings)
     core.listen()
     clean(library)
+    prepare(core, settings)
     set_locale(core, settings)
     add_paths(settings["python_path"])
+    for folders in settings["more_paths"]:
+        add_paths(folders)
     replace_streams(settings)
-    take_signals(core, settings)
     publisher = modules.install(core, settings)
+    take_signals(core, settings, publisher)
     core.watch()
     if settings["threads"] == 0:
         core.run_scripts()
@@ -39,7 +42,12 @@ def main():
         os._exit(1)
     start_threads(core, settings)
     core.wait()
-    publisher.stopping(core.stop_reason())
+    publisher.stopping(core.stop_reason() if settings["process_group"] else "")
+    if settings["keep_at_exit"]:
+        # WSGIDestroyInterpreter Off: nothing of Python's end, which may hang, takes place.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
     return 0
 
 
@@ -86,8 +94,19 @@ def clean(library):
     sys.path[:] = [entry for entry in sys.path if entry != library]
     sys.path_importer_cache.pop(library, None)
     sys.argv = ["mod_wsgi"]
-    # As under mod_wsgi: nothing is left in the application's folders by Apache's users.
-    sys.dont_write_bytecode = True
+
+
+def prepare(core, settings):
+    """Applies what is said of the interpreter itself."""
+    import os
+    import sys
+
+    if settings["hash_seed"]:
+        # It has had its effect, and is not meant for the application's own children.
+        os.environ.pop("PYTHONHASHSEED", None)
+    if settings["switch_interval"] is not None:
+        sys.setswitchinterval(settings["switch_interval"])
+        core.log(6, "Setting Python switch interval to %s seconds." % settings["switch_interval"])
 
 
 def set_locale(core, settings):
@@ -136,7 +155,7 @@ class Restricted(object):
 Restricted.__module__ = "mod_wsgi"
 
 
-def take_signals(core, settings):
+def take_signals(core, settings, publisher):
     """SIGTERM and SIGINT stop, SIGUSR1 asks for a replacement, SIGXCPU says that cpu-time-limit is used up; SIGHUP and
     SIGUSR2 are for the application's subscribers. Applications may not change that."""
     import os
@@ -152,8 +171,10 @@ def take_signals(core, settings):
     for number in (signal.SIGTERM, signal.SIGINT):
         register(number, lambda *_: core.stop())
     register(signal.SIGUSR1, lambda *_: core.retire())
-    for number in (signal.SIGHUP, signal.SIGUSR2):
-        register(number, lambda *_: None)
+    if settings["process_group"]:
+        dispatcher = Dispatcher(publisher)
+        for number in (signal.SIGHUP, signal.SIGUSR2):
+            register(number, dispatcher.signalled)
     signal.set_wakeup_fd(settings["waker"], warn_on_full_buffer=False)
 
     def forked():
@@ -168,12 +189,38 @@ def take_signals(core, settings):
     def refuse(number, handler):
         import traceback
 
-        text = "mod_wsgi (pid=%d): Callback registration for signal %d ignored.\n" % (os.getpid(), number)
-        core.log(4, text + "".join(traceback.format_stack()[:-1]))
+        text = "Ignoring Python signal handler registration for signal %d in WSGI process; mod_wsgi manages signals.\n"
+        core.log(6, text % number + "".join(traceback.format_stack()[:-1]))
+        return handler
 
+    if not settings["restrict_signal"]:
+        return
     refuse.__name__ = refuse.__qualname__ = "signal"
     refuse.__doc__ = register.__doc__
     signal.signal = refuse
+
+
+class Dispatcher(object):
+    """Tells subscribers of signals, in a thread of its own: a slow subscriber keeps nobody from stopping the process."""
+
+    def __init__(self, publisher):
+        self.publisher = publisher
+        self.numbers = None
+
+    def signalled(self, number, frame):
+        if not (self.publisher.events or self.publisher.signals):
+            return
+        if self.numbers is None:
+            import queue
+            import threading
+
+            self.numbers = queue.SimpleQueue()
+            threading.Thread(target=self.run, name="mod_wsgi-signals", daemon=True).start()
+        self.numbers.put(number)
+
+    def run(self):
+        while True:
+            self.publisher.signalled(self.numbers.get())
 
 
 def end_script(*_):

@@ -25,6 +25,7 @@ mod reload;
 mod response;
 mod route;
 mod services;
+mod settings;
 mod stalling;
 mod telemetry;
 mod wrapper;
@@ -60,6 +61,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         services::suites(),
         apps::suites(),
         api::suites(),
+        settings::suites(),
         accepted::suites(),
         telemetry::suites(),
         logging::suites(),

@@ -142,6 +142,16 @@ registry! {
         "The option exists in mod_wsgi, and this version of Pinion does not have it yet.",
         "Apache is not started, since a limit that is silently ignored would be worse.",
         "Remove the option, or stay with mod_wsgi where it is needed.";
+    GilNeeded = "PIN0041", Error,
+        "free threading not possible",
+        "`WSGIFreeThreading On` holds for a process group whose Python was built with a GIL.",
+        "A configuration test fails; the group's applications run with a GIL.",
+        "Name a free-threaded Python (such as python3.14t) in `python-home` or `WSGIPythonHome`, or take the directive away.";
+    GilOwn = "PIN0042", Notice,
+        "each application group has a GIL of its own",
+        "`WSGIPerInterpreterGIL On` asks for what Pinion always does: each application group runs in processes of its own.",
+        "Nothing changes.",
+        "Remove the directive, or leave it.";
     RegexInvalid = "PIN0014", Error,
         "regular expression not valid",
         "The pattern of `WSGIScriptAliasMatch` could not be compiled.",

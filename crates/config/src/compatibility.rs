@@ -54,13 +54,17 @@ const fn row(name: &'static str, answer: Answer, cases: &'static [&'static str])
     Row { name, answer, cases }
 }
 
-const fn missing(name: &'static str) -> Row {
-    row(name, Missing, &[])
-}
-
 /// The 49 directives.
 pub const DIRECTIVES: &[Row] = &[
-    missing("<WSGIInterpreterOptions>"),
+    row(
+        "<WSGIInterpreterOptions",
+        Honoured,
+        &[
+            "settings::interpreter_options_python_path",
+            "settings::interpreter_options_restrict",
+            "settings_refused::interpreter_options",
+        ],
+    ),
     row(
         "WSGIAcceptMutex",
         Differently("workers share no listening socket, so there is no lock to choose"),
@@ -114,7 +118,11 @@ pub const DIRECTIVES: &[Row] = &[
             "groups_refused::unknown_daemon_option",
         ],
     ),
-    missing("WSGIDestroyInterpreter"),
+    row(
+        "WSGIDestroyInterpreter",
+        Honoured,
+        &["settings_alone::stop_without_destroying", "settings_refused::flags"],
+    ),
     row(
         "WSGIDispatchScript",
         Honoured,
@@ -125,7 +133,15 @@ pub const DIRECTIVES: &[Row] = &[
             "route_dispatch_alone::a_changed_script_is_reloaded",
         ],
     ),
-    missing("WSGIDontWriteBytecode"),
+    row(
+        "WSGIDontWriteBytecode",
+        Honoured,
+        &[
+            "settings::dont_write_bytecode",
+            "settings_alone::bytecode_default_leaves_pyc",
+            "settings_alone::bytecode_off_leaves_none",
+        ],
+    ),
     row(
         "WSGIEnableSendfile",
         Differently(
@@ -141,7 +157,13 @@ pub const DIRECTIVES: &[Row] = &[
             "directives::error_override_leaves_success_alone",
         ],
     ),
-    missing("WSGIFreeThreading"),
+    row(
+        "WSGIFreeThreading",
+        Differently(
+            "configtest refuses it where the Python of a group was built with a GIL; its applications run with one",
+        ),
+        &["settings_alone::free_threading_needs_another_python", "settings_refused::flags"],
+    ),
     row(
         "WSGIGroupAuthoritative",
         Differently("as by mod_wsgi with Apache 2.4: nothing follows from it"),
@@ -167,7 +189,13 @@ pub const DIRECTIVES: &[Row] = &[
         Honoured,
         &["directives::map_head_to_get_on", "directives::map_head_to_get_auto_with_a_filter"],
     ),
-    missing("WSGIPassApacheRequest"),
+    row(
+        "WSGIPassApacheRequest",
+        Refused(
+            "applications run outside of Apache, where there is no `request_rec` to pass; `Off` is accepted",
+        ),
+        &["settings_refused::apache_request", "settings_refused::flags"],
+    ),
     row(
         "WSGIPassAuthorization",
         Honoured,
@@ -176,25 +204,40 @@ pub const DIRECTIVES: &[Row] = &[
             "environ_daemon::authorization_is_withheld",
         ],
     ),
-    missing("WSGIPerInterpreterGIL"),
+    row(
+        "WSGIPerInterpreterGIL",
+        Differently("each application group is a process, and has a GIL of its own in any case"),
+        &["settings::per_interpreter_gil_is_accepted", "settings_refused::flags"],
+    ),
     row(
         "WSGIProcessGroup",
         Honoured,
         &["groups::process_group_by_directive", "groups::process_group_from_environment"],
     ),
     row("WSGIPythonEggs", Honoured, &["embedded::python_path_and_eggs"]),
-    missing("WSGIPythonHashSeed"),
+    row("WSGIPythonHashSeed", Honoured, &["settings::hash_seed", "settings_refused::hash_seed"]),
     row("WSGIPythonHome", Honoured, &["embedded::python_home"]),
-    missing("WSGIPythonOptimize"),
+    row("WSGIPythonOptimize", Honoured, &["settings::optimize", "settings_refused::optimize"]),
     row("WSGIPythonPath", Honoured, &["embedded::python_path_and_eggs"]),
-    missing("WSGIPythonWarnings"),
+    row(
+        "WSGIPythonWarnings",
+        Honoured,
+        &["settings::warnings_are_options", "settings::warnings_as_errors_raise"],
+    ),
     row("WSGIRestrictEmbedded", Honoured, &["embedded::restrict_embedded_refuses"]),
     row(
         "WSGIRestrictProcess",
         Honoured,
         &["restrict_process::listed_groups_only", "restrict_process::inner_list_replaces"],
     ),
-    missing("WSGIRestrictSignal"),
+    row(
+        "WSGIRestrictSignal",
+        Honoured,
+        &[
+            "settings_default::signals_are_restricted",
+            "settings_alone::signal_restriction_can_be_lifted",
+        ],
+    ),
     row("WSGIRestrictStdin", Honoured, &["output_restricted::restricted_stdin_raises"]),
     row("WSGIRestrictStdout", Honoured, &["output_restricted::restricted_stdout_raises"]),
     row(
@@ -236,7 +279,15 @@ pub const DIRECTIVES: &[Row] = &[
         ),
         &["accepted::nothing_changes", "accepted::wrong_values"],
     ),
-    missing("WSGISwitchInterval"),
+    row(
+        "WSGISwitchInterval",
+        Honoured,
+        &[
+            "settings::switch_interval_embedded",
+            "settings::switch_interval_is_for_groups_without_the_option",
+            "settings_refused::switch_interval",
+        ],
+    ),
     row(
         "WSGITelemetryOptions",
         Honoured,
@@ -323,7 +374,11 @@ pub const OPTIONS: &[Row] = &[
     ),
     row("python-path", Honoured, &["daemon::python_path_comes_first_with_pth"]),
     row("python-eggs", Honoured, &["daemon::python_eggs"]),
-    missing("switch-interval"),
+    row(
+        "switch-interval",
+        Honoured,
+        &["settings::switch_interval_of_a_daemon", "settings_refused::switch_interval"],
+    ),
     row("restart-interval", Honoured, &["daemon_limits::restart_interval_replaces_the_process"]),
     row("maximum-requests", Honoured, &["daemon_limits::maximum_requests_replaces_the_process"]),
     row("inactivity-timeout", Honoured, &["limits::inactivity_timeout_starts_the_process_anew"]),

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use crate::error::{ConfigError, Problem};
 use crate::finding::Finding;
 use crate::group::DaemonGroup;
+use crate::interpreter::{self, InterpreterProblem, InterpreterSetting, LayerSetting};
 use crate::model::{AliasSource, ImportScript, ScriptAlias};
 use crate::names::NameTemplate;
 use crate::options::{self, Origin, nearest};
@@ -498,6 +499,129 @@ pub const DIRECTIVES: &[Directive] = &[
         parse: |arg| server_flag(arg, ServerSetting::ServerMetrics),
     },
     Directive {
+        name: "WSGIRestrictSignal",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "On",
+        help: "Ignores signal.signal() in applications, with a line in the log.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| layer_flag(arg, LayerSetting::RestrictSignal),
+    },
+    Directive {
+        name: "WSGIPythonWarnings",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "action:message:category:module:lineno",
+        default: "",
+        help: "Adds a filter of warnings, as Python's -W does; may be repeated.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| Ok(interpreter_setting(InterpreterSetting::Warnings(arg.to_owned()))),
+    },
+    Directive {
+        name: "WSGIPythonOptimize",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "0|1|2",
+        default: "0",
+        help: "Python's level of optimisation, as -O and -OO set it.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: python_optimize,
+    },
+    Directive {
+        name: "WSGIPythonHashSeed",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "random|number",
+        default: "random",
+        help: "The seed of Python's hashes.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| interpreter::hash_seed(arg).map(interpreter_setting),
+    },
+    Directive {
+        name: "WSGIDontWriteBytecode",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "Off",
+        help: "Keeps Python from writing .pyc files.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| Ok(interpreter_setting(InterpreterSetting::DontWriteBytecode(flag(arg)?))),
+    },
+    Directive {
+        name: "WSGIDestroyInterpreter",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "On",
+        help: "Finalizes Python when a process ends.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| Ok(interpreter_setting(InterpreterSetting::Destroy(flag(arg)?))),
+    },
+    Directive {
+        name: "WSGISwitchInterval",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "seconds",
+        default: "0.005",
+        help: "How long a thread may keep the GIL while others wait, where no option of a group says it.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| {
+            interpreter::switch_interval(arg).map(LayerSetting::SwitchInterval).map(layer_setting)
+        },
+    },
+    Directive {
+        name: "WSGIPerInterpreterGIL",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "Off",
+        help: "Accepted; each application group has a process, and so a GIL, of its own.",
+        origin: Origin::ModWsgi,
+        status: Status::NotNeeded,
+        parse: |arg| layer_flag(arg, LayerSetting::OwnGil),
+    },
+    Directive {
+        name: "WSGIFreeThreading",
+        contexts: SERVER,
+        args: Args::One,
+        syntax: "On|Off",
+        default: "Off",
+        help: "Runs a Python that was built for it without a GIL.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |arg| layer_flag(arg, LayerSetting::FreeThreading),
+    },
+    Directive {
+        name: "<WSGIInterpreterOptions",
+        contexts: SERVER,
+        args: Args::Raw,
+        syntax: "[process-group=name] [application-group=name]",
+        default: "",
+        help: "A section of settings for the interpreters that it selects.",
+        origin: Origin::ModWsgi,
+        status: Status::Honoured,
+        parse: |text| interpreter::section(text).map(interpreter_setting),
+    },
+    Directive {
+        name: "WSGIPassApacheRequest",
+        contexts: EVERYWHERE,
+        args: Args::One,
+        syntax: "Off",
+        default: "Off",
+        help: "Refused when On: applications run outside of Apache and cannot use its request_rec.",
+        origin: Origin::ModWsgi,
+        status: Status::NotNeeded,
+        parse: pass_apache_request,
+    },
+    Directive {
         name: "WSGITelemetryService",
         contexts: SERVER,
         args: Args::Raw,
@@ -544,19 +668,7 @@ pub const DIRECTIVES: &[Directive] = &[
 ];
 
 /// mod_wsgi 6.1's directives that are not in the table yet.
-pub const LATER: &[&str] = &[
-    "<WSGIInterpreterOptions>",
-    "WSGIDestroyInterpreter",
-    "WSGIDontWriteBytecode",
-    "WSGIFreeThreading",
-    "WSGIPassApacheRequest",
-    "WSGIPerInterpreterGIL",
-    "WSGIPythonHashSeed",
-    "WSGIPythonOptimize",
-    "WSGIPythonWarnings",
-    "WSGIRestrictSignal",
-    "WSGISwitchInterval",
-];
+pub const LATER: &[&str] = &[];
 
 /// The directive with this name; Apache does not mind upper and lower case.
 pub fn find(name: &str) -> Option<&'static Directive> {
@@ -602,7 +714,7 @@ impl Directive {
     }
 }
 
-fn flag(arg: &str) -> Result<bool, ConfigError> {
+pub(crate) fn flag(arg: &str) -> Result<bool, ConfigError> {
     match () {
         () if arg.eq_ignore_ascii_case("on") => Ok(true),
         () if arg.eq_ignore_ascii_case("off") => Ok(false),
@@ -612,6 +724,33 @@ fn flag(arg: &str) -> Result<bool, ConfigError> {
 
 fn dir_flag(arg: &str, setting: fn(bool) -> DirSetting) -> Result<Value, ConfigError> {
     flag(arg).map(|on| Value::Dir(setting(on)))
+}
+
+fn interpreter_setting(setting: InterpreterSetting) -> Value {
+    Value::Server(ServerSetting::Interpreter(setting))
+}
+
+fn layer_setting(setting: LayerSetting) -> Value {
+    interpreter_setting(InterpreterSetting::Base(setting))
+}
+
+fn layer_flag(arg: &str, setting: fn(bool) -> LayerSetting) -> Result<Value, ConfigError> {
+    flag(arg).map(|on| layer_setting(setting(on)))
+}
+
+fn python_optimize(arg: &str) -> Result<Value, ConfigError> {
+    let level = ["0", "1", "2"].iter().position(|level| *level == arg);
+    let level = level.and_then(|level| u8::try_from(level).ok());
+    let level = level.ok_or(Problem::NotOneOf(&["0", "1", "2"]));
+    let level = level.map_err(|problem| ConfigError::new(arg, problem))?;
+    Ok(interpreter_setting(InterpreterSetting::Optimize(level)))
+}
+
+fn pass_apache_request(arg: &str) -> Result<Value, ConfigError> {
+    if flag(arg)? {
+        return Err(ConfigError::new(arg, InterpreterProblem::NoRequestRecord.into()));
+    }
+    Ok(Value::Server(ServerSetting::Nothing))
 }
 
 fn server_flag(arg: &str, setting: fn(bool) -> ServerSetting) -> Result<Value, ConfigError> {

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::codes::Code;
+use crate::interpreter::InterpreterProblem;
 use crate::names::NameError;
 use crate::proxies::NetworkError;
 use crate::telemetry::TelemetryProblem;
@@ -78,6 +79,9 @@ pub enum Problem {
     /// An option of mod_wsgi's that is not built yet.
     #[error("this option of mod_wsgi is not available in this version of Pinion")]
     LaterOption,
+    /// Words about Python interpreters.
+    #[error(transparent)]
+    Interpreter(#[from] InterpreterProblem),
     /// Words about telemetry.
     #[error(transparent)]
     Telemetry(#[from] TelemetryProblem),
@@ -154,6 +158,7 @@ impl Problem {
                 "the options are listed in docs/directives.md".into()
             }
             Self::LaterOption => "remove it, or stay with mod_wsgi where it is needed".into(),
+            Self::Interpreter(problem) => problem.hint().into(),
             Self::Telemetry(problem) => problem.hint().into(),
             Self::Network(NetworkError::Malformed) => {
                 "such as 10.0.0.5, 10.0.0.0/8 or 2001:db8::/32, one after the other, without commas"

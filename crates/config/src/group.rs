@@ -88,6 +88,8 @@ pub struct DaemonGroup {
     pub response_flush_delay: Duration,
     /// Whether `mod_wsgi.server_metrics()` tells anything.
     pub server_metrics: bool,
+    /// `switch-interval`.
+    pub switch_interval: Option<Duration>,
     /// Environment variables, in the order given.
     pub env: Vec<EnvPair>,
     /// Files of environment variables, read before `env` applies.
@@ -154,6 +156,7 @@ impl DaemonGroup {
             response_socket_timeout: None,
             response_flush_delay: Duration::from_millis(5),
             server_metrics: false,
+            switch_interval: None,
             env: Vec::new(),
             env_files: Vec::new(),
             warmup: Vec::new(),

@@ -19,6 +19,7 @@ mod error;
 pub mod files;
 mod finding;
 mod group;
+pub mod interpreter;
 pub mod limits;
 mod model;
 pub mod names;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::accounts::Principal;
 use crate::error::{Bounds, ConfigError, Problem, Size};
 use crate::group::{DaemonGroup, EnvPair, ScriptOwner};
+use crate::interpreter;
 use crate::limits::DEFAULT_HEADER;
 use crate::names::GroupName;
 use crate::words;
@@ -64,6 +65,8 @@ pub enum Kind {
     Owner(fn(Principal) -> ScriptOwner),
     /// Groups divided by commas.
     Principals(Set<Vec<Principal>>),
+    /// A positive number of seconds, perhaps with decimals.
+    Fraction(Set<Duration>),
     /// Permission bits in octal.
     Octal(Set<u32>),
     /// `NAME=VALUE`, may be repeated.
@@ -87,6 +90,7 @@ impl Kind {
             Self::Paths(_) => "folder:folder…",
             Self::Principal(_) | Self::Owner(_) => "name or #id",
             Self::Principals(_) => "group,group…",
+            Self::Fraction(_) => "seconds",
             Self::Octal(_) => "octal",
             Self::Variable(_) => "NAME=VALUE",
             Self::UrlPath(_) => "/path",
@@ -377,6 +381,12 @@ pub const OPTIONS: &[DaemonOption] = &[
         "Off",
         "Whether the group may read Apache's scoreboard by `mod_wsgi.server_metrics()`.",
     ),
+    option(
+        "switch-interval",
+        Kind::Fraction(|g, t| g.switch_interval = Some(t)),
+        "0.005",
+        "How long a thread may keep Python's GIL while others wait for it.",
+    ),
     own(
         "env",
         Kind::Variable(|g, v| g.env.push(v)),
@@ -399,7 +409,7 @@ pub const OPTIONS: &[DaemonOption] = &[
 
 /// mod_wsgi 6.1's options that are not in the table yet. They are refused: to ignore a limit that
 /// somebody relies on would be worse.
-pub const LATER: &[&str] = &["switch-interval"];
+pub const LATER: &[&str] = &[];
 
 /// Reads the arguments of `WSGIDaemonProcess`: a name, then options. Where an option that does
 /// not collect is repeated, the last one counts, as in mod_wsgi.
@@ -473,6 +483,9 @@ impl Kind {
                 set(group, value.split(',').map(principal).collect::<Result<_, _>>()?);
             }
             Self::Owner(owner) => own_by(group, owner(principal(value)?))?,
+            Self::Fraction(set) => {
+                set(group, interpreter::switch_interval(value).map_err(|error| error.problem)?);
+            }
             Self::Octal(set) => set(group, octal(value)?),
             Self::Variable(set) => set(group, variable(value)?),
             Self::UrlPath(set) => set(group, url_path(value)?),
@@ -664,6 +677,7 @@ mod tests {
             response_socket_timeout: secs(7),
             response_flush_delay: Duration::from_millis(20),
             server_metrics: true,
+            switch_interval: None,
             env: vec![pair("A", "1"), pair("B", "two words")],
             env_files: vec!["/etc/shop.env".into()],
             warmup: vec!["/login".into(), "/?q=1".into()],

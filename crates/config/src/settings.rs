@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::interpreter::{InterpreterSetting, Interpreters};
 use crate::names::NameTemplate;
 use crate::proxies::{Header, Networks, Trust};
 use crate::scripts::{self, CalledScript, HandlerScript};
@@ -28,6 +29,8 @@ pub struct ServerSettings {
     pub restrict_embedded: bool,
     /// `WSGIServerMetrics`: embedded applications may look at Apache's scoreboard.
     pub server_metrics: bool,
+    /// The directives about Python interpreters.
+    pub interpreters: Interpreters,
     /// The three directives about telemetry.
     pub telemetry: Telemetry,
     /// `WSGISocketPrefix`, accepted and not needed: sockets are inherited.
@@ -49,6 +52,7 @@ pub enum ServerSetting {
     CaseSensitivity(bool),
     RestrictEmbedded(bool),
     ServerMetrics(bool),
+    Interpreter(InterpreterSetting),
     Telemetry(TelemetrySetting),
     /// What is accepted, and nothing follows from.
     Nothing,
@@ -68,6 +72,7 @@ impl ServerSettings {
             ServerSetting::CaseSensitivity(on) => self.fold_case = !on,
             ServerSetting::RestrictEmbedded(on) => self.restrict_embedded = on,
             ServerSetting::ServerMetrics(on) => self.server_metrics = on,
+            ServerSetting::Interpreter(setting) => self.interpreters.set(setting),
             ServerSetting::Telemetry(setting) => self.telemetry.set(setting),
             ServerSetting::Nothing => {}
             ServerSetting::SocketPrefix(path) => self.socket_prefix = Some(path),

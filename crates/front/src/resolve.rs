@@ -17,7 +17,8 @@ use pinion_config::{
     python_home,
 };
 use pinion_wire::message::{
-    Buffers, GroupSpec, Identity, Limits, MountKey, PairKey, TelemetrySpec, Timeouts,
+    Buffers, GroupSpec, Identity, InterpreterSpec, Layer, Limits, MountKey, PairKey, TelemetrySpec,
+    Timeouts,
 };
 
 /// What the server as a whole gives to each group.
@@ -120,6 +121,7 @@ fn resolve(
         restrict_stdout: config.server.restrict_stdout,
         restrict_stdin: config.server.restrict_stdin,
         fold_case: config.server.fold_case,
+        interpreter: interpreter(config, group),
         maximum_requests: group.maximum_requests.map_or(0, |count| count.get().into()),
         timeouts: timeouts(group, around),
         listen_backlog: group.listen_backlog,
@@ -132,6 +134,47 @@ fn resolve(
         },
         server_metrics: group.server_metrics,
     })
+}
+
+/// How the group's Python is started, and what its interpreters are told.
+fn interpreter(config: &Config, group: &DaemonGroup) -> InterpreterSpec {
+    let said = &config.server.interpreters;
+    let mut arguments: Vec<String> = match said.optimize {
+        0 => Vec::new(),
+        1 => vec!["-O".to_owned()],
+        _ => vec!["-OO".to_owned()],
+    };
+    if said.dont_write_bytecode {
+        arguments.push("-B".to_owned());
+    }
+    arguments.extend(said.warnings.iter().map(|filter| format!("-W{filter}")));
+    // The path of the base, and who may not use which stream, is the group's own already.
+    let base = pinion_config::interpreter::Layer {
+        python_path: Vec::new(),
+        switch_interval: group.switch_interval.or(said.base.switch_interval),
+        ..said.base.clone()
+    };
+    let layers = [&base].into_iter().chain(said.layers_of(group.name.as_str()));
+    InterpreterSpec {
+        arguments,
+        hash_seed: said.hash_seed,
+        keep_at_exit: said.keep_at_exit,
+        layers: layers.map(layer).collect(),
+    }
+}
+
+fn layer(layer: &pinion_config::interpreter::Layer) -> Layer {
+    Layer {
+        application_group: layer.application_group.clone(),
+        python_path: layer.python_path.iter().map(|path| lossy(path)).collect(),
+        switch_interval_us: layer
+            .switch_interval
+            .map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1)),
+        restrict_stdin: layer.restrict_stdin,
+        restrict_stdout: layer.restrict_stdout,
+        restrict_signal: layer.restrict_signal,
+        free_threading: layer.free_threading,
+    }
 }
 
 fn lossy(path: &Path) -> String {

@@ -9,7 +9,7 @@ use crate::module::{Module, server_config_mut};
 use crate::pool::Pool;
 use crate::server::Server;
 use crate::sys;
-use crate::text::c_str;
+use crate::text::{bytes, c_str};
 
 /// How many words a directive takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +158,31 @@ impl<'c, M: Module> Command<'c, M> {
         let file = unsafe { (*directive).filename };
         // SAFETY: the name lives in the configuration's pool.
         unsafe { c_str(file) }
+    }
+
+    /// Where it opens a section: the directives that stand directly in it, name and arguments of each on a line.
+    #[must_use]
+    pub fn section(&self) -> Vec<String> {
+        // SAFETY: directive parameters are live.
+        let directive = unsafe { (*self.parms).directive };
+        if directive.is_null() {
+            return Vec::new();
+        }
+        let mut lines = Vec::new();
+        // SAFETY: not NULL, and the tree of directives lives as long as the configuration.
+        let mut child = unsafe { (*directive).first_child };
+        while !child.is_null() {
+            // SAFETY: not NULL, as above.
+            let inner = unsafe { &*child };
+            // SAFETY: the name lives in the configuration's pool.
+            let name = unsafe { bytes(inner.directive) };
+            // SAFETY: as for the name.
+            let arguments = unsafe { bytes(inner.args) };
+            let line = [name, b" ", arguments].concat();
+            lines.push(String::from_utf8_lossy(&line).into_owned());
+            child = inner.next;
+        }
+        lines
     }
 
     /// The line it stands on, counted from 1; 0 on the command line.

@@ -57,9 +57,13 @@ const fn context(places: &[Where]) -> Context {
 fn apply(command: &mut Command<'_, Pinion>, words: &[&str]) -> Result<(), String> {
     let directive = model::find(command.directive().name)
         .ok_or_else(|| format!("{} is not in the table", command.directive().name))?;
-    let arguments = words.first().copied().unwrap_or_default();
+    let mut arguments = words.first().copied().unwrap_or_default().to_owned();
+    for line in command.section() {
+        arguments.push('\n');
+        arguments.push_str(&line);
+    }
     let value = directive
-        .parse(arguments, command.in_virtual_host())
+        .parse(&arguments, command.in_virtual_host())
         .map_err(|finding| finding.to_string())?;
     if let Value::Dir(setting) = &value {
         command.dir_config().settings.set(setting.clone());

@@ -165,6 +165,8 @@ pub struct GroupSpec {
     pub restrict_stdin: bool,
     /// Paths that differ in upper and lower case name the same script.
     pub fold_case: bool,
+    /// How its Python is started and prepared.
+    pub interpreter: InterpreterSpec,
     /// The worker is replaced after this many requests; 0 for never.
     pub maximum_requests: u64,
     /// All times below are in milliseconds; 0 means no limit.
@@ -204,6 +206,7 @@ impl GroupSpec {
             warmup: Vec::new(),
             restrict_stdout: false,
             restrict_stdin: false,
+            interpreter: InterpreterSpec::default(),
             maximum_requests: 0,
             timeouts: Timeouts::default(),
             listen_backlog: 100,
@@ -260,6 +263,38 @@ pub struct TelemetrySpec {
     pub user_agent: bool,
     /// The web server's version.
     pub server_version: String,
+}
+
+/// How a group's Python is started and prepared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterpreterSpec {
+    /// What the interpreter's command line says before the program: `-O`, `-W…`, `-B`.
+    pub arguments: Vec<String>,
+    /// `PYTHONHASHSEED`, which applications do not find in their environment.
+    pub hash_seed: Option<u32>,
+    /// Python is not finalized when the process ends.
+    pub keep_at_exit: bool,
+    /// What holds for which application group; the last that says something counts.
+    pub layers: Vec<Layer>,
+}
+
+/// Settings for one application group, or for all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layer {
+    /// Only for this application group.
+    pub application_group: Option<String>,
+    /// Folders to add with `site.addsitedir` and move to the front, in this order.
+    pub python_path: Vec<String>,
+    /// What to give `sys.setswitchinterval`, in microseconds.
+    pub switch_interval_us: Option<u64>,
+    /// Refuse reads from `sys.stdin`.
+    pub restrict_stdin: Option<bool>,
+    /// Refuse writes to `sys.stdout`.
+    pub restrict_stdout: Option<bool>,
+    /// Ignore `signal.signal()`.
+    pub restrict_signal: Option<bool>,
+    /// Run without a GIL.
+    pub free_threading: Option<bool>,
 }
 
 /// The times of a process group in milliseconds; 0 means none.

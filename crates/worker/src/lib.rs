@@ -2,7 +2,7 @@
 //!
 //! `python/pinion_worker.py` is what the manager execs; it calls the functions below in their order.
 //!
-//! - [`worker`]: what the process was told to be; [`control`]: the thread that listens to the manager.
+//! - [`worker`], [`settings`]: what the process was told to be; [`control`]: the thread that listens to the manager.
 //! - [`desk`], [`serve`]: the serving threads, between requests and with one.
 //! - [`posts`]: which thread runs which request. [`request`]: one request; [`call`]: functions that a front door calls; [`environ`], [`input`], [`start_response`], [`streams`], [`files`]: its Python objects.
 //! - [`scripts`]: loading applications. [`interrupt`]: `RequestTimeout`, and how a thread gets it.
@@ -41,6 +41,7 @@ mod response;
 mod retry;
 mod scripts;
 mod serve;
+mod settings;
 mod ssl;
 mod start_response;
 mod streams;

@@ -18,6 +18,7 @@ mod _pinion {
 
     use super::{AsRawFd, PyRuntimeError, apache, started};
     use crate::exchange::{self, Place};
+    use crate::settings::Own;
     use crate::streams::Wrapper;
     use crate::{
         control, environ, events, fork, interrupt, load as loading, monitor, report,
@@ -48,8 +49,15 @@ mod _pinion {
         settings.set_item("processes", group.processes)?;
         settings.set_item("threads", group.threads)?;
         settings.set_item("stack_size", group.limits.stack)?;
-        settings.set_item("restrict_stdin", group.restrict_stdin)?;
-        settings.set_item("restrict_stdout", group.restrict_stdout)?;
+        settings.set_item("hash_seed", group.interpreter.hash_seed.is_some())?;
+        settings.set_item("keep_at_exit", group.interpreter.keep_at_exit)?;
+        let own = Own::of(&worker.spec);
+        settings.set_item("more_paths", own.python_paths)?;
+        settings.set_item("switch_interval", own.switch_interval)?;
+        settings.set_item("restrict_stdin", own.restrict_stdin)?;
+        settings.set_item("restrict_stdout", own.restrict_stdout)?;
+        settings.set_item("restrict_signal", own.restrict_signal)?;
+        settings.set_item("free_threading", own.free_threading)?;
         settings.set_item("version", environ::VERSION)?;
         settings.set_item("dump_signal", control::dump_signal())?;
         settings.set_item("waker", worker.waker().as_raw_fd())?;

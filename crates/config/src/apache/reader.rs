@@ -125,6 +125,8 @@ impl<'a> Reader<'a> {
                 self.host(&argument, &place);
                 SectionKind::Host
             }
+            // Which interpreters it is for shows only when they run.
+            None if name.eq_ignore_ascii_case("WSGIInterpreterOptions") => SectionKind::Skipped,
             None => SectionKind::Folder,
         };
         self.sections.push(Section { name, place, kind });

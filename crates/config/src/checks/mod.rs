@@ -2,6 +2,7 @@
 //! a request does.
 
 mod groups;
+mod interpreters;
 mod mounts;
 mod proxies;
 
@@ -24,6 +25,7 @@ pub fn check(config: &Config, files: &dyn Files, accounts: &dyn Accounts) -> Vec
     let mut checker = Checker { config, files, accounts, findings: Vec::new() };
     checker.groups();
     checker.mounts();
+    checker.interpreters();
     checker.proxies();
     let mut findings = checker.findings;
     findings.sort_by(|a, b| b.severity().cmp(&a.severity()).then_with(|| a.place.cmp(&b.place)));

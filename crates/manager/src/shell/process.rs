@@ -226,6 +226,12 @@ fn spawn(
     [writer, reins, page]: [BorrowedFd<'_>; 3],
 ) -> Result<Started, SpawnError> {
     let mut spawn = Spawn::new(&group.python);
+    for argument in &group.interpreter.arguments {
+        spawn.arg(argument);
+    }
+    if let Some(seed) = group.interpreter.hash_seed {
+        spawn.env("PYTHONHASHSEED", seed.to_string());
+    }
     spawn
         .arg(library.join(BOOTSTRAP))
         .folder(group.home.as_deref().unwrap_or("/"))
