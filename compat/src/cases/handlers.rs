@@ -1,7 +1,7 @@
 //! `WSGIHandlerScript`, `WSGIRestrictProcess`, `WSGICaseSensitivity`, `WSGIIgnoreActivity`: what else decides which
 //! script runs a request, and where.
 
-use crate::context::{SOON, json};
+use crate::context::{SOON, eventually, json};
 use crate::suite::Outcome;
 use crate::{Context, Suite};
 use pinion_testbed::{Server, Site};
@@ -34,7 +34,9 @@ pub(super) fn suites() -> Vec<Suite> {
     let case = Suite::alone("case_sensitivity")
         .solo("on_tells_paths_apart", case_on)
         .solo("off_takes_them_for_one", case_off);
-    vec![handlers, restrict, alone, case]
+    let activity = Suite::alone("ignore_activity")
+        .solo("ignored_requests_let_a_process_be_inactive", ignored_requests);
+    vec![handlers, restrict, alone, case, activity]
 }
 
 fn site(site: &mut Site) -> Outcome {
@@ -313,6 +315,25 @@ fn modules(server: &Server, sensitivity: &str) -> Result<(String, String), libte
         Ok(context.json(path)?["module"].as_str().unwrap_or_default().to_owned())
     };
     Ok((module("/a")?, module("/b")?))
+}
+
+/// The process is replaced for inactivity while requests keep coming.
+fn ignored_requests(server: &Server) -> Outcome {
+    let mut site = Site::new(server)?;
+    let script = super::app(&site, "version.wsgi")?;
+    site.config(format!(
+        "WSGIDaemonProcess one inactivity-timeout=1\nWSGIProcessGroup one\n\
+         WSGIScriptAlias / {}\n<Location /health>\nWSGIIgnoreActivity On\n</Location>",
+        script.display()
+    ));
+    let apache = site.start()?;
+    let context = Context { apache: &apache, server };
+    // The time begins with a request that counts.
+    let first = context.get("/")?.header("X-Pid");
+    assert!(first.is_some());
+    eventually("another process", || {
+        Ok((context.get("/health")?.header("X-Pid") != first).then_some(()))
+    })
 }
 
 fn case_on(server: &Server) -> Outcome {

@@ -178,7 +178,11 @@ pub const DIRECTIVES: &[Row] = &[
             "handler_script::missing_or_broken_script_is_500",
         ],
     ),
-    row("WSGIIgnoreActivity", Honoured, &["route_refused::case_sensitivity_and_activity"]),
+    row(
+        "WSGIIgnoreActivity",
+        Honoured,
+        &["ignore_activity::ignored_requests_let_a_process_be_inactive"],
+    ),
     row(
         "WSGIImportScript",
         Honoured,
