@@ -263,7 +263,13 @@ pub const DIRECTIVES: &[Row] = &[
             "reload_daemon::reload_required_loads_anew",
         ],
     ),
-    row("WSGIServerMetrics", Honoured, &["accepted::wrong_values"]),
+    row(
+        "WSGIServerMetrics",
+        Differently(
+            "workers do not see Apache's scoreboard: the call returns None, as it does where none is available",
+        ),
+        &["accepted::wrong_values"],
+    ),
     row(
         "WSGISlowRequests",
         Honoured,
@@ -465,7 +471,13 @@ pub const OPTIONS: &[Row] = &[
         Differently("what an application yields is on its way at once"),
         &["limits::response_options_are_accepted"],
     ),
-    row("server-metrics", Honoured, &["limits_refused::values_out_of_range"]),
+    row(
+        "server-metrics",
+        Differently(
+            "workers do not see Apache's scoreboard: the call returns None, as it does where none is available",
+        ),
+        &["limits_refused::values_out_of_range"],
+    ),
 ];
 
 #[cfg(test)]
