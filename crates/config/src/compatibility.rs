@@ -4,7 +4,7 @@
 //! case, or names one that is not there. The names are complete: a directive that enters
 //! [`crate::directives::DIRECTIVES`] needs its answer here.
 
-use Answer::{Differently, Honoured, Missing, Refused};
+use Answer::{Differently, Honoured, Refused};
 
 /// One directive or option of the original.
 #[derive(Debug)]
@@ -26,8 +26,6 @@ pub enum Answer {
     Differently(&'static str),
     /// A message at configtest refuses it; says why, lower case, no full stop.
     Refused(&'static str),
-    /// Nothing yet: Apache itself refuses the directive, `WSGIDaemonProcess` the option.
-    Missing,
 }
 
 impl Answer {
@@ -37,7 +35,6 @@ impl Answer {
             Honoured => "honoured",
             Differently(_) => "honoured differently",
             Refused(_) => "refused",
-            Missing => "not yet",
         }
     }
 
@@ -45,7 +42,7 @@ impl Answer {
     pub fn explanation(self) -> &'static str {
         match self {
             Differently(text) | Refused(text) => text,
-            Honoured | Missing => "",
+            Honoured => "",
         }
     }
 }
@@ -488,13 +485,9 @@ mod tests {
 
     /// Rows without an answer, and what the parser's table takes of the original without being in a row.
     fn differ(rows: &[Row], taken: &[&'static str]) -> Vec<&'static str> {
-        let answered =
-            |name: &str| rows.iter().any(|row| row.name == name && row.answer != Missing);
+        let answered = |name: &str| rows.iter().any(|row| row.name == name);
         let unanswered = taken.iter().copied().filter(|name| !answered(name));
-        let untaken = rows
-            .iter()
-            .filter(|row| row.answer != Missing && !taken.contains(&row.name))
-            .map(|row| row.name);
+        let untaken = rows.iter().filter(|row| !taken.contains(&row.name)).map(|row| row.name);
         unanswered.chain(untaken).collect()
     }
 
@@ -527,9 +520,9 @@ mod tests {
     fn an_answer_other_than_honoured_is_explained() {
         for row in DIRECTIVES.iter().chain(OPTIONS) {
             let explained = !row.answer.explanation().is_empty();
-            assert_eq!(explained, !matches!(row.answer, Honoured | Missing), "{}", row.name);
+            assert_eq!(explained, row.answer != Honoured, "{}", row.name);
             assert!(!row.answer.explanation().ends_with('.'), "{}", row.name);
-            assert_eq!(row.cases.is_empty(), row.answer == Missing, "{}", row.name);
+            assert!(!row.cases.is_empty(), "{}", row.name);
         }
     }
 }

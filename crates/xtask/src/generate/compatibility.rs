@@ -34,7 +34,7 @@ pub(super) fn page() -> Result<String> {
 
 fn counts(rows: &[Row]) -> String {
     let of = |word: &str| rows.iter().filter(|row| row.answer.as_str() == word).count();
-    let words = [Answer::Honoured, Answer::Differently(""), Answer::Refused(""), Answer::Missing];
+    let words = [Answer::Honoured, Answer::Differently(""), Answer::Refused("")];
     let parts: Vec<_> = words
         .iter()
         .map(|answer| (of(answer.as_str()), answer.as_str()))
@@ -57,7 +57,7 @@ fn line(row: &Row, form: &str) -> String {
 
 /// Each row that has an answer names cases, and each of them exists.
 fn check(known: &BTreeSet<String>) -> Result<()> {
-    for row in DIRECTIVES.iter().chain(OPTIONS).filter(|row| row.answer != Answer::Missing) {
+    for row in DIRECTIVES.iter().chain(OPTIONS) {
         let unknown = row.cases.iter().find(|case| !known.contains(**case));
         let wrong = match unknown {
             Some(case) => format!("the row of {} names {case}, which is no case", row.name),
