@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::change::{Change, Part};
 use super::journal::{Record, Store};
 use super::{PlanError, undo};
-use crate::apache::{Apache, Switch};
+use crate::apache::{Apache, Sites, Switch};
 
 /// What taking a site away removes, and what it leaves.
 #[derive(Debug)]
@@ -78,6 +78,7 @@ pub fn undeploy(
         undo(&store.journal()?.changes(), Some(apache), &[])?;
         store.abandon()?;
     }
+    still_included(removal, apache)?;
     let shared = shared(&removal.record, &store.others()?);
     let own = removal.record.changes.iter().filter(|change| !shared.contains(change));
     let own: Vec<Change> = own.cloned().collect();
@@ -92,6 +93,25 @@ pub fn undeploy(
         store.write_record(&removal.record.of_data(&keep))?;
     }
     Ok(())
+}
+
+/// Whether a person has to take an `Include` of the site's files out first: without them, Apache
+/// would not start again.
+fn still_included(removal: &Removal, apache: &Apache) -> Result<(), PlanError> {
+    if apache.sites != Sites::ByHand {
+        return Ok(());
+    }
+    let facts = apache.facts()?;
+    match facts.files.iter().find(|file| removal.record.made(file)) {
+        Some(file) => Err(PlanError::Left {
+            what: format!(
+                "take `Include \"{}\"` out of {}",
+                file.display(),
+                apache.config.display()
+            ),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// What this site's deployment made and other sites count on: the module, the baseline.
