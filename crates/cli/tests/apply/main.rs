@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something cannot be had")]
 
 mod django;
+mod elsewhere;
 mod failing;
 mod plan;
 mod pyramid;

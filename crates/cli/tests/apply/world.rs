@@ -27,11 +27,6 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::with("")
-    }
-
-    /// With more directives in the main file.
-    pub(crate) fn with(config: &str) -> Self {
         let mut site = Site::bare().unwrap();
         for folder in FOLDERS {
             site.folder(folder).unwrap();
@@ -40,10 +35,16 @@ impl World {
         for files in ["mods-enabled/*.load", "conf-enabled/*.conf", "sites-enabled/*.conf"] {
             site.config(format!("IncludeOptional {root}/{files}"));
         }
-        site.config(config);
         let module = Server::pinion().unwrap().module().to_owned();
         let pinion = module.ancestors().nth(2).unwrap().join("bin/pinion");
         Self { apache: site.start().unwrap(), pinion }
+    }
+
+    /// An Apache that has Pinion loaded, and no folder for sites.
+    pub(crate) fn without_sites() -> Self {
+        let server = Server::pinion().unwrap();
+        let pinion = server.module().ancestors().nth(2).unwrap().join("bin/pinion");
+        Self { apache: Site::new(&server).unwrap().start().unwrap(), pinion }
     }
 
     pub(crate) fn root(&self) -> &Path {
