@@ -676,6 +676,16 @@ pub fn find(name: &str) -> Option<&'static Directive> {
 }
 
 impl Directive {
+    /// Its name as references show it: Apache's tables know a section by its name without the closing bracket.
+    pub fn title(&self) -> String {
+        closed(self.name, "")
+    }
+
+    /// How it is written, with its arguments.
+    pub fn usage(&self) -> String {
+        closed(self.name, self.syntax)
+    }
+
     /// Whether it may stand here.
     pub fn allows(&self, context: Context) -> bool {
         self.contexts.contains(&context)
@@ -712,6 +722,12 @@ impl Directive {
             hint: "move it out of <VirtualHost>".into(),
         }
     }
+}
+
+fn closed(name: &str, arguments: &str) -> String {
+    let blank = if arguments.is_empty() { "" } else { " " };
+    let end = if name.starts_with('<') { ">" } else { "" };
+    format!("{name}{blank}{arguments}{end}")
 }
 
 pub(crate) fn flag(arg: &str) -> Result<bool, ConfigError> {

@@ -58,8 +58,8 @@ fn directives() -> String {
     );
     page.push_str("| directive | takes effect | of |\n|---|---|---|\n");
     for directive in DIRECTIVES {
-        let name = directive.name;
-        let link = format!("[{name}](#{})", anchor(name));
+        let name = directive.title();
+        let link = format!("[{name}](#{})", anchor(&name));
         page.push_str(&format!(
             "| {link} | {} | {} |\n",
             effect(directive),
@@ -75,8 +75,8 @@ fn directives() -> String {
 
 fn section(directive: &Directive) -> String {
     let contexts: Vec<_> = directive.contexts.iter().map(|context| context.as_str()).collect();
-    let mut text = format!("\n## {}\n\n{}\n\n", directive.name, directive.help);
-    text.push_str(&format!("    {} {}\n\n", directive.name, directive.syntax));
+    let mut text = format!("\n## {}\n\n{}\n\n", directive.title(), directive.help);
+    text.push_str(&format!("    {}\n\n", directive.usage()));
     if !directive.default.is_empty() {
         text.push_str(&format!("- Default: `{}`\n", directive.default));
     }
@@ -154,7 +154,7 @@ fn message(entry: &Entry) -> String {
 
 /// A heading's anchor, as forges make it.
 fn anchor(heading: &str) -> String {
-    heading.to_lowercase()
+    heading.to_lowercase().replace(['<', '>'], "")
 }
 
 /// Text for a cell of a table, where a bar would end it.
@@ -175,7 +175,7 @@ mod tests {
     fn every_directive_option_and_code_is_on_its_page() {
         let (directives, errors) = (directives(), errors());
         for directive in DIRECTIVES {
-            assert!(directives.contains(&format!("\n## {}\n", directive.name)));
+            assert!(directives.contains(&format!("\n## {}\n", directive.title())));
         }
         for option in OPTIONS {
             assert!(directives.contains(&format!("| `{}=", option.name)));

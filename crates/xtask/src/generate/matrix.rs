@@ -26,7 +26,7 @@ pub(super) fn page() -> Result<String> {
     for directive in DIRECTIVES {
         let effect = if directive.status == Status::Honoured { "yes" } else { "not needed" };
         page.push_str(&row(
-            directive.name,
+            &directive.title(),
             directive.origin,
             effect,
             &users(&cases, directive.name),
