@@ -93,10 +93,11 @@ fn end_of_part(lines: &[&str], begin: usize) -> usize {
 
 /// A line of a traceback without the words that a server puts before each.
 fn bare(line: &str) -> &str {
-    match line.find(BEGIN) {
-        Some(at) => &line[at..],
-        None => line,
+    if let Some(at) = line.find(BEGIN) {
+        return &line[at..];
     }
+    let inside = line.strip_prefix("[script ").and_then(|rest| rest.split_once("] "));
+    inside.map_or(line, |(_, text)| text)
 }
 
 fn told(lines: &[&str], script: &str) -> Option<String> {
@@ -145,6 +146,18 @@ mod tests {
         lines.extend(traceback);
         lines.push("resuming normal operations");
         assert_eq!(cause(&log(&lines), "/d/myapp.wsgi").unwrap(), traceback.join("\n"));
+    }
+
+    #[test]
+    fn a_traceback_is_shown_without_the_script_that_each_line_names() {
+        let lines = [
+            "Traceback (most recent call last):",
+            "  File \"/d/myapp.wsgi\", line 36, in <module>",
+            "ModuleNotFoundError: No module named 'nothing'",
+        ];
+        let logged = lines.map(|line| format!("[script /d/myapp.wsgi] {line}"));
+        let logged = log(&logged.each_ref().map(String::as_str));
+        assert_eq!(cause(&logged, "/d/myapp.wsgi").unwrap(), lines.join("\n"));
     }
 
     #[test]

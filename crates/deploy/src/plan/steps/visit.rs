@@ -23,6 +23,8 @@ const SETTLING: Duration = Duration::from_secs(5);
 const LIMIT: Duration = Duration::from_secs(120);
 /// How long the log may lag behind the answer.
 const LAG: Duration = Duration::from_secs(2);
+/// How long a log stays as it is when all of a message is in it.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where a site is asked for, and how it is reached from this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,12 +194,13 @@ impl Visit {
                 NewCode::Loading if Instant::now() < end => {
                     std::thread::sleep(Duration::from_millis(20));
                 }
-                NewCode::Fails(cause) => {
-                    return Err(PlanError::Failing {
-                        url: self.address.to_string(),
-                        answer: format!("{answer}, but its new code does not load"),
-                        cause: format!("\n\n{cause}"),
+                NewCode::Fails(_) => {
+                    let cause = settled(|| match self.watch.new_code(&self.group) {
+                        NewCode::Fails(cause) => Some(cause),
+                        _ => None,
                     });
+                    let answer = format!("{answer}, but its new code does not load");
+                    return Err(self.failed(answer, cause));
                 }
                 _ => return Ok(()),
             }
@@ -206,16 +209,26 @@ impl Visit {
 
     fn failing(&self, answer: String) -> PlanError {
         let script = self.script.display().to_string();
-        let end = Instant::now() + LAG;
-        let cause = loop {
-            let cause = self.watch.cause(&script);
-            if cause.is_some() || Instant::now() >= end {
-                break cause;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        };
+        self.failed(answer, settled(|| self.watch.cause(&script)))
+    }
+
+    fn failed(&self, answer: String, cause: Option<String>) -> PlanError {
         let cause = cause.map_or_else(String::new, |cause| format!("\n\n{cause}"));
         PlanError::Failing { url: self.address.to_string(), answer, cause }
+    }
+}
+
+/// What a log tells, once it tells the same twice: its lines come one by one, and after the answer.
+fn settled(told: impl Fn() -> Option<String>) -> Option<String> {
+    let end = Instant::now() + LAG;
+    let mut before = None;
+    loop {
+        let now = told();
+        if (now.is_some() && now == before) || Instant::now() >= end {
+            return now;
+        }
+        before = now;
+        std::thread::sleep(PAUSE);
     }
 }
 
