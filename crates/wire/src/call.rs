@@ -61,7 +61,7 @@ pub enum Value {
     Other(String),
 }
 
-/// The most items of an iterable that are looked at.
+/// The most items that an iterable may have: a function that gives more counts as one that raised.
 pub const MOST_ITEMS: usize = 65_536;
 
 impl Returned {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pinion_wire::answer::End;
 use pinion_wire::call::{Argument, Call, MOST_ITEMS, Returned, Value};
+use pinion_wire::frame::MAX_PAYLOAD;
 use pinion_wire::message;
 use pinion_wire::request::RequestRef;
 use pyo3::exceptions::PyValueError;
@@ -35,6 +36,13 @@ pub(crate) fn run(
     stop_child(py, returned.as_ref().err());
     let encoded = returned.and_then(|returned| {
         message::encode(&returned).map_err(|error| PyValueError::new_err(error.to_string()))
+    });
+    let encoded = encoded.and_then(|payload| match payload.len() {
+        0..=MAX_PAYLOAD => Ok(payload),
+        length => {
+            let text = format!("returned {length} bytes, at most {MAX_PAYLOAD} are looked at");
+            Err(PyValueError::new_err(text))
+        }
     });
     match encoded {
         Ok(payload) => {
@@ -93,8 +101,14 @@ fn call_one(function: &Bound<'_, PyAny>, arguments: &Bound<'_, PyTuple>) -> PyRe
         return Ok(Returned::One(value));
     }
     let Ok(items) = result.try_iter() else { return Ok(Returned::One(value)) };
-    let items = items.take(MOST_ITEMS).map(|item| to_value(&item?));
-    items.collect::<PyResult<_>>().map(Returned::Many)
+    let items = items.take(MOST_ITEMS + 1).map(|item| to_value(&item?));
+    let items: Vec<_> = items.collect::<PyResult<_>>()?;
+    // Who is kept out by an item that was cut off would be let in.
+    if items.len() > MOST_ITEMS {
+        let text = format!("returned more than the {MOST_ITEMS} items that are looked at");
+        return Err(PyValueError::new_err(text));
+    }
+    Ok(Returned::Many(items))
 }
 
 fn to_python<'py>(py: Python<'py>, argument: &Argument) -> PyResult<Bound<'py, PyAny>> {

@@ -52,6 +52,13 @@ def half(environ):
     yield 1
     raise ValueError("half way")
 
+def endless(environ):
+    while True:
+        yield "staff"
+
+def huge(environ):
+    return "x" * 2 ** 25
+
 number = 5
 "#;
 
@@ -120,6 +127,7 @@ pub(crate) fn failures(python: &Path) {
         ("fail", "KeyError: 'lost'"),
         ("leave", "SystemExit: 3"),
         ("half", "ValueError: half way"),
+        ("endless", "ValueError: returned more than the 65536 items that are looked at"),
         ("number", "TypeError: 'int' object is not callable"),
     ] {
         let answer = front.call(&script, &["groups", function, "talk"], Vec::new());
@@ -131,6 +139,9 @@ pub(crate) fn failures(python: &Path) {
     let missing = worker.folder.path().join("missing.py").into_os_string().into_encoded_bytes();
     let answer = front.call(&missing, &["groups"], Vec::new());
     assert_eq!((answer.end, answer.returned), (Some(End::NotLoaded), Vec::new()));
+    let answer = front.call(&script, &["huge"], Vec::new());
+    assert_eq!((answer.end, answer.returned.as_slice()), (Some(End::Failed), &[][..]));
+    assert!(answer.log().contains("ValueError: returned 33554"), "{}", answer.log());
     // A request that claims to be a call, and holds none.
     front.send_to(&script, "GET", "/", BodyLength::Known(0), b"", clock());
     assert_eq!(front.answer(&mut Vec::new()).end, Some(End::NoCallable));
