@@ -15,7 +15,7 @@ use pinion_wire::message::{self, Rein};
 use crate::connection::Connection;
 use crate::worker::{Stage, Worker};
 
-/// The signal at whose arrival faulthandler writes all stacks.
+/// The signal at whose arrival faulthandler writes all stacks, whoever has Python's lock.
 pub(crate) fn dump_signal() -> i32 {
     libc::SIGRTMAX() - 3
 }
@@ -52,13 +52,19 @@ fn obey(worker: &'static Worker, rein: Rein, descriptor: Option<OwnedFd>) {
             worker.note_reason(reason);
             stop(worker);
         }
-        Rein::DumpStacks => {
-            // SAFETY: raise takes any number; faulthandler's handler is made for being called anywhere.
-            unsafe { libc::raise(dump_signal()) };
-        }
+        Rein::DumpStacks => dump_stacks(worker),
         Rein::Interrupt { connection, seq } => worker.monitor.interrupt((connection, seq)),
         Rein::Beat => worker.monitor.beat(),
         Rein::Start(_) => worker.log(3, "the manager sent a second start message"),
+    }
+}
+
+/// Has all stacks written: with Python's lock, or a thread that runs Python meanwhile could change the frames that are
+/// read, and crash the worker with all its requests. Where the lock cannot be had, whoever has it is not running Python.
+fn dump_stacks(worker: &Worker) {
+    if !worker.monitor.dump() {
+        // SAFETY: raise takes any number; faulthandler's handler takes no lock and allocates nothing.
+        unsafe { libc::raise(dump_signal()) };
     }
 }
 

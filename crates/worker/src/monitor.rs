@@ -1,5 +1,5 @@
-//! The thread that takes Python's lock now and then: to show that it can be had, and to interrupt a
-//! request that has run too long.
+//! The thread that takes Python's lock now and then: to show that it can be had, to interrupt a
+//! request that has run too long, and to write down what all threads do.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,9 @@ use crate::exchange::INFO;
 use crate::worker::{Stage, Worker};
 use crate::{fork, interrupt};
 
+/// How long Python's lock is waited for before stacks are written without it.
+const DUMP_PATIENCE: Duration = Duration::from_millis(250);
+
 /// A request: the number of its connection, and its own on that.
 pub(crate) type Key = (u32, u32);
 
@@ -21,6 +24,7 @@ pub(crate) type Key = (u32, u32);
 pub(crate) struct Monitor {
     orders: Mutex<Orders>,
     called: Condvar,
+    dumped: Condvar,
     attaching: AtomicBool,
 }
 
@@ -28,6 +32,19 @@ pub(crate) struct Monitor {
 struct Orders {
     beat: bool,
     interrupts: Vec<Key>,
+    dump: Dump,
+}
+
+/// What has become of the wish for all stacks.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Dump {
+    /// There is none, or it is fulfilled.
+    #[default]
+    None,
+    /// Nobody has begun it.
+    Asked,
+    /// The thread has Python's lock and writes.
+    Running,
 }
 
 impl Monitor {
@@ -47,6 +64,40 @@ impl Monitor {
         self.called.notify_one();
     }
 
+    /// Has the stacks of all threads written while Python's lock is held, when no thread can change them.
+    /// Returns false, and takes the wish back, when the lock cannot be had soon.
+    pub(crate) fn dump(&self) -> bool {
+        let mut orders = self.orders();
+        orders.dump = Dump::Asked;
+        self.called.notify_one();
+        let is_open = |orders: &mut Orders| orders.dump != Dump::None;
+        let waited = self.dumped.wait_timeout_while(orders, DUMP_PATIENCE, is_open);
+        let mut orders = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if orders.dump == Dump::Asked {
+            orders.dump = Dump::None;
+            return false;
+        }
+        true
+    }
+
+    /// Writes the stacks if somebody waits for them.
+    fn write_stacks(&self, py: Python<'_>) {
+        {
+            let mut orders = self.orders();
+            if orders.dump != Dump::Asked {
+                return;
+            }
+            orders.dump = Dump::Running;
+        }
+        let written = py.import("faulthandler").and_then(|faulthandler| {
+            let to_standard_error = (2, true);
+            faulthandler.call_method1("dump_traceback", to_standard_error)
+        });
+        // Where even that fails, the other way is tried.
+        self.orders().dump = if written.is_ok() { Dump::None } else { Dump::Asked };
+        self.dumped.notify_one();
+    }
+
     /// Whether the thread has, or waits for, Python's lock.
     pub(crate) fn is_attaching(&self) -> bool {
         self.attaching.load(Ordering::SeqCst)
@@ -54,7 +105,9 @@ impl Monitor {
 
     /// Waits for orders, not longer than `interval`.
     fn wait(&self, interval: Option<Duration>) -> Orders {
-        let is_idle = |orders: &mut Orders| !orders.beat && orders.interrupts.is_empty();
+        let is_idle = |orders: &mut Orders| {
+            !orders.beat && orders.interrupts.is_empty() && orders.dump == Dump::None
+        };
         let guard = self.orders();
         let mut guard = match interval {
             Some(interval) => {
@@ -63,7 +116,11 @@ impl Monitor {
             }
             None => self.called.wait_while(guard, is_idle).unwrap_or_else(PoisonError::into_inner),
         };
-        std::mem::take(&mut guard)
+        // The wish for stacks stays until the lock is had: whoever waits may take it back.
+        let dump = guard.dump;
+        let orders = std::mem::take(&mut *guard);
+        guard.dump = dump;
+        orders
     }
 }
 
@@ -90,6 +147,7 @@ fn watch(worker: &Worker, interval: Option<Duration>) {
             if let Some(page) = worker.status() {
                 page.beat(clock::monotonic_ns());
             }
+            monitor.write_stacks(py);
             let raise = |(connection, seq)| {
                 interrupt::raise(py, worker, connection, seq).unwrap_or_default()
             };

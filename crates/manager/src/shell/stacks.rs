@@ -22,7 +22,10 @@ impl Stacks {
         for line in lines.split_inclusive('\n') {
             let is_frame = line.starts_with("  File ");
             if let Some(head) = self.head.take() {
-                self.skipping = is_frame && is_idle(line);
+                if is_writer(&head, line) {
+                    continue;
+                }
+                self.skipping = is_frame && is_idle(line) && !is_current(&head);
                 if !self.skipping {
                     out.push_str(&head);
                 }
@@ -43,9 +46,19 @@ impl Stacks {
     }
 }
 
-/// The thread that crashed is "Current thread" and is always kept.
 fn is_head(line: &str) -> bool {
-    line.starts_with("Thread 0x") && line.trim_end().ends_with("(most recent call first):")
+    (line.starts_with("Thread 0x") || is_current(line))
+        && line.trim_end().ends_with("(most recent call first):")
+}
+
+/// The thread that crashed, or that writes the stacks.
+fn is_current(head: &str) -> bool {
+    head.starts_with("Current thread 0x")
+}
+
+/// The thread that writes the stacks because the manager asked runs no Python itself.
+fn is_writer(head: &str, line: &str) -> bool {
+    is_current(head) && line.trim() == "<no Python frame>"
 }
 
 fn is_idle(line: &str) -> bool {
@@ -97,6 +110,19 @@ after
         let mut stacks = Stacks::default();
         let by_line: String = DUMP.split_inclusive('\n').map(|line| stacks.filter(line)).collect();
         assert_eq!(by_line, KEPT);
+    }
+
+    #[test]
+    fn the_writer_of_the_stacks_is_left_out() {
+        let head = "Current thread 0x7 [pinion-monitor] (most recent call first):\n";
+        assert_eq!(
+            Stacks::default().filter(&format!("{head}  <no Python frame>\n\nrest\n")),
+            "\nrest\n"
+        );
+        assert_eq!(
+            Stacks::default().filter(&format!("{head}  File \"a\"\n")),
+            format!("{head}  File \"a\"\n")
+        );
     }
 
     #[test]

@@ -275,6 +275,28 @@ def wait(environ, start_response):
     return answer(start_response, "waited")
 
 
+def deep(depth):
+    return sum(deep(depth - 1) for _ in range(2)) if depth else 1
+
+
+def churn(environ, start_response):
+    """Makes and leaves many frames, and code, until the file in the query is there."""
+    path = parse_qs(environ["QUERY_STRING"])["path"][0]
+    print("churning")
+    while not os.path.exists(path):
+        code = deep.__code__.replace(co_name="made")
+        type(deep)(code, globals())(6)
+    return answer(start_response, "churned")
+
+
+def keeps_the_lock(environ, start_response):
+    """Never returns, and lets no other thread run Python."""
+    import ctypes
+    pause = ctypes.PyDLL(None).pause
+    print("keeping it")
+    pause()
+
+
 def raises_timeout(environ, start_response):
     import mod_wsgi
     assert not issubclass(mod_wsgi.RequestTimeout, Exception)

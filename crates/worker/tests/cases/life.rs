@@ -277,20 +277,54 @@ pub(crate) fn interrupted(python: &Path) {
     assert_eq!(second.get("/raises_timeout").end, Some(End::Interrupted));
 }
 
+/// All of the stacks that the worker writes when it is asked: the main thread's outermost frame is the last.
+fn dumped(worker: &Worker) -> String {
+    worker.tell(&Rein::DumpStacks, None);
+    worker.output_with("in <module>\n")
+}
+
 pub(crate) fn stacks(python: &Path) {
     let mut worker = Worker::ready(python, |_, _| {});
     let go = worker.folder.path().join("go");
     let mut busy = worker.connect();
     busy.send("GET", &format!("/wait?path={}", go.display()), BodyLength::Known(0), b"");
     assert_eq!(busy.frame_of(Kind::Log), b"waiting");
-    worker.tell(&Rein::DumpStacks, None);
-    let stacks = worker.output_with("in application");
-    assert!(stacks.contains("in wait\n"), "{stacks}");
+    let stacks = dumped(&worker);
+    assert!(stacks.contains("in wait\n") && stacks.contains("in application\n"), "{stacks}");
     worker.signal(Signal::SIGSEGV);
-    let stacks = worker.output_with("Fatal Python error: Segmentation fault");
-    assert!(stacks.contains("Fatal"), "{stacks}");
+    worker.output_with("Fatal Python error: Segmentation fault");
     assert!(matches!(worker.wait(), ExitCause::Signal { number: 11, .. }));
     assert!(busy.frame().is_none());
+}
+
+pub(crate) fn stacks_while_running(python: &Path) {
+    let mut worker = Worker::ready(python, |_, _| {});
+    let go = worker.folder.path().join("go");
+    let churn = format!("/churn?path={}", go.display());
+    let mut busy = [worker.connect(), worker.connect()];
+    for front in &mut busy {
+        front.send("GET", &churn, BodyLength::Known(0), b"");
+        assert_eq!(front.frame_of(Kind::Log), b"churning");
+    }
+    for _ in 0..100 {
+        let stacks = dumped(&worker);
+        assert_eq!(stacks.matches("in application\n").count(), 2, "{stacks}");
+    }
+    fs::write(go, "").unwrap();
+    for front in &mut busy {
+        assert_eq!(front.answer(&mut Vec::new()).text(), "churned");
+    }
+}
+
+pub(crate) fn stacks_without_the_lock(python: &Path) {
+    let mut worker = Worker::ready(python, |_, _| {});
+    let mut busy = worker.connect();
+    busy.send("GET", "/keeps_the_lock", BodyLength::Known(0), b"");
+    assert_eq!(busy.frame_of(Kind::Log), b"keeping it");
+    let stacks = dumped(&worker);
+    assert!(stacks.contains("in keeps_the_lock\n"), "{stacks}");
+    worker.signal(Signal::SIGKILL);
+    assert!(matches!(worker.wait(), ExitCause::Signal { number: 9, .. }));
 }
 
 pub(crate) fn signals(python: &Path) {

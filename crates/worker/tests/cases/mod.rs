@@ -55,6 +55,8 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("death_of_the_manager_with_a_stubborn_request", life::manager_dies_stubborn),
     ("interrupted_requests", life::interrupted),
     ("stacks", life::stacks),
+    ("stacks_of_running_threads", life::stacks_while_running),
+    ("stacks_without_the_lock", life::stacks_without_the_lock),
     ("signals", life::signals),
     ("disconnect", life::disconnect),
     ("abandoned_in_the_queue", life::abandoned_in_the_queue),
