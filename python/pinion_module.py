@@ -27,7 +27,7 @@ def install(core, settings):
     module.start_recording_metrics = core.start_recording_metrics
     module.request_metrics = core.request_metrics
     module.process_metrics = core.process_metrics
-    module.server_metrics = server_metrics
+    module.server_metrics = core.server_metrics
     add_lazy(module, {
         "LogHandler": lambda: make_log_handler(core),
         "active_requests": publisher.track,
@@ -38,14 +38,6 @@ def install(core, settings):
     vars(apache).update(settings["apache"])
     sys.modules["apache"] = apache
     return publisher
-
-
-def server_metrics():
-    """Apache's scoreboard, where it is available: workers do not see it, so there is none."""
-    return None
-
-
-server_metrics.__module__ = "mod_wsgi"
 
 
 def as_function(name, method):

@@ -24,6 +24,7 @@ mod proxies;
 mod reload;
 mod response;
 mod route;
+mod scoreboard;
 mod services;
 mod settings;
 mod stalling;
@@ -56,6 +57,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         access::suites(),
         reload::suites(),
         route::suites(),
+        scoreboard::suites(),
         lifecycle::suites(),
         limits::suites(),
         services::suites(),

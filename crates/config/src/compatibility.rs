@@ -262,10 +262,11 @@ pub const DIRECTIVES: &[Row] = &[
     ),
     row(
         "WSGIServerMetrics",
-        Differently(
-            "workers do not see Apache's scoreboard: the call returns None, as it does where none is available",
-        ),
-        &["accepted::wrong_values"],
+        Honoured,
+        &[
+            "scoreboard_embedded::children_and_their_requests",
+            "scoreboard_off::embedded_is_told_nothing",
+        ],
     ),
     row(
         "WSGISlowRequests",
@@ -470,10 +471,11 @@ pub const OPTIONS: &[Row] = &[
     ),
     row(
         "server-metrics",
-        Differently(
-            "workers do not see Apache's scoreboard: the call returns None, as it does where none is available",
-        ),
-        &["limits_refused::values_out_of_range"],
+        Honoured,
+        &[
+            "scoreboard_daemon::children_and_their_requests",
+            "scoreboard_daemon::the_directive_is_not_for_daemons",
+        ],
     ),
 ];
 

@@ -132,7 +132,7 @@ fn resolve(
             receive: group.buffers.receive.map_or(0, NonZeroU64::get),
             send: group.buffers.send.map_or(0, NonZeroU64::get),
         },
-        server_metrics: group.server_metrics,
+        server_metrics: if embedded { config.server.server_metrics } else { group.server_metrics },
     })
 }
 

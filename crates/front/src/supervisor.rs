@@ -59,6 +59,8 @@ pub struct Supervisor {
     near: OwnedFd,
     /// The manager's end, kept for the next manager.
     far: OwnedFd,
+    /// The end of the questions for the scoreboard that children read, and the one that workers get.
+    questions: (OwnedFd, OwnedFd),
     board: SharedWords,
     manager: Option<Manager>,
     /// When the last one was started.
@@ -80,6 +82,8 @@ pub struct Inheritance {
     pub door: OwnedFd,
     /// The board.
     pub board: SharedWords,
+    /// Where workers ask for the scoreboard.
+    pub questions: OwnedFd,
 }
 
 impl Supervisor {
@@ -94,6 +98,7 @@ impl Supervisor {
             Ok(Self {
                 near,
                 far,
+                questions: sockets::seqpacket_pair()?,
                 board,
                 manager: None,
                 started: None,
@@ -129,6 +134,7 @@ impl Supervisor {
             .descriptor(descriptors::CONTROL, theirs.as_fd())
             .descriptor(descriptors::DOOR, self.far.as_fd())
             .descriptor(descriptors::BOARD, self.board.fd())
+            .descriptor(descriptors::SCOREBOARD, self.questions.1.as_fd())
             // Out of reach of the signals that httpd sends to its process group.
             .new_session();
         for name in PASSED_ON {
@@ -213,7 +219,7 @@ impl Supervisor {
     /// What this process, a child of the one that made the supervisor, needs of it. The rest is
     /// closed: the manager must see the parent's death even while children live.
     pub fn inherit(self) -> Inheritance {
-        Inheritance { door: self.near, board: self.board }
+        Inheritance { door: self.near, board: self.board, questions: self.questions.0 }
     }
 
     /// The same for a process that is parent and child in one (`httpd -X`).
@@ -222,7 +228,8 @@ impl Supervisor {
     /// Too many descriptors.
     pub fn share(&self) -> io::Result<Inheritance> {
         let board = SharedWords::from_fd(self.board.fd().try_clone_to_owned()?, board::WORDS)?;
-        Ok(Inheritance { door: self.near.try_clone()?, board })
+        let questions = self.questions.0.try_clone()?;
+        Ok(Inheritance { door: self.near.try_clone()?, board, questions })
     }
 }
 

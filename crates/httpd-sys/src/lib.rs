@@ -9,7 +9,8 @@
 //! that were appended after 2.4.0 may be missing in an older server's memory: `request_rec`'s
 //! from `trailers_in` on, `conn_rec`'s from `master` on, and the server's `flags`.
 //!
-//! `macros` holds what the C headers define as macros or inline functions.
+//! `macros` holds what the C headers define as macros or inline functions, `scoreboard` the beginnings of structures
+//! whose ends differ between versions.
 
 #[allow(
     missing_docs,
@@ -26,6 +27,8 @@
 )]
 mod bindings;
 mod macros;
+mod scoreboard;
 
 pub use bindings::*;
 pub use macros::*;
+pub use scoreboard::*;

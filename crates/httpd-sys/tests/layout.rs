@@ -21,9 +21,18 @@ fn c_name(rust_name: &str) -> &str {
 }
 
 macro_rules! structures {
+    ($into:ident; $($structure:ident $fields:tt)*) => {$(
+        $into.0.insert(
+            concat!("sizeof(", stringify!($structure), ")").to_owned(),
+            size_of::<$structure>() as i128,
+        );
+        offsets! { $into; $structure $fields }
+    )*};
+}
+
+macro_rules! offsets {
     ($into:ident; $($structure:ident { $($field:ident),* $(,)? })*) => {$(
         let name = stringify!($structure);
-        $into.0.insert(format!("sizeof({name})"), size_of::<$structure>() as i128);
         $(
             let field = c_name(stringify!($field));
             let offset = core::mem::offset_of!($structure, $field);
@@ -98,6 +107,15 @@ fn structures(into: &mut Expectations) {
 fn beginnings(into: &mut Expectations) {
     let port = core::mem::offset_of!(apr_sockaddr_t, port);
     into.0.insert("offsetof(apr_sockaddr_t, port)".to_owned(), port as i128);
+    offsets! { into;
+        global_score { server_limit, thread_limit, running_generation, restart_time }
+        process_score { pid, generation, quiescing }
+        worker_score {
+            tid, thread_num, pid, generation, status, conn_count, conn_bytes, access_count,
+            bytes_served, my_access_count, my_bytes_served, start_time, stop_time, last_used,
+            times, client, request, vhost,
+        }
+    }
 }
 
 fn constants(into: &mut Expectations) {

@@ -23,6 +23,7 @@ mod pool;
 mod process;
 mod regex;
 mod request;
+mod scoreboard;
 mod server;
 mod ssl;
 mod status;
@@ -47,6 +48,7 @@ pub use process::{
 };
 pub use regex::{Captures, Regex, RegexError};
 pub use request::{FileKind, PathInfo, Request};
+pub use scoreboard::{ProcessScore, Scoreboard, ThreadScore, scoreboard};
 pub use server::{Server, Servers};
 pub use ssl::Ssl;
 pub use status::{Answer, Failed, Status};

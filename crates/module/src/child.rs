@@ -11,7 +11,8 @@ use pinion_httpd::{
 };
 
 use crate::{
-    accounts::SystemAccounts, house::House, lifecycle, pace::Means, permission::Homes, server,
+    accounts::SystemAccounts, house::House, lifecycle, pace::Means, permission::Homes, scoreboard,
+    server,
 };
 
 /// What a child has for all its requests.
@@ -46,6 +47,9 @@ pub(crate) fn init(main: Server<'_>) {
     let generation = u32::try_from(config_generation()).unwrap_or(0);
     let pid = std::process::id();
     let config = server::collect(main);
+    if scoreboard::is_wanted(&config) {
+        scoreboard::tell(main, inheritance.questions);
+    }
     CHILD.get_or_init(|| Child {
         front: Front::new(Door::new(inheritance.door), inheritance.board, pid, generation),
         homes: Homes::of(&config),

@@ -9,6 +9,7 @@
 //! - In a child: `child`.
 //! - For a request: `translate` (alias → script) → `handler` (may it run, `body`, `names`, `dispatch`) →
 //!   `environ` → `relay` → `outcome`; `call` is the way of hooks that ask a script.
+//! - Beside requests: `scoreboard`, for workers that may look at Apache's.
 
 mod accounts;
 mod auth;
@@ -31,5 +32,6 @@ mod permission;
 mod proxies;
 mod relay;
 mod say;
+mod scoreboard;
 mod server;
 mod translate;

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 pub use nix::sys::signal::Signal;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, sigaction, signal};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, sigaction, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 fn set_of(signals: &[Signal]) -> SigSet {
@@ -17,6 +17,18 @@ fn set_of(signals: &[Signal]) -> SigSet {
 /// What the system refuses.
 pub fn block(signals: &[Signal]) -> io::Result<()> {
     Ok(set_of(signals).thread_block()?)
+}
+
+/// Starts a thread to which the system delivers no signal, so that the process's own threads are interrupted by them.
+///
+/// # Errors
+/// What the system refuses.
+pub fn spawn_without(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+    // A thread begins with the mask of the one that starts it.
+    let started = std::thread::Builder::new().name(name.to_owned()).spawn(body);
+    before.thread_set_mask()?;
+    started.map(drop)
 }
 
 /// Ignores `signals` in this process; one that starts through [`crate::process::Spawn`] does not inherit that.
@@ -115,6 +127,15 @@ mod tests {
         assert!(catches_the_end_of_children());
         sleep_when_children_end().unwrap();
         assert!(!catches_the_end_of_children());
+    }
+
+    #[test]
+    fn a_thread_without_signals_leaves_the_starter_its_own() {
+        let (send, receive) = std::sync::mpsc::channel();
+        let blocked = || SigSet::thread_get_mask().unwrap().contains(Signal::SIGTERM);
+        spawn_without("test", move || send.send(blocked()).unwrap()).unwrap();
+        assert!(receive.recv().unwrap());
+        assert!(!blocked());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! - [`message`]: the messages of the door, the control channel and the reins.
 //! - [`board`]: the shared page of worker slots and mounts.
 //! - [`status`]: the page on which a worker notes what each of its threads has begun.
+//! - [`scoreboard`]: what Apache's children tell workers of Apache's scoreboard.
 //! - [`telemetry`]: what workers report to a receiver of mod_wsgi's.
 
 #![forbid(unsafe_code)]
@@ -18,6 +19,7 @@ pub mod frame;
 pub mod message;
 mod read;
 pub mod request;
+pub mod scoreboard;
 pub mod status;
 pub mod telemetry;
 

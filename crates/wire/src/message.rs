@@ -68,6 +68,8 @@ pub mod descriptors {
     pub const DOOR: i32 = 4;
     /// The board's memfd, [`crate::board::WORDS`] words.
     pub const BOARD: i32 = 5;
+    /// The workers' end of the queue of questions for the scoreboard.
+    pub const SCOREBOARD: i32 = 6;
 }
 
 /// Apache's parent to the manager, behind a u32 length (little endian). The descriptors ride with

@@ -6,7 +6,7 @@
 //! - [`desk`], [`serve`]: the serving threads, between requests and with one.
 //! - [`posts`]: which thread runs which request. [`request`]: one request; [`call`]: functions that a front door calls; [`environ`], [`input`], [`start_response`], [`streams`], [`files`]: its Python objects.
 //! - [`scripts`]: loading applications. [`interrupt`]: `RequestTimeout`, and how a thread gets it.
-//! - [`metrics`]: what is counted of requests; [`telemetry`]: the thread that reports it; [`report`]: the same for applications.
+//! - [`metrics`]: what is counted of requests; [`telemetry`]: the thread that reports it; [`report`]: the same for applications; [`scoreboard`]: Apache's own.
 //! - [`events`], [`measure`], [`kept`]: for applications that want to know what happens.
 //! - Without I/O and Python: [`turn`], [`inbox`], [`lines`], [`head`], [`response`], [`body`], [`retry`],
 //!   [`text`]; `tests/rules.rs` runs their tests.
@@ -39,6 +39,7 @@ mod report;
 mod request;
 mod response;
 mod retry;
+mod scoreboard;
 mod scripts;
 mod serve;
 mod settings;

@@ -21,7 +21,7 @@ mod _pinion {
     use crate::settings::Own;
     use crate::streams::Wrapper;
     use crate::{
-        control, environ, events, fork, interrupt, load as loading, monitor, report,
+        control, environ, events, fork, interrupt, load as loading, monitor, report, scoreboard,
         serve as serving, worker,
     };
 
@@ -182,6 +182,12 @@ mod _pinion {
     #[pyfunction]
     fn process_metrics(py: Python<'_>) -> PyResult<Option<Bound<'_, PyDict>>> {
         report::process(py, started()?)
+    }
+
+    /// What Apache's scoreboard says; `None` where this process may not look at it.
+    #[pyfunction]
+    fn server_metrics(py: Python<'_>) -> PyResult<Option<Bound<'_, PyDict>>> {
+        scoreboard::report(py, started()?)
     }
 
     /// Writes to the log of the request that the calling thread runs, else as [`log`].

@@ -27,6 +27,8 @@ use crate::text::pieces;
 const REINS: i32 = 3;
 /// The descriptor of the status page.
 const PAGE: i32 = 4;
+/// The descriptor of the questions for the scoreboard, where the group may ask them.
+const SCOREBOARD: i32 = 5;
 
 /// Why a worker cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +86,8 @@ pub(crate) struct Worker {
     pub(crate) reporter: OnceLock<Reporter>,
     reins: OwnedFd,
     page: SharedWords,
+    /// Where to ask for Apache's scoreboard.
+    pub(crate) scoreboard: Option<OwnedFd>,
     connections: Mutex<HashMap<u32, Arc<Connection>>>,
     stage: AtomicU8,
     wake: (OwnedFd, OwnedFd),
@@ -113,6 +117,8 @@ pub(crate) fn start() -> Result<&'static Worker, StartError> {
         return Err(StartError::NoStart);
     }
     let Rein::Start(spec) = message::decode(&bytes)? else { return Err(StartError::NoStart) };
+    let scoreboard = spec.group.server_metrics.then(|| inherited::take(SCOREBOARD)).transpose();
+    let scoreboard = scoreboard.map_err(|error| StartError::Descriptor(SCOREBOARD, error))?;
     let scripts = Scripts::new(spec.group.fold_case);
     let worker = Worker {
         posts: Posts::new(spec.group.threads),
@@ -123,6 +129,7 @@ pub(crate) fn start() -> Result<&'static Worker, StartError> {
         scripts,
         reins,
         page,
+        scoreboard,
         connections: Mutex::default(),
         stage: AtomicU8::new(Stage::Loading as u8),
         wake: wake_pipe()?,

@@ -65,6 +65,8 @@ pub(crate) struct Apache {
     near: OwnedFd,
     far: OwnedFd,
     board: SharedWords,
+    /// Both ends of the questions for the scoreboard.
+    questions: (OwnedFd, OwnedFd),
     control: Option<OwnedFd>,
     manager: u32,
     lifelines: Vec<OwnedFd>,
@@ -94,6 +96,7 @@ impl Apache {
             near,
             far,
             board: SharedWords::create(c"board", board::WORDS).unwrap(),
+            questions: sockets::seqpacket_pair().unwrap(),
             control: None,
             manager: 0,
             lifelines: Vec::new(),
@@ -114,7 +117,8 @@ impl Apache {
             .descriptor(2, log.as_fd())
             .descriptor(descriptors::CONTROL, theirs.as_fd())
             .descriptor(descriptors::DOOR, self.far.as_fd())
-            .descriptor(descriptors::BOARD, self.board.fd());
+            .descriptor(descriptors::BOARD, self.board.fd())
+            .descriptor(descriptors::SCOREBOARD, self.questions.1.as_fd());
         self.manager = spawn.spawn().unwrap().pid;
         self.control = Some(control);
     }

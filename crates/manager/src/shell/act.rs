@@ -57,17 +57,18 @@ impl Shell {
 
     fn spawn(&mut self, order: Order) {
         let worker = order.worker;
-        let started = Process::start(Path::new(&self.library), order.start)
-            .map_err(|error| error.to_string())
-            .and_then(|(process, refused)| {
-                self.watch(process.reins(), Source::Reins(worker))
-                    .and_then(|()| match process.output() {
-                        Some(output) => self.watch(output, Source::Output(worker)),
-                        None => Ok(()),
-                    })
-                    .map(|()| (process, refused))
-                    .map_err(|error| error.to_string())
-            });
+        let started =
+            Process::start(Path::new(&self.library), order.start, self.scoreboard.as_fd())
+                .map_err(|error| error.to_string())
+                .and_then(|(process, refused)| {
+                    self.watch(process.reins(), Source::Reins(worker))
+                        .and_then(|()| match process.output() {
+                            Some(output) => self.watch(output, Source::Output(worker)),
+                            None => Ok(()),
+                        })
+                        .map(|()| (process, refused))
+                        .map_err(|error| error.to_string())
+                });
         let event = match started {
             Ok((process, refused)) => {
                 let pid = process.pid;

@@ -66,6 +66,7 @@ pub struct Channels {
     control: OwnedFd,
     door: OwnedFd,
     board: SharedWords,
+    scoreboard: OwnedFd,
 }
 
 impl Channels {
@@ -91,6 +92,11 @@ impl Channels {
             board: inherited::take(number)
                 .and_then(|fd| SharedWords::from_fd(fd, board::WORDS))
                 .map_err(wrong)?,
+            scoreboard: socket(
+                descriptors::SCOREBOARD,
+                SocketKind::SeqPacket,
+                "the way to the scoreboard",
+            )?,
         })
     }
 }
@@ -141,6 +147,8 @@ struct Shell {
     control: Channel,
     door: OwnedFd,
     board: SharedWords,
+    /// Where workers ask for Apache's scoreboard.
+    scoreboard: OwnedFd,
     signals: Signals,
     workers: BTreeMap<WorkerId, Process>,
     lifelines: BTreeMap<ChildId, OwnedFd>,
@@ -201,13 +209,14 @@ fn now_ms() -> u64 {
 impl Shell {
     fn new(channels: Channels) -> Result<Self, ShellError> {
         signals::ignore(&[Signal::SIGPIPE, Signal::SIGHUP, Signal::SIGINT, Signal::SIGUSR1])?;
-        let Channels { control, door, board } = channels;
+        let Channels { control, door, board, scoreboard } = channels;
         let shell = Self {
             core: Core::taking_over(&epochs(&board), rows(&board)),
             epoll: Epoll::new()?,
             control: Channel::new(control),
             door,
             board,
+            scoreboard,
             signals: Signals::new(&[Signal::SIGCHLD, Signal::SIGTERM])?,
             workers: BTreeMap::new(),
             lifelines: BTreeMap::new(),

@@ -23,6 +23,8 @@ use super::stacks::Stacks;
 /// The worker's descriptor of the reins, and of its status page.
 const REINS: i32 = 3;
 const PAGE: i32 = 4;
+/// Where a worker asks for the scoreboard, if it may.
+const SCOREBOARD: i32 = 5;
 /// How much of the output is kept for the report of a death, in bytes.
 const KEPT: usize = 16 * 1024;
 /// How much is read at once, so that a worker that writes without end does not keep the manager from others.
@@ -72,6 +74,7 @@ impl Process {
     pub(super) fn start(
         library: &Path,
         start: StartSpec,
+        scoreboard: BorrowedFd<'_>,
     ) -> Result<(Self, Vec<NotSet>), StartError> {
         let (reins, theirs) = sockets::seqpacket_pair()?;
         let (output, writer) = sockets::pipe()?;
@@ -79,7 +82,8 @@ impl Process {
         let group = start.group.clone();
         let bytes = message::encode(&Rein::Start(Box::new(start)))?;
         sockets::send_message(reins.as_fd(), &bytes, &[], Wait::No).map_err(StartError::Send)?;
-        let started = spawn(library, &group, [writer.as_fd(), theirs.as_fd(), page.fd()])?;
+        let started =
+            spawn(library, &group, [writer.as_fd(), theirs.as_fd(), page.fd(), scoreboard])?;
         let process = Self {
             pid: started.pid,
             reins,
@@ -223,14 +227,11 @@ impl Process {
 fn spawn(
     library: &Path,
     group: &GroupSpec,
-    [writer, reins, page]: [BorrowedFd<'_>; 3],
+    [writer, reins, page, scoreboard]: [BorrowedFd<'_>; 4],
 ) -> Result<Started, SpawnError> {
     let mut spawn = Spawn::new(&group.python);
     for argument in &group.interpreter.arguments {
         spawn.arg(argument);
-    }
-    if let Some(seed) = group.interpreter.hash_seed {
-        spawn.env("PYTHONHASHSEED", seed.to_string());
     }
     spawn
         .arg(library.join(BOOTSTRAP))
@@ -241,6 +242,9 @@ fn spawn(
         .descriptor(PAGE, page)
         // Apache's signals to its process group are not meant for applications.
         .new_session();
+    if group.server_metrics {
+        spawn.descriptor(SCOREBOARD, scoreboard);
+    }
     for name in ["PATH", "TZ", "LANG"] {
         if let Some(value) = std::env::var_os(name) {
             spawn.env(name, value);
@@ -248,6 +252,9 @@ fn spawn(
     }
     for (name, value) in &group.env {
         spawn.env(name, value);
+    }
+    if let Some(seed) = group.interpreter.hash_seed {
+        spawn.env("PYTHONHASHSEED", seed.to_string());
     }
     if let Some(mask) = group.umask {
         spawn.umask(mask);
