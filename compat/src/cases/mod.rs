@@ -9,6 +9,7 @@ mod daemon;
 mod directives;
 mod dispatch;
 mod environ;
+mod environment;
 mod express;
 mod failing;
 mod groups;
@@ -41,6 +42,7 @@ use std::path::PathBuf;
 pub(crate) fn suites() -> Vec<Suite> {
     [
         environ::suites(),
+        environment::suites(),
         mounts::suites(),
         input::suites(),
         response::suites(),

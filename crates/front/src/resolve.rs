@@ -31,6 +31,8 @@ pub struct Surroundings<'a> {
     pub timeout: Duration,
     /// Where to look for a system Python: the folders of `PATH`.
     pub search_path: &'a [PathBuf],
+    /// The environment of the server, in which that of applications begins.
+    pub environment: &'a [(String, String)],
     /// How many processes and threads the implicit group has.
     pub embedded: (u32, u32),
 }
@@ -207,13 +209,20 @@ fn identity(
     Some(Some(Identity { uid: user.uid, gid, groups }))
 }
 
-/// The environment: who and where first, then the files, then single variables.
+/// Variables of the server's environment that workers do not get: they would give each Python the library of another
+/// one, or make it one that talks.
+const NOT_PASSED_ON: &[&str] =
+    &["PYTHONHOME", "PYTHONEXECUTABLE", "PYTHONINSPECT", "__PYVENV_LAUNCHER__"];
+
+/// The environment: the server's own, then who and where, then the files, then single variables.
 fn environment(
     group: &DaemonGroup,
     user: &User,
     around: &Surroundings<'_>,
 ) -> Option<Vec<(String, String)>> {
-    let mut env = BTreeMap::new();
+    let inherited = around.environment.iter();
+    let mut env: BTreeMap<String, String> =
+        inherited.filter(|(name, _)| !NOT_PASSED_ON.contains(&name.as_str())).cloned().collect();
     let mut set = |name: &str, value: String| env.insert(name.to_owned(), value);
     if let Some(home) = &user.home {
         set("HOME", lossy(home));

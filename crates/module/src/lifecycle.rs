@@ -205,12 +205,16 @@ fn settings(
     let search_path: Vec<PathBuf> = std::env::var_os("PATH")
         .map(|path| std::env::split_paths(&path).collect())
         .unwrap_or_default();
+    let text = |value: std::ffi::OsString| value.into_string().ok();
+    let environment: Vec<(String, String)> =
+        std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect();
     let embedded = embedded_size(mpm_limits());
     let around = Surroundings {
         files: &SystemFiles,
         accounts: &SystemAccounts::new(),
         timeout: Duration::from_micros(u64::try_from(main.timeout_micros()).unwrap_or(0)),
         search_path: &search_path,
+        environment: &environment,
         embedded,
     };
     let names = config.vhosts.values().map(pinion_config::VirtualServer::host_port);

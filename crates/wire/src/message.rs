@@ -155,7 +155,7 @@ pub struct GroupSpec {
     pub umask: Option<u32>,
     /// The process title; `None` leaves the command line as it is.
     pub display_name: Option<String>,
-    /// Environment variables, on top of a clean environment (HOME, LANG, LC_ALL, env= and env-file= among them).
+    /// The environment variables: the server's, HOME, LANG, LC_ALL, and those of env-file= and env=.
     pub env: Vec<(String, String)>,
     /// `locale`: what to give `locale.setlocale(LC_ALL, …)`.
     pub locale: Option<String>,

@@ -123,6 +123,8 @@ fn groups(
         accounts,
         timeout: TIMEOUT,
         search_path: &search_path,
+        // Apache's own is not known here: it is another program's.
+        environment: &[],
         embedded: EMBEDDED,
     };
     let is_broken = |group: &GroupSpec| {
