@@ -5,7 +5,10 @@
 mod django;
 mod elsewhere;
 mod failing;
+mod hosts;
 mod plan;
 mod pyramid;
+mod rights;
 mod turbogears;
+mod uv;
 mod world;

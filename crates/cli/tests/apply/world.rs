@@ -51,9 +51,14 @@ impl World {
         self.apache.root()
     }
 
+    /// `pinion`.
+    pub(crate) fn program(&self) -> Command {
+        Command::new(&self.pinion)
+    }
+
     /// `pinion` with an action, for this Apache.
     pub(crate) fn pinion(&self, action: &str, project: &Path) -> Command {
-        let mut command = Command::new(&self.pinion);
+        let mut command = self.program();
         command.arg(action).arg(project).arg("--apache-config").arg(self.root());
         command
     }
@@ -74,14 +79,21 @@ impl World {
         run_quietly(&mut self.deploy_command(project, name, more)).unwrap()
     }
 
+    /// As [`Self::deploy`], with neither a virtualenv nor a baseline: by the system's Python.
+    pub(crate) fn deploy_bare(&self, project: &Path, name: &str, more: &[&str]) -> Finished {
+        let mut command = self.pinion("deploy", project);
+        let location = self.root().join("x/turbogears");
+        command.args(["--apply", "--virtualenv", "", "--baseline", "", "--name", name]).args(more);
+        run_quietly(command.arg("--deployment-location").arg(location)).unwrap()
+    }
+
     pub(crate) fn undeploy(&self, project: &Path, more: &[&str]) -> Finished {
         run_quietly(self.pinion("undeploy", project).arg("--yes").args(more)).unwrap()
     }
 
     /// Everything below the root that deployment could change: kinds, owners, modes, contents.
     pub(crate) fn picture(&self) -> BTreeMap<PathBuf, String> {
-        let mut found = BTreeMap::new();
-        picture(self.root(), &mut found);
+        let mut found = picture_of(self.root());
         // What Apache writes while it runs.
         found.retain(|path, _| {
             !["logs", "run"].iter().any(|name| path.starts_with(self.root().join(name)))
@@ -125,6 +137,13 @@ pub(crate) fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
         fs::write(path, text).unwrap();
     }
     folder
+}
+
+/// Everything in a folder: kinds, owners, modes, contents.
+pub(crate) fn picture_of(folder: &Path) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    picture(folder, &mut found);
+    found
 }
 
 fn picture(path: &Path, found: &mut BTreeMap<PathBuf, String>) {

@@ -155,8 +155,15 @@ impl Installation {
 
     /// The lists as they are in `source`, where there are any.
     fn lists(&self, source: &Path) -> Vec<PathBuf> {
-        let numbered = |at: usize| source.join(format!("{EXPORTED}.{at}"));
-        let mut lists: Vec<PathBuf> = (0..self.requirements.lists.len()).map(numbered).collect();
+        let numbered = |(at, list): (usize, &PathBuf)| {
+            let name = list.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+            // The standard lock file is told from a list by its name.
+            let is_lock = name.starts_with("pylock.") && name.ends_with(".toml");
+            let lock = format!("pylock.pinion-{at}.toml");
+            source.join(if is_lock { lock } else { format!("{EXPORTED}.{at}") })
+        };
+        let named = self.requirements.lists.iter().enumerate();
+        let mut lists: Vec<PathBuf> = named.map(numbered).collect();
         if self.requirements.uv_lock {
             lists.push(source.join(EXPORTED));
         }
@@ -191,15 +198,9 @@ impl Installation {
     pub fn lines(&self) -> Vec<String> {
         let none = PathBuf::new();
         let source = self.project.as_ref().unwrap_or(&none);
-        let shown = |list: PathBuf| {
-            let at = list.extension().and_then(|at| at.to_str()?.parse::<usize>().ok());
-            at.and_then(|at| self.requirements.lists.get(at)).cloned().unwrap_or(list)
-        };
-        let pairs: Vec<_> = self
-            .lists(source)
-            .into_iter()
-            .map(|list| (list.display().to_string(), shown(list).display().to_string()))
-            .collect();
+        let copies = self.lists(source).into_iter().map(|list| list.display().to_string());
+        let own = self.requirements.lists.iter().map(|list| list.display().to_string());
+        let pairs: Vec<_> = copies.zip(own).collect();
         let named =
             |line: String| pairs.iter().fold(line, |line, (from, to)| line.replace(from, to));
         self.commands(source).iter().map(|tool| named(tool.line())).collect()

@@ -137,9 +137,12 @@ impl Store {
         let site =
             |change: &Change| matches!(change, Change::Configuration { part: Part::Site, .. });
         let at = heir.changes.iter().position(site).unwrap_or(0);
-        let new: Vec<Change> =
-            changes.iter().filter(|change| !heir.changes.contains(change)).cloned().collect();
+        let new = changes.iter().filter(|change| !heir.changes.contains(change)).cloned();
+        // Folders are undone last: by then what the heir put into them is gone.
+        let (folders, new): (Vec<Change>, Vec<Change>) =
+            new.partition(|change| matches!(change, Change::Folder { .. }));
         heir.changes.splice(at..at, new);
+        heir.changes.splice(0..0, folders);
         self.write_record(&heir)
     }
 

@@ -81,7 +81,11 @@ pub fn undeploy(
     still_included(removal, apache)?;
     let shared = shared(&removal.record, &store.others()?);
     let own = removal.record.changes.iter().filter(|change| !shared.contains(change));
-    let own: Vec<Change> = own.cloned().collect();
+    let mut own: Vec<Change> = own.cloned().collect();
+    if shared.contains(&Change::Started) {
+        // It goes on without this site.
+        own.push(Change::Reloaded);
+    }
     let keep = if purge { Vec::new() } else { removal.data.clone() };
     undo(&own, Some(apache), &keep)?;
     if !shared.is_empty() {
@@ -114,7 +118,8 @@ fn still_included(removal: &Removal, apache: &Apache) -> Result<(), PlanError> {
     }
 }
 
-/// What this site's deployment made and other sites count on: the module, the baseline.
+/// What this site's deployment made and other sites count on: the module, the baseline, the
+/// folders on the way, and that Apache runs.
 fn shared(record: &Record, others: &[Record]) -> Vec<Change> {
     if others.is_empty() {
         return Vec::new();
@@ -125,9 +130,22 @@ fn shared(record: &Record, others: &[Record]) -> Vec<Change> {
             .iter()
             .any(|c| matches!(c, Change::Shared { path: marked } if marked == path))
     };
+    let below = |folder: &Path, change: &Change| {
+        change.path().is_some_and(|path| path != folder && path.starts_with(folder))
+    };
+    let still_used = |folder: &Path| {
+        others.iter().any(|other| other.changes.iter().any(|change| below(folder, change)))
+            || record
+                .changes
+                .iter()
+                .any(|change| below(folder, change) && change.path().is_some_and(marked))
+    };
     let is_shared = |change: &&Change| match change {
-        Change::Shared { .. } | Change::Configuration { part: Part::Server, .. } => true,
+        Change::Shared { .. }
+        | Change::Started
+        | Change::Configuration { part: Part::Server, .. } => true,
         Change::Enabled { kind, .. } => *kind == Switch::Module,
+        Change::Folder { path } => still_used(path),
         other => other.path().is_some_and(marked),
     };
     record.changes.iter().filter(is_shared).cloned().collect()
