@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
 
+mod asked;
 mod configtest;
+mod generated;
 mod said;
 mod served;
 mod support;
