@@ -196,8 +196,8 @@ registry! {
         "Make the virtualenv anew with a Python that is installed.";
     ScriptMissing = "WSGI0135", Error,
         "script not found",
-        "The file or folder that a `WSGIScriptAlias` or a `WSGIImportScript` names does not exist.",
-        "A configuration test fails; a request is answered 404.",
+        "The file or folder that a `WSGIScriptAlias` or a `WSGIImportScript` names does not exist, or a script of access control or dispatch has gone.",
+        "A configuration test fails; a request is answered 404. Without its script, access control denies, and dispatch leaves what the directives say.",
         "Correct the path, or put the script there.";
     ExecutionOff = "WSGI0134", Error,
         "scripts may not run in this folder",

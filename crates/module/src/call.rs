@@ -65,6 +65,17 @@ pub(crate) fn call(
         return Err(NotCalled::Unserved(503));
     };
     let settings = handler::settings(request);
+    let script_mtime = if settings.script_reloading() {
+        // Workers that have loaded it would go on with what it said.
+        let Some(mtime) = handler::modified(callee.script) else {
+            let text = format!("cannot stat '{}'", callee.script.escape_ascii());
+            say::error(request, Code::ScriptMissing, &text);
+            return Err(NotCalled::NotLoaded);
+        };
+        Some(mtime)
+    } else {
+        None
+    };
     let target = Target {
         script: callee.script,
         callable: b"",
@@ -100,10 +111,7 @@ pub(crate) fn call(
         target,
         frame: &mut frame,
         repeatable: true,
-        script_mtime: settings
-            .script_reloading()
-            .then(|| handler::modified(callee.script))
-            .flatten(),
+        script_mtime,
         patience: PATIENCE,
         alone: false,
         reload_patience: handler::RELOAD_PATIENCE,

@@ -48,6 +48,7 @@ pub(super) fn suite() -> Suite {
 pub(super) fn alone() -> Suite {
     Suite::alone("access_host_alone")
         .solo("a_changed_script_is_reloaded", reloaded)
+        .solo("a_removed_script_denies", removed)
         .solo("mod_ssl_without_encryption", mod_ssl_in_the_clear)
         .solo("a_slow_script_is_403", slow)
         .only_pinion("the original waits for ever")
@@ -420,6 +421,20 @@ fn reloaded(server: &Server) -> Outcome {
     assert_eq!(context.status("/page.html")?, 403);
     std::fs::write(&script, "def allow_access(environ, host): return True\n")?;
     eventually("the changed script", || Ok((context.status("/page.html")? == 200).then_some(())))
+}
+
+fn removed(server: &Server) -> Outcome {
+    let mut site = Site::new(server)?;
+    site.one_child();
+    site.write("htdocs/page.html", "a page")?;
+    let script = site.write("apps/gone.py", "def allow_access(environ, host): return True\n")?;
+    site.config(section("/page.html", &format!("WSGIAccessScript {}", script.display())));
+    let apache = site.start()?;
+    let context = Context { apache: &apache, server };
+    assert_eq!(context.status("/page.html")?, 200);
+    std::fs::remove_file(&script)?;
+    assert_eq!(context.status("/page.html")?, 403);
+    Ok(())
 }
 
 fn slow(server: &Server) -> Outcome {
