@@ -18,7 +18,7 @@ use crate::exchange::Exchange;
 use crate::files::FileWrapper;
 use crate::input::Input;
 use crate::ssl;
-use crate::streams::{Log, Wrapper};
+use crate::streams::Wrapper;
 use crate::worker::Worker;
 
 /// How many names are kept as Python strings. Clients choose names of headers, so there is a limit.
@@ -117,7 +117,7 @@ impl Maker {
         self.set_entries(&environ, request)?;
         let input = Input::new(exchange.clone(), Body::new(request.body, request.inline));
         set(&environ, self.input.bind(py), Bound::new(py, input)?.as_any())?;
-        let errors = self.wrapper.wrap(py, Log::of_request(exchange.clone()))?;
+        let errors = self.wrapper.lend(py, exchange)?;
         set(&environ, self.errors.bind(py), &errors)?;
         self.set_times(&environ, request.queued_ns)?;
         Ok(environ)
@@ -135,10 +135,15 @@ impl Maker {
             environ.set_item(name, self.template.bind(py).get_item(name)?)?;
         }
         self.set_entries(&environ, request)?;
-        let errors = self.wrapper.wrap(py, Log::of_request(exchange.clone()))?;
+        let errors = self.wrapper.lend(py, exchange)?;
         set(&environ, self.errors.bind(py), &errors)?;
         ssl::install(&environ)?;
         Ok(environ)
+    }
+
+    /// Takes back what the environ of a request that is over was lent.
+    pub(crate) fn end(&self, py: Python<'_>) {
+        self.wrapper.take_back(py);
     }
 
     /// What the front door knows.

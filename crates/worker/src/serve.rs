@@ -74,7 +74,9 @@ fn run(py: Python<'_>, worker: &Worker, maker: &Maker, desk: &mut Desk, job: Job
                     request::run(py, worker, maker, &request, &exchange, may_reload)
                 }
             };
-            finish(py, worker, (desk, &job), &exchange, watch, end)
+            let frames = finish(py, worker, (desk, &job), &exchange, watch, end);
+            maker.end(py);
+            frames
         }
     };
     desk.finish(job, frames);

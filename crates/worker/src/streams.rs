@@ -1,10 +1,12 @@
 //! `wsgi.errors`, `sys.stdout`, `sys.stderr`: what is written there goes to the log.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyDict, PyMemoryView, PyString};
@@ -19,8 +21,10 @@ use crate::{fork, worker};
 pub(crate) struct Log {
     place: Place,
     name: &'static str,
-    /// For `wsgi.errors`: the only request that it belongs to.
-    owner: Option<Arc<Exchange>>,
+    /// For `wsgi.errors`: the only request that it belongs to, while that runs.
+    owner: Option<Mutex<Option<Arc<Exchange>>>>,
+    /// Whether it was used since its request began; what changes the wrapper's state comes by here.
+    used: AtomicBool,
     /// Whether the application has closed it.
     closed: AtomicBool,
     /// The unfinished line outside of requests.
@@ -33,7 +37,8 @@ impl Log {
         Self {
             place: Place::Errors,
             name: "<wsgi.errors>",
-            owner: Some(owner),
+            owner: Some(Mutex::new(Some(owner))),
+            used: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             lines: Mutex::default(),
         }
@@ -43,16 +48,36 @@ impl Log {
     pub(crate) fn of_process(place: Place) -> Self {
         let name = if place == Place::Stdout { "<stdout>" } else { "<stderr>" };
         let closed = AtomicBool::new(false);
-        Self { place, name, owner: None, closed, lines: Mutex::default() }
+        let used = AtomicBool::new(false);
+        Self { place, name, owner: None, used, closed, lines: Mutex::default() }
+    }
+
+    /// Whose stream this is from now on; returns whose it was.
+    fn pass_on(&self, py: Python<'_>, to: Option<Arc<Exchange>>) -> Option<Arc<Exchange>> {
+        let owner = self.owner.as_ref()?;
+        let mut owner = owner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *owner, to)
+    }
+
+    /// The request that it belongs to; `None` where that is over.
+    fn request(
+        &self,
+        py: Python<'_>,
+        owner: &Mutex<Option<Arc<Exchange>>>,
+    ) -> Option<Arc<Exchange>> {
+        owner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn put(&self, py: Python<'_>, text: &[u8]) -> PyResult<()> {
+        self.used.store(true, Ordering::Relaxed);
         if fork::is_child() {
             self.put_outside(py, |lines, out| lines.write(text, out));
             return Ok(());
         }
         if let Some(owner) = &self.owner {
-            if self.closed.load(Ordering::Relaxed) || !owner.write(py, self.place, text) {
+            let taken = !self.closed.load(Ordering::Relaxed)
+                && self.request(py, owner).is_some_and(|owner| owner.write(py, self.place, text));
+            if !taken {
                 return Err(PyRuntimeError::new_err(
                     "write() called on wsgi.errors after request completed",
                 ));
@@ -117,7 +142,12 @@ impl Log {
 
     /// Writes an unfinished line as one.
     fn flush(&self, py: Python<'_>) {
-        match self.owner.clone().or_else(exchange::current) {
+        self.used.store(true, Ordering::Relaxed);
+        let exchange = match &self.owner {
+            Some(owner) => self.request(py, owner),
+            None => exchange::current(),
+        };
+        match exchange {
             Some(exchange) if exchange.is_open() => exchange.flush_line(py, self.place),
             _ => self.put_outside(py, |lines, out| lines.finish(out)),
         }
@@ -142,6 +172,8 @@ impl Log {
     }
 
     fn seekable(&self) -> bool {
+        // A wrapper asks when it is made, or made anew by a call of its `__init__`.
+        self.used.store(true, Ordering::Relaxed);
         false
     }
 
@@ -171,10 +203,39 @@ impl Log {
     }
 }
 
+/// How many references to an object there are.
+fn references<T>(object: &Py<T>, _attached: Python<'_>) -> isize {
+    // SAFETY: the object lives, and its count changes only with the GIL, which the caller has.
+    unsafe { ffi::Py_REFCNT(object.as_ptr()) }
+}
+
 /// Makes the text streams that end in a [`Log`].
 pub(crate) struct Wrapper {
     class: Py<PyAny>,
     options: Py<PyDict>,
+    /// The one that the thread's request has.
+    lent: RefCell<Option<Stream>>,
+    /// One that nobody has and that is as good as new.
+    spare: RefCell<Option<Stream>>,
+}
+
+/// A stream of a request: making one costs more than all the rest of an environ.
+struct Stream {
+    wrapper: Py<PyAny>,
+    log: Py<Log>,
+    /// The wrapper's `__dict__`, which cannot be replaced.
+    names: Py<PyDict>,
+}
+
+impl Stream {
+    /// Whether no trace of its request is left: nobody else has the wrapper or what is below it, nothing was
+    /// written or set.
+    fn is_as_new(&self, py: Python<'_>) -> bool {
+        references(&self.wrapper, py) == 1
+            && references(&self.log, py) == 2
+            && !self.log.get().used.load(Ordering::Relaxed)
+            && self.names.bind(py).is_empty()
+    }
 }
 
 impl Wrapper {
@@ -187,7 +248,47 @@ impl Wrapper {
         options.set_item("line_buffering", true)?;
         options.set_item("write_through", true)?;
         let class = py.import("io")?.getattr("TextIOWrapper")?.unbind();
-        Ok(Self { class, options: options.unbind() })
+        let (lent, spare) = (RefCell::default(), RefCell::default());
+        Ok(Self { class, options: options.unbind(), lent, spare })
+    }
+
+    /// `wsgi.errors` of a request, until [`Wrapper::take_back`].
+    pub(crate) fn lend<'py>(
+        &self,
+        py: Python<'py>,
+        exchange: &Arc<Exchange>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let spare = self.spare.take();
+        let stream = match spare {
+            Some(stream) => {
+                stream.log.get().pass_on(py, Some(exchange.clone()));
+                stream
+            }
+            None => self.stream(py, exchange)?,
+        };
+        let wrapper = stream.wrapper.bind(py).clone();
+        let before = self.lent.replace(Some(stream));
+        drop(before);
+        Ok(wrapper)
+    }
+
+    fn stream(&self, py: Python<'_>, exchange: &Arc<Exchange>) -> PyResult<Stream> {
+        let log = Bound::new(py, Log::of_request(exchange.clone()))?;
+        let wrapper = self.class.bind(py).call((&log,), Some(self.options.bind(py)))?;
+        let names = wrapper.getattr("__dict__")?.cast_into::<PyDict>()?.unbind();
+        log.get().used.store(false, Ordering::Relaxed);
+        Ok(Stream { wrapper: wrapper.unbind(), log: log.unbind(), names })
+    }
+
+    /// The request is over: its stream takes nothing any more, and serves the next one if the application has left no
+    /// trace on it and kept nothing of it.
+    pub(crate) fn take_back(&self, py: Python<'_>) {
+        // Dropping may run any finalizer, so nothing is borrowed meanwhile.
+        let Some(stream) = self.lent.take() else { return };
+        drop(stream.log.get().pass_on(py, None));
+        if stream.is_as_new(py) {
+            self.spare.replace(Some(stream));
+        }
     }
 
     /// A stream that ends in this log.

@@ -44,3 +44,63 @@ pub(crate) fn restricted(python: &Path) {
     let words = "access restricted by mod_wsgi";
     assert_eq!(text, format!("sys.stdout {words}\nsys.stdin {words}\n1"));
 }
+
+/// A worker whose application leaves traces on `wsgi.errors`.
+fn tracing(python: &Path) -> Worker {
+    Worker::ready(python, |folder, _| {
+        std::fs::write(folder.join("app.wsgi"), include_str!("../apps/errors.wsgi")).unwrap();
+    })
+}
+
+pub(crate) fn errors_begin_anew(python: &Path) {
+    let mut worker = tracing(python);
+    let mut front = worker.connect();
+    let seen = "('utf-8', 'replace', True, False, {}, '<wsgi.errors>')";
+    for trace in [
+        "same",
+        "keep",
+        "method",
+        "buffer",
+        "detach",
+        "attribute",
+        "names",
+        "close",
+        "buffer_close",
+        "reconfigure",
+        "partial",
+        "init",
+        "init_other",
+        "cycle",
+        "raise",
+        "look",
+    ] {
+        front.get(&format!("/{trace}"));
+        let answer = front.get("/look");
+        assert_eq!(answer.text(), seen, "after {trace}");
+        assert_eq!(answer.logs, ["\u{20ac} one", "two"], "after {trace}");
+    }
+}
+
+pub(crate) fn kept_errors_are_over(python: &Path) {
+    let mut worker = tracing(python);
+    let mut front = worker.connect();
+    for trace in ["keep", "method", "same", "same"] {
+        front.get(&format!("/{trace}"));
+    }
+    let answer = front.get("/kept");
+    let over = "RuntimeError: write() called on wsgi.errors after request completed";
+    assert_eq!(answer.text(), format!("{over}\n{over}"));
+    assert!(answer.logs.is_empty(), "{:?}", answer.logs);
+}
+
+pub(crate) fn untouched_errors_serve_again(python: &Path) {
+    let mut worker = tracing(python);
+    let mut front = worker.connect();
+    let mut same = |path| {
+        front.get(path);
+        front.get("/same").text()
+    };
+    assert_eq!(same("/same"), "True");
+    assert_eq!(same("/keep"), "False");
+    assert_eq!(same("/partial"), "False");
+}
