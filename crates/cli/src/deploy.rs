@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use pinion_deploy::generation::{Generation, MadeConfig, Report};
+use pinion_deploy::settings::ServerAccount;
 use pinion_deploy::sight::Sight;
 use pinion_deploy::write::Written;
 use pinion_deploy::{DeployError, Deployment, Exit};
@@ -33,9 +34,10 @@ pub(crate) struct Arguments {
 
 /// Generates the folder, and says what is missing.
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, DeployError> {
-    let deployment = arguments.project.load()?;
+    let mut deployment = arguments.project.load()?;
     let mut sight = Sight::system();
     if let Ok(apache) = arguments.apply.apache.find() {
+        deployment.settings.server = ServerAccount::of(&apache);
         sight.apache = apache.root;
     }
     introduce(&deployment);

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use pinion_config::{Code, Principal};
 use thiserror::Error;
 
+use crate::apache::Apache;
 use crate::error::Advice;
 use crate::parameters::{Kind, Parameter};
 use crate::values::{Application, HostName, MountPoint, SiteName, StaticAlias, UrlPath};
@@ -206,6 +207,8 @@ pub struct Settings {
     pub ini: PathBuf,
     /// The ini file's section that is the application: `main` for `[app:main]`.
     pub section: String,
+    /// Whom Apache serves as.
+    pub server: ServerAccount,
     /// The user to run as, unless it is Apache's own.
     pub user: Option<Principal>,
     /// The group to run as, unless it is Apache's own.
@@ -265,27 +268,53 @@ impl Settings {
             warmup: choices.warmup.unwrap_or_else(|| UrlPath::parse("/").ok()),
             logging: choices.logging.unwrap_or(true),
             test: choices.test.unwrap_or(true),
+            server: ServerAccount::default(),
             name,
         })
     }
 
-    /// The user that the application runs as, for commands: the given one, or Debian's.
+    /// The user that the application runs as, for commands: the given one, or Apache's own.
     pub fn user_name(&self) -> String {
-        account_name(self.user.as_ref())
+        account_name(self.user.as_ref().unwrap_or(&self.server.user))
     }
 
-    /// The group that the application runs as, for commands: the given one, or Debian's.
+    /// The group that the application runs as, for commands: the given one, or Apache's own.
     pub fn group_name(&self) -> String {
-        account_name(self.group.as_ref())
+        account_name(self.group.as_ref().unwrap_or(&self.server.group))
+    }
+}
+
+/// The user and group that Apache's own children are, Debian's until its configuration was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerAccount {
+    /// As `User` names it.
+    pub user: Principal,
+    /// As `Group` names it.
+    pub group: Principal,
+}
+
+impl Default for ServerAccount {
+    fn default() -> Self {
+        let debian = || Principal::Name(DEFAULT_ACCOUNT.to_owned());
+        Self { user: debian(), group: debian() }
+    }
+}
+
+impl ServerAccount {
+    /// What the configuration of an Apache says; its distribution's where Apache cannot read it.
+    pub fn of(apache: &Apache) -> Self {
+        let facts = apache.facts().unwrap_or_default();
+        let usual = || Principal::Name(apache.usual_account().to_owned());
+        let named = |name: Option<String>| name.map_or_else(usual, Principal::Name);
+        Self { user: named(facts.user), group: named(facts.group) }
     }
 }
 
 /// As chown takes it, where a number needs no `#`.
-fn account_name(account: Option<&Principal>) -> String {
+fn account_name(account: &Principal) -> String {
     match account {
-        None => DEFAULT_ACCOUNT.to_owned(),
-        Some(Principal::Name(name)) => name.clone(),
-        Some(Principal::Id(id)) => id.to_string(),
+        Principal::Name(name) => name.clone(),
+        Principal::Id(id) => id.to_string(),
     }
 }
 

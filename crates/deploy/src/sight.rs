@@ -53,13 +53,20 @@ impl Sight<'static> {
 impl Sight<'_> {
     /// The account that the application runs as; `None` when there is no such user or group.
     pub fn runner(&self, settings: &Settings) -> Option<Credentials> {
+        let server = &settings.server;
         let user = match &settings.user {
             Some(user) => self.accounts.user(user)?,
-            None => self.accounts.server_user(),
+            None => {
+                let own = self.accounts.user(&server.user);
+                own.unwrap_or_else(|| self.accounts.server_user())
+            }
         };
         let gid = match &settings.group {
             Some(group) => self.accounts.group(group)?,
-            None => self.accounts.server_user().gid,
+            None => {
+                let own = self.accounts.group(&server.group);
+                own.unwrap_or_else(|| self.accounts.server_user().gid)
+            }
         };
         let gids = std::iter::once(gid).chain(user.groups).collect();
         Some(Credentials { uid: user.uid, gids })

@@ -61,3 +61,27 @@ fn the_files_of_a_turbogears_project() {
         expect(&format!("turbogears/{name}"), text);
     }
 }
+
+#[test]
+fn whom_apache_serves_as_is_read_from_its_configuration() {
+    let folder = folder();
+    let project = crate::support::flask(folder.path());
+    let mut apache = Site::bare().unwrap();
+    apache.config("User nobody\nGroup nogroup");
+    apache.write_configuration().unwrap();
+    let root = apache.root().display().to_string();
+    let apps = folder.path().join("apps").display().to_string();
+    let options = ["--apache-config", &root, "--deployment-location", &apps];
+    let generated = pinion(&project, &[&["deploy"], &options[..]].concat());
+    assert!(generated.success, "{}", generated.output());
+    let readme = fs::read_to_string(project.join("apache/README.txt")).unwrap();
+    assert!(readme.contains("-o nobody -g nogroup "), "{readme}");
+    assert!(!readme.contains("www-data"), "{readme}");
+
+    // The egg cache is there, and belongs to somebody else.
+    fs::create_dir_all(format!("{apps}/hello/python-eggs")).unwrap();
+    let said = pinion(&project, &[&["deploy"], &options[..]].concat()).output();
+    assert!(said.contains("python-eggs") && said.contains("nobody"), "{said}");
+    let options = [&options[..], &["--user", "root", "--group", "root"]].concat();
+    assert!(!pinion(&project, &[&["deploy"], &options[..]].concat()).output().contains("nobody"));
+}

@@ -12,6 +12,7 @@ use super::report::Note;
 use crate::Deployment;
 use crate::apache::Apache;
 use crate::finding::Finding;
+use crate::settings::ServerAccount;
 use crate::sight::Sight;
 use crate::warnings;
 
@@ -57,7 +58,7 @@ impl Subject {
     /// # Errors
     /// The project has no generated configuration, or it cannot be read.
     pub(super) fn deployment(
-        deployment: Deployment,
+        mut deployment: Deployment,
         apache: Option<&Apache>,
     ) -> Result<Self, CheckError> {
         let layout = &deployment.layout;
@@ -82,6 +83,7 @@ impl Subject {
         };
         let mut sight = Sight::system();
         if let Some(apache) = apache {
+            deployment.settings.server = ServerAccount::of(apache);
             sight.apache.clone_from(&apache.root);
         }
         placed.extend(warnings::all(&deployment, &sight).into_iter().map(Note::new));
