@@ -4,6 +4,7 @@ mod accepted;
 mod access;
 mod api;
 mod apps;
+mod chroot;
 mod contexts;
 mod daemon;
 mod directives;
@@ -62,6 +63,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         scoreboard::suites(),
         lifecycle::suites(),
         limits::suites(),
+        chroot::suites(),
         services::suites(),
         apps::suites(),
         api::suites(),

@@ -284,6 +284,11 @@ registry! {
         "`home=` names a folder that does not exist or that the group's user may not enter.",
         "Apache is not started: the workers could not either.",
         "Correct the path, or make the folder.";
+    JailLacks = "PIN0132", Error,
+        "chroot lacks what a worker needs",
+        "`chroot` names no folder, or one without the group's interpreter, the interpreter's modules or Pinion's library under the paths that they have outside.",
+        "A configuration test fails; the group's workers cannot be started.",
+        "Copy what the message names into the folder.";
     EmbeddedRestricted = "WSGI0143", Warning,
         "embedded mode switched off",
         "`WSGIRestrictEmbedded` is On, and an application has no process group.",

@@ -364,7 +364,11 @@ pub const OPTIONS: &[Row] = &[
         Differently(
             "the interpreter is started inside, so it and Pinion's library must be there under the same paths",
         ),
-        &["limits_refused::values_out_of_range"],
+        &[
+            "chroot::processes_see_the_folder_as_their_root",
+            "chroot::script_outside_is_refused",
+            "chroot_refused::what_the_folder_lacks_is_named",
+        ],
     ),
     row(
         "script-user",

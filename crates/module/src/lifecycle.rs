@@ -47,8 +47,10 @@ pub(crate) fn check_config(main: Server<'_>) -> Result<(), Failed> {
         return Ok(());
     }
     let config = server::collect(main);
+    let installation = find_installation(&config);
+    let library = installation.as_ref().ok().map(|found| found.library.as_path());
     let mut errors = 0;
-    for finding in checks::check(&config, &SystemFiles, &SystemAccounts::new()) {
+    for finding in checks::check(&config, &SystemFiles, &SystemAccounts::new(), library) {
         let level = match finding.severity() {
             Severity::Error => Level::Error,
             Severity::Warning => Level::Warning,
@@ -58,7 +60,7 @@ pub(crate) fn check_config(main: Server<'_>) -> Result<(), Failed> {
         errors += usize::from(level == Level::Error);
         log::startup(Some(main), level, &finding.to_string());
     }
-    if let Err(error) = find_installation(&config) {
+    if let Err(error) = &installation {
         errors += 1;
         log::startup(Some(main), Level::Error, &error.to_string());
     }

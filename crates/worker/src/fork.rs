@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,7 +18,7 @@ thread_local! {
 }
 
 static FORKED: AtomicBool = AtomicBool::new(false);
-static NOWHERE: OnceLock<File> = OnceLock::new();
+static NOWHERE: OnceLock<OwnedFd> = OnceLock::new();
 
 /// Whether this process is a child that the worker has forked.
 pub(crate) fn is_child() -> bool {
@@ -26,14 +27,20 @@ pub(crate) fn is_child() -> bool {
 
 /// From now on, forked children lose their share of the reins and connections.
 pub(crate) fn watch() -> io::Result<()> {
-    let nowhere = File::options().read(true).write(true).open("/dev/null")?;
-    let _ = NOWHERE.set(nowhere);
+    let _ = NOWHERE.set(nowhere()?);
     // SAFETY: in the child, the handler only uses what may be used in that of a process with many threads: atomics, this thread's
     // own memory, a lock that this thread holds, dup3.
     match unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) } {
         0 => Ok(()),
         error => Err(io::Error::from_raw_os_error(error)),
     }
+}
+
+/// What is at its end at once.
+fn nowhere() -> io::Result<OwnedFd> {
+    let null = File::options().read(true).write(true).open("/dev/null");
+    // In a folder that is the root of its own there may be none: a socket without another end does as well.
+    null.map(OwnedFd::from).or_else(|_| UnixStream::pair().map(|(end, _other)| end.into()))
 }
 
 extern "C" fn before() {

@@ -59,6 +59,7 @@ impl Checker<'_> {
             self.working_folder(home, &who, &daemon(option("home", home), place));
         }
         let python = self.group_python(group, &who, place);
+        self.jail(group, python.as_ref(), place);
         let version = python.map(|python| python.version);
         let base = group.home.as_deref();
         for path in &group.python_path {

@@ -3,6 +3,7 @@
 
 mod groups;
 mod interpreters;
+mod jails;
 mod mounts;
 mod proxies;
 
@@ -20,9 +21,15 @@ use crate::model::Config;
 /// findings are in the order of their places. Nothing is executed and nothing is changed.
 ///
 /// Whether an error keeps Apache from starting is the caller's decision: a configuration test
-/// should fail, while a running server may prefer to serve what it can.
-pub fn check(config: &Config, files: &dyn Files, accounts: &dyn Accounts) -> Vec<Finding> {
-    let mut checker = Checker { config, files, accounts, findings: Vec::new() };
+/// should fail, while a running server may prefer to serve what it can. `library` is the folder of Pinion's
+/// own files that workers read; without it, nothing is said of them.
+pub fn check(
+    config: &Config,
+    files: &dyn Files,
+    accounts: &dyn Accounts,
+    library: Option<&Path>,
+) -> Vec<Finding> {
+    let mut checker = Checker { config, files, accounts, library, findings: Vec::new() };
     checker.groups();
     checker.mounts();
     checker.interpreters();
@@ -36,6 +43,7 @@ struct Checker<'a> {
     config: &'a Config,
     files: &'a dyn Files,
     accounts: &'a dyn Accounts,
+    library: Option<&'a Path>,
     findings: Vec<Finding>,
 }
 

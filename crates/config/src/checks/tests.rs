@@ -60,7 +60,10 @@ fn findings_in(files: &MemoryFiles, lines: &[(u32, bool, &str)]) -> Vec<String> 
         let server = VirtualServer { name: name.into(), port: 80, place: None };
         config.vhosts.insert(VhostId(id), server);
     }
-    check(&config, files, &Passwd { as_root: true }).iter().map(ToString::to_string).collect()
+    check(&config, files, &Passwd { as_root: true }, Some(Path::new("/opt/pinion")))
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 fn findings(files: &MemoryFiles, lines: &[&str]) -> Vec<String> {
@@ -262,7 +265,7 @@ fn without_root_the_users_of_groups_do_not_matter() {
     let value = directives::find("WSGIDaemonProcess").unwrap().parse("a user=nobody", false);
     let met = Met { vhost: VhostId(0), place: Place::new("a", 1), in_section: false };
     config.record("WSGIDaemonProcess", &value.unwrap(), &met);
-    assert_eq!(check(&config, &files(), &Passwd { as_root: false }), []);
+    assert_eq!(check(&config, &files(), &Passwd { as_root: false }, None), []);
 }
 
 #[test]
@@ -416,4 +419,34 @@ fn scripts_that_directives_name_must_be_there_and_readable() {
         assert!(found.iter().all(|line| line.starts_with(code)), "{found:?}");
         assert!(found[0].contains("WSGIAccessScript"), "{found:?}");
     }
+}
+
+#[test]
+fn what_a_jail_lacks_is_named() {
+    let line = "WSGIDaemonProcess shop chroot=/jail python-home=/usr";
+    let jail = files()
+        .file("/jail/opt/pinion/_pinion.abi3.so", "")
+        .file("/jail/opt/pinion/pinion_worker.py", "")
+        .file("/jail/opt/pinion/pinion_module.py", "")
+        .folder("/jail/usr/lib/python3.11")
+        .link("/jail/usr/bin/python3", "/usr/bin/python3.11");
+    assert_eq!(findings(&jail, &[line]), [""; 0]);
+    let bare = findings(&files().folder("/jail"), &[line]);
+    let missing = [
+        "/usr/bin/python3",
+        "/usr/lib/python3.11",
+        "/opt/pinion/_pinion.abi3.so",
+        "/opt/pinion/pinion_worker.py",
+        "/opt/pinion/pinion_module.py",
+    ];
+    assert_eq!(bare.len(), missing.len(), "{bare:?}");
+    for (found, path) in bare.iter().zip(missing) {
+        assert!(
+            found.starts_with("PIN0132: ") && found.contains(&format!("{path} is not in it")),
+            "{found}"
+        );
+        assert!(found.contains(&format!("copy it to /jail{path}")), "{found}");
+    }
+    let gone = findings(&files(), &[line]);
+    assert!(gone.len() == 1 && gone[0].contains("it is not a folder"), "{gone:?}");
 }

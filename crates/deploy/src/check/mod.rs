@@ -52,7 +52,7 @@ pub fn examine(subject: &Subject) -> Result<Report> {
     let reading = &subject.reading;
     let accounts = SiteAccounts::new(reading.user.as_deref(), reading.group.as_deref());
     let mut notes = subject.notes();
-    let found = checks::check(&reading.config, &SystemFiles, &accounts);
+    let found = checks::check(&reading.config, &SystemFiles, &accounts, None);
     let mut found: Vec<_> = reading.refused.iter().chain(&found).collect();
     let groups = groups(&reading.config, &accounts.here(), &found);
     found.retain(|one| subject.concerns(one));
