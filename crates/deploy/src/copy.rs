@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::error::FileError;
+use crate::plan::files::set_mode;
 
 /// Names that are no part of what runs: version control, caches, what builds leave behind.
 const LEFT_OUT: &[&str] = &[
@@ -133,11 +134,6 @@ pub(crate) fn copy_node(from: &Path, to: &Path, node: &Node) -> Result<(), FileE
             std::os::unix::fs::symlink(target, to).map_err(FileError::at("make", to))
         }
     }
-}
-
-fn set_mode(path: &Path, mode: u32) -> Result<(), FileError> {
-    let mode = fs::Permissions::from_mode(mode);
-    fs::set_permissions(path, mode).map_err(FileError::at("change the mode of", path))
 }
 
 /// A number for all that is deployed of a project, but for one folder, which changes when anything

@@ -94,6 +94,11 @@ fn put(
     let folder = path.parent().unwrap_or(Path::new("/"));
     std::fs::create_dir_all(folder).map_err(FileError::at("make", folder))?;
     let present = std::fs::metadata(&path).ok();
+    if present.as_ref().is_some_and(|present| !present.is_file()) {
+        // Such as /dev/null, which a rename would take away from the whole system.
+        let other = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no regular file");
+        return Err(FileError::at("replace", &path)(other).into());
+    }
     let fail = |error| FileError::at("write", &path)(error);
     let mut file = NamedTempFile::new_in(folder).map_err(fail)?;
     file.write_all(text.as_bytes()).map_err(fail)?;

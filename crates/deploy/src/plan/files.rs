@@ -25,6 +25,35 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileErro
     Ok(())
 }
 
+/// Changes the mode of a file or a folder, also of one that a link leads to.
+///
+/// # Errors
+/// It is something else, such as a device that a link leads to, or the system refuses it.
+pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<(), FileError> {
+    ordinary(path)
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
+        .map_err(FileError::at("change the mode of", path))
+}
+
+/// Gives a file or a folder, also one that a link leads to, to an owner.
+///
+/// # Errors
+/// As [`set_mode`].
+pub(crate) fn give(path: &Path, uid: u32, gid: u32) -> Result<(), FileError> {
+    ordinary(path)
+        .and_then(|()| chown(path, Some(uid), Some(gid)))
+        .map_err(FileError::at("give away", path))
+}
+
+/// Devices, sockets and pipes belong to the system, whatever path leads to them.
+fn ordinary(path: &Path) -> io::Result<()> {
+    let kind = fs::metadata(path)?.file_type();
+    if kind.is_file() || kind.is_dir() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is neither a file nor a folder"))
+}
+
 /// Removes whatever is at the path, but for the paths to `keep` and the folders on the way to them.
 /// That nothing is there is no error.
 ///
@@ -78,6 +107,7 @@ pub(crate) fn duplicate(from: &Path, to: &Path) -> Result<(), FileError> {
             .or_else(not_ours)
             .map_err(F::at("own", to));
     }
+    ordinary(from).map_err(F::at("keep", from))?;
     if meta.is_dir() {
         fs::create_dir(to).map_err(F::at("make", to))?;
         for entry in fs::read_dir(from).map_err(F::at("read", from))? {
@@ -88,8 +118,7 @@ pub(crate) fn duplicate(from: &Path, to: &Path) -> Result<(), FileError> {
         fs::copy(from, to).map_err(F::at("write", to))?;
     }
     chown(to, Some(meta.uid()), Some(meta.gid())).or_else(not_ours).map_err(F::at("own", to))?;
-    let mode = fs::Permissions::from_mode(meta.mode() & 0o7777);
-    fs::set_permissions(to, mode).map_err(F::at("change the mode of", to))?;
+    set_mode(to, meta.mode() & 0o7777)?;
     if meta.is_file() {
         let file = fs::File::options().write(true).open(to);
         let times =
@@ -124,6 +153,24 @@ mod tests {
         remove(&root, &[]).unwrap();
         assert!(!root.exists());
         remove(&root, &[]).unwrap();
+    }
+
+    #[test]
+    fn devices_keep_their_mode_and_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+        let before = fs::metadata("/dev/null").unwrap();
+        for path in [&link, Path::new("/dev/null")] {
+            // As it is: should the check fail, this test does no harm.
+            let mode = set_mode(path, before.mode() & 0o7777).unwrap_err().to_string();
+            let owner = give(path, before.uid(), before.gid()).unwrap_err().to_string();
+            for said in [mode, owner] {
+                assert!(said.ends_with("it is neither a file nor a folder"), "{said}");
+            }
+        }
+        let copied = duplicate(Path::new("/dev/null"), &folder.path().join("copy"));
+        assert!(copied.is_err() && !folder.path().join("copy").exists());
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod cause;
 mod change;
 mod deploy;
 mod error;
-mod files;
+pub(crate) mod files;
 mod journal;
 mod preflight;
 mod run;

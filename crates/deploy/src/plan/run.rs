@@ -1,7 +1,7 @@
 //! Making changes so that each can be undone: noted first, what was there kept.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
@@ -68,7 +68,7 @@ impl<'a> Run<'a> {
         for part in absent.into_iter().rev() {
             self.journal.note(&[Change::Folder { path: part.to_owned() }])?;
             fs::create_dir(part).map_err(FileError::at("make", part))?;
-            set_mode(part, 0o755)?;
+            files::set_mode(part, 0o755)?;
         }
         Ok(())
     }
@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
         if !self.kept.exists() {
             fs::create_dir(&self.kept).map_err(FileError::at("make", &self.kept))?;
             // Ini files with secrets may get here.
-            set_mode(&self.kept, 0o700)?;
+            files::set_mode(&self.kept, 0o700)?;
         }
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
             mode: old_mode,
         }])?;
         give(path, uid, gid)?;
-        set_mode(path, mode)?;
+        files::set_mode(path, mode)?;
         Ok(())
     }
 }
@@ -190,13 +190,5 @@ pub fn give_tree(path: &Path, owner: &Account) -> Result<(), PlanError> {
 }
 
 fn give(path: &Path, uid: u32, gid: u32) -> Result<(), FileError> {
-    if !account::is_root() {
-        return Ok(());
-    }
-    chown(path, Some(uid), Some(gid)).map_err(FileError::at("give away", path))
-}
-
-fn set_mode(path: &Path, mode: u32) -> Result<(), FileError> {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
-        .map_err(FileError::at("change the mode of", path))
+    if account::is_root() { files::give(path, uid, gid) } else { Ok(()) }
 }

@@ -1,7 +1,6 @@
 //! Undoing changes, the last one first.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use super::change::Change;
@@ -79,10 +78,9 @@ fn own(path: &Path, uid: u32, gid: u32, mode: u32) -> Result<(), FileError> {
         return Ok(());
     }
     if account::is_root() {
-        chown(path, Some(uid), Some(gid)).map_err(FileError::at("give back", path))?;
+        files::give(path, uid, gid)?;
     }
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
-        .map_err(FileError::at("change the mode of", path))
+    files::set_mode(path, mode)
 }
 
 fn switch_off(apache: Option<&Apache>, kind: Switch, name: &str) -> Result<(), PlanError> {
@@ -114,6 +112,7 @@ mod tests {
     use super::*;
     use crate::plan::journal::Store;
     use crate::plan::run::Run;
+    use std::os::unix::fs::PermissionsExt;
 
     /// All files below a folder with content and mode.
     fn picture(root: &Path) -> Vec<(PathBuf, Option<Vec<u8>>, u32)> {

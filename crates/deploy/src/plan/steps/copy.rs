@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -106,8 +105,7 @@ impl CopyProject {
         let to = self.to.join(relative);
         copy::copy_node(&self.from.join(relative), &to, node)?;
         if is_secret(relative) {
-            let mode = fs::Permissions::from_mode(0o640);
-            fs::set_permissions(&to, mode).map_err(FileError::at("change the mode of", &to))?;
+            files::set_mode(&to, 0o640)?;
             if crate::account::is_root() {
                 std::os::unix::fs::chown(&to, None, Some(self.account.gid))
                     .map_err(FileError::at("give away", &to))?;
@@ -196,9 +194,7 @@ impl Step for CopyProject {
             run.way_to(&self.to)?;
             run.note(Change::Made { path: self.to.clone() })?;
             fs::create_dir_all(&self.to).map_err(FileError::at("make", &self.to))?;
-            let mode = fs::Permissions::from_mode(0o755);
-            fs::set_permissions(&self.to, mode)
-                .map_err(FileError::at("change the mode of", &self.to))?;
+            files::set_mode(&self.to, 0o755)?;
             for (relative, node) in self.nodes()? {
                 run.go_on()?;
                 self.place(&relative, &node)?;
@@ -241,6 +237,7 @@ mod tests {
     use super::*;
     use crate::interrupt::Interrupt;
     use crate::plan::{Store, undo};
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_second_copy_brings_changes_and_takes_away_what_is_gone_and_can_be_undone() {
