@@ -7,6 +7,7 @@ mod apps;
 mod chroot;
 mod contexts;
 mod daemon;
+mod deadlines;
 mod directives;
 mod dispatch;
 mod environ;
@@ -64,6 +65,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         lifecycle::suites(),
         limits::suites(),
         chroot::suites(),
+        deadlines::suites(),
         services::suites(),
         apps::suites(),
         api::suites(),

@@ -415,8 +415,16 @@ pub const OPTIONS: &[Row] = &[
         ],
     ),
     row("deadlock-timeout", Honoured, &["limits::deadlock_timeout_replaces_the_process"]),
-    row("startup-timeout", Honoured, &["daemon::timeouts_and_backlog_are_accepted"]),
-    row("graceful-timeout", Honoured, &["daemon::timeouts_and_backlog_are_accepted"]),
+    row(
+        "startup-timeout",
+        Honoured,
+        &["deadlines::startup_timeout_replaces_a_process_that_hangs_in_its_script"],
+    ),
+    row(
+        "graceful-timeout",
+        Honoured,
+        &["deadlines::graceful_timeout_ends_a_process_that_does_not_finish"],
+    ),
     row("eviction-timeout", Honoured, &["limits_signals::usr1_drains_and_replaces"]),
     row(
         "shutdown-timeout",
