@@ -1,11 +1,28 @@
 """Writes to the places where an application may write, as the path says."""
 import logging
 import os
+import pickle
 import sys
 import threading
 import warnings
 
 print("compat: printed while loading")
+
+
+class Pickled(object):
+    def __init__(self, mark):
+        self.mark = mark
+
+
+def handled():
+    import mod_wsgi
+    logger = logging.getLogger("compat.handled")
+    if not logger.handlers:
+        logger.addHandler(mod_wsgi.LogHandler())
+        logger.handlers[0].setFormatter(logging.Formatter("compat: %(message)s"))
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+    return logger
 
 
 def application(environ, start_response):
@@ -18,6 +35,15 @@ def application(environ, start_response):
             print("compat: print", mark)
         elif action == "stderr":
             print("compat: stderr", mark, file=sys.stderr)
+        elif action == "handler":
+            logger = handled()
+            for level in ("debug", "info", "warning", "error", "critical"):
+                getattr(logger, level)("handled %s %s", level, mark)
+            logger.log(35, "handled between %s", mark)
+        elif action == "pickle":
+            said = type(pickle.loads(pickle.dumps(Pickled(mark)))).__name__
+        elif action == "pickle_function":
+            said = repr(pickle.loads(pickle.dumps(application)) is application)
         elif action == "errors":
             errors.write("compat: errors %s\n" % mark)
         elif action == "writelines":

@@ -327,7 +327,9 @@ fn request_exception_says(context: &Context) -> Outcome {
         "ValueError compat: raised late True"
     );
     assert_eq!(event(&late, "request_finished")?["status"][1], 200);
-    Ok(())
+    let _alone = alone();
+    assert_eq!(context.status("/raise_late")?, 500);
+    context.json("/heard").map(drop)
 }
 
 fn request_timeout_event(context: &Context) -> Outcome {

@@ -42,6 +42,8 @@ fn common(suite: Suite) -> Suite {
         .case("background_thread_may_print", background_thread)
         .case("wsgi_errors_ends_with_its_request", errors_end_with_the_request)
         .case("printing_while_loading", printing_while_loading)
+        .case("log_handler_keeps_levels", log_handler)
+        .case("objects_of_the_script_can_be_pickled", pickling)
         .case("stdin_is_empty", stdin_is_empty)
         .case("full_disk_for_the_log_fails_no_request", full_disk)
         .case("stream_attributes", stream_attributes)
@@ -229,6 +231,28 @@ fn printing_while_loading(context: &Context) -> Outcome {
         !logs.is_empty()
     });
     assert!(found, "what the script printed while it was loaded is in no log");
+    Ok(())
+}
+
+fn log_handler(context: &Context) -> Outcome {
+    let log = context.apache.host_log(HOST);
+    let from = log.size();
+    assert_eq!(ask(context, "/handler?h1")?, "done");
+    for (level, shown) in
+        [("warning", "warn"), ("error", "error"), ("critical", "crit"), ("between", "warn")]
+    {
+        let line = log.wait_for_from(from, &format!("compat: handled {level} h1"), SOON)?;
+        assert!(line.contains(&format!("[wsgi:{shown}] [pid ")), "{line}");
+        assert!(line.contains("[script "), "{line}");
+    }
+    // Written in their order, so what LogLevel leaves out would be there.
+    assert!(!log.text().contains("handled debug h1"), "{}", log.text());
+    Ok(())
+}
+
+fn pickling(context: &Context) -> Outcome {
+    assert_eq!(ask(context, "/pickle?q1")?, "Pickled");
+    assert_eq!(ask(context, "/pickle_function?q2")?, "True");
     Ok(())
 }
 
