@@ -75,7 +75,13 @@ impl Advice for SettingsError {
 
     fn hint(&self) -> String {
         match self {
-            Self::Value { place, value, .. } if place == "--mount-point" && !value.is_empty() => {
+            // With other faults, a slash in front would not do.
+            Self::Value { place, value, .. }
+                if place == "--mount-point"
+                    && !value.starts_with('/')
+                    && MountPoint::parse(&format!("/{value}")).is_ok()
+                    && !value.is_empty() =>
+            {
                 format!("write --mount-point /{}", value.trim_matches('/'))
             }
             Self::Value { .. } => "`pinion deploy --help` shows what each option takes".to_owned(),
@@ -411,6 +417,10 @@ mod tests {
     fn a_mount_point_without_a_slash_is_told_what_to_write() {
         let error = settings(&[given("mount-point", "myapp")]).unwrap_err();
         assert_eq!(error.hint(), "write --mount-point /myapp");
+        for wrong in ["/a b", "a b"] {
+            let error = settings(&[given("mount-point", wrong)]).unwrap_err();
+            assert!(error.hint().contains("--help"), "no hint to what is wrong too");
+        }
     }
 
     #[test]
