@@ -200,6 +200,6 @@ fn create(arguments: &CreateArguments) -> Result<Vec<Box<dyn Step>>, DeployError
     let folders = vec![Folder { path: eggs, mode: 0o755, data: false }];
     Ok(vec![
         Box::new(Application { installation, account: account.clone() }),
-        Box::new(Folders { folders, account }),
+        Box::new(Folders { folders, account, home: deployment.layout.deployed }),
     ])
 }

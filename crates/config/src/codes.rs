@@ -1078,6 +1078,11 @@ registry! {
         "This Apache has no folder whose files it reads as sites, so nobody but its administrator can say where the site belongs.",
         "All else is done; the site is not served yet.",
         "Add the line that the message shows, and deploy again.";
+    PlaceAnothers = "PIN0720", Error,
+        "application writes to a place that is another's",
+        "The application's settings name a folder or file that is there, in use, outside of the application's own folder, and not writable by its user, such as a log file right in `/var/log`.",
+        "Nothing is given away; what was changed is put back.",
+        "Name a folder of the application's own in its settings, or give that place to its user yourself.";
 }
 
 #[cfg(test)]

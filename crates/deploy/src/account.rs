@@ -1,5 +1,8 @@
 //! Accounts: whom the files of a deployment belong to, and as whom its commands run.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
 use nix::unistd::{Gid, Group, Uid, User};
 use thiserror::Error;
 
@@ -57,6 +60,20 @@ impl Account {
         }
     }
 
+    /// Who may change the program at `path`, or put another in its place: the first that is not
+    /// root among the owners of it, of the folders on the way, and of what links lead to; else root.
+    pub fn in_charge_of(path: &Path) -> Self {
+        let real = std::fs::canonicalize(path).unwrap_or_else(|_absent| path.to_owned());
+        let owners = path.ancestors().chain(real.ancestors()).filter_map(|part| {
+            let meta = part.symlink_metadata().ok()?;
+            Some((meta.uid(), meta.gid()))
+        });
+        let (uid, gid) = owners.into_iter().find(|(uid, _)| *uid != 0).unwrap_or((0, 0));
+        let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+        let user = user.map_or_else(|| uid.to_string(), |user| user.name);
+        Self { user, group: group_name(gid), uid, gid }
+    }
+
     /// Whether this process already is that user.
     pub fn is_current(&self) -> bool {
         Uid::effective().as_raw() == self.uid
@@ -91,6 +108,18 @@ mod tests {
         let root = Account::find("root", None).unwrap();
         assert_eq!((root.uid, root.gid, root.group.as_str()), (0, 0, "root"));
         assert_eq!(Account::find("#0", Some("root")).unwrap(), root);
+    }
+
+    #[test]
+    fn who_owns_the_folder_is_in_charge_of_a_link_to_the_systems_program() {
+        assert_eq!(Account::in_charge_of(Path::new("/bin/sh")).uid, 0);
+        if !is_root() {
+            return;
+        }
+        let home = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/bin/sh", home.path().join("python")).unwrap();
+        std::os::unix::fs::chown(home.path(), Some(33), Some(33)).unwrap();
+        assert_eq!(Account::in_charge_of(&home.path().join("python")).uid, 33);
     }
 
     #[test]

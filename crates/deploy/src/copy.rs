@@ -126,14 +126,36 @@ pub(crate) fn copy_node(from: &Path, to: &Path, node: &Node) -> Result<(), FileE
             }
             set_mode(to, 0o755)
         }
-        Node::File { program } => {
-            fs::copy(from, to).map_err(FileError::at("write", to))?;
-            set_mode(to, if *program { 0o755 } else { 0o644 })
-        }
+        Node::File { program } => copy_file(from, to, if *program { 0o755 } else { 0o644 }, None),
         Node::Link(target) => {
             std::os::unix::fs::symlink(target, to).map_err(FileError::at("make", to))
         }
     }
+}
+
+/// Copies a file whole, in the place of what is there, with its mode and `group` from its first
+/// moment on: it may hold secrets.
+///
+/// # Errors
+/// It cannot be read or written.
+pub(crate) fn copy_file(
+    from: &Path,
+    to: &Path,
+    mode: u32,
+    group: Option<u32>,
+) -> Result<(), FileError> {
+    let failed = |error| FileError::at("write", to)(error);
+    let mut reader = fs::File::open(from).map_err(FileError::at("read", from))?;
+    let folder = to.parent().unwrap_or(Path::new("/"));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    std::io::copy(&mut reader, &mut file).map_err(failed)?;
+    if group.is_some() {
+        std::os::unix::fs::fchown(file.as_file(), None, group)
+            .map_err(FileError::at("give away", to))?;
+    }
+    let mode = fs::Permissions::from_mode(mode);
+    file.as_file().set_permissions(mode).map_err(FileError::at("change the mode of", to))?;
+    file.persist(to).map(drop).map_err(|error| failed(error.error))
 }
 
 /// A number for all that is deployed of a project, but for one folder, which changes when anything
@@ -195,6 +217,19 @@ mod tests {
         assert_eq!(fingerprint(folder.path(), None).unwrap(), before);
         fs::write(folder.path().join("a.py"), "2").unwrap();
         assert_ne!(fingerprint(folder.path(), None).unwrap(), before);
+    }
+
+    #[test]
+    fn a_copy_takes_the_place_of_a_link_and_not_of_what_it_leads_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("new.ini"), "secret").unwrap();
+        fs::write(at("outside"), "theirs").unwrap();
+        std::os::unix::fs::symlink("outside", at("link")).unwrap();
+        copy_file(&at("new.ini"), &at("link"), 0o640, None).unwrap();
+        assert_eq!(fs::read_to_string(at("outside")).unwrap(), "theirs");
+        let meta = at("link").symlink_metadata().unwrap();
+        assert_eq!((meta.is_file(), meta.permissions().mode() & 0o777), (true, 0o640));
     }
 
     #[test]

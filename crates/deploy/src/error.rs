@@ -79,6 +79,11 @@ impl FileError {
     pub fn at(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |reason| Self { action, path: path.to_owned(), reason }
     }
+
+    /// The same of `path`, which is what a person calls the file.
+    pub(crate) fn about(self, path: &Path) -> Self {
+        Self { path: path.to_owned(), ..self }
+    }
 }
 
 impl Advice for FileError {

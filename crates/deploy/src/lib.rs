@@ -24,6 +24,7 @@ pub mod keep;
 pub mod layout;
 pub mod make_config;
 pub mod parameters;
+mod place;
 pub mod plan;
 pub mod project;
 pub mod render;

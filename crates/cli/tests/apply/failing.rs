@@ -66,6 +66,9 @@ fn without_times(
 /// A project whose installation waits for ever, and tells when it has begun.
 fn slow_project() -> tempfile::TempDir {
     let folder = project(&[("hello.py", &application("x"))]);
+    // What an installation runs is run by Apache's user.
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    fs::set_permissions(folder.path(), open).unwrap();
     let started = folder.path().join("started");
     let setup = format!("import time\nopen({started:?}, 'w').close()\ntime.sleep(3600)\n");
     let backend = "[project]\nname = 'hello'\nversion = '1'\n[build-system]\nrequires = []\n\

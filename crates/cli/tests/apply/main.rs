@@ -5,6 +5,7 @@
 mod django;
 mod elsewhere;
 mod failing;
+mod hostile;
 mod hosts;
 mod plan;
 mod pyramid;

@@ -3,13 +3,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pinion_config::access::{Credentials, Want, reach};
+use pinion_config::files::SystemFiles;
 use serde::Serialize;
 
 use super::requirements::without_project;
-use super::{EnvError, Interpreter, Requirements, STAMP, State, state};
+use super::{EnvError, Interpreter, Requirements, State, state};
+use crate::account::Account;
 use crate::copy;
 use crate::error::FileError;
 use crate::interrupt::Interrupt;
+use crate::place::give_tree;
 use crate::tool::Tool;
 
 /// What installs packages.
@@ -210,13 +214,19 @@ impl Installation {
 /// The name of lists that are made for an installation.
 const EXPORTED: &str = ".pinion-requirements";
 
-/// Makes the virtualenv if it is not there, and installs into it.
+/// Makes the virtualenv in its folder, which is there and `account`'s, and installs into it. Returns
+/// what is to be written to its stamp.
 ///
-/// The project is built from a copy, since builds write into their source.
+/// All runs as `account`: what belongs to the site's user must not be run by root. The project is
+/// built from a copy, since builds write into their source.
 ///
 /// # Errors
 /// A command failed, or was interrupted; the virtualenv is then half made, for the caller to remove.
-pub fn install(wanted: &Installation, interrupt: &Interrupt) -> Result<(), EnvError> {
+pub fn install(
+    wanted: &Installation,
+    account: &Account,
+    interrupt: &Interrupt,
+) -> Result<String, EnvError> {
     if let Some(absent) = wanted.find_links.iter().find(|folder| !folder.exists()) {
         return Err(EnvError::NoFile { option: "--find-links", path: absent.clone() });
     }
@@ -232,12 +242,50 @@ pub fn install(wanted: &Installation, interrupt: &Interrupt) -> Result<(), EnvEr
         let text = fs::read_to_string(list).map_err(FileError::at("read", list))?;
         fs::write(&to, without_project(&text)).map_err(FileError::at("write", &to))?;
     }
-    for command in wanted.commands(source.path()) {
+    let within_reach = wanted.within_reach(account, source.path())?;
+    give_tree(source.path(), account)?;
+    for command in within_reach.commands(source.path()) {
+        let command = command.run_as(account).quietly("UV_NO_CACHE", "1");
         command.run(interrupt).map_err(|error| wanted.failed(error))?;
     }
-    let file = wanted.home.join(STAMP);
-    fs::write(&file, stamp).map_err(FileError::at("write", &file))?;
-    Ok(())
+    Ok(stamp)
+}
+
+impl Installation {
+    /// The same with copies of the wheels, and of uv, that the account cannot reach where they are.
+    fn within_reach(&self, account: &Account, source: &Path) -> Result<Self, FileError> {
+        let who = Credentials { uid: account.uid, gids: vec![account.gid] };
+        let reached = |path: &Path, want| reach(&SystemFiles, &who, path, want).is_ok();
+        let mut own = self.clone();
+        for (at, links) in own.find_links.iter_mut().enumerate() {
+            if reached(links, Want::Read) && (!links.is_dir() || reached(links, Want::Execute)) {
+                continue;
+            }
+            let copies = source.join(format!(".pinion-wheels.{at}"));
+            fs::create_dir(&copies).map_err(FileError::at("make", &copies))?;
+            let files: Vec<PathBuf> = match links.read_dir() {
+                Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+                Err(_file) => vec![links.clone()],
+            };
+            for file in files.iter().filter(|file| file.is_file()) {
+                let copy = copies.join(file.file_name().unwrap_or_default());
+                copy::copy_file(file, &copy, 0o644, None)?;
+            }
+            *links = if links.is_dir() {
+                copies
+            } else {
+                copies.join(links.file_name().unwrap_or_default())
+            };
+        }
+        if let Installer::Uv(uv) = &mut own.installer
+            && !reached(uv, Want::Execute)
+        {
+            let copy = source.join(".pinion-uv");
+            copy::copy_file(uv, &copy, 0o755, None)?;
+            *uv = copy;
+        }
+        Ok(own)
+    }
 }
 
 impl Installation {

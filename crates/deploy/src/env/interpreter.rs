@@ -61,7 +61,8 @@ impl Interpreter {
         }
     }
 
-    /// Runs the interpreter at `path` and asks what it is.
+    /// Runs the interpreter at `path` and asks what it is: as who is in charge of it, since a
+    /// virtualenv that belongs to the site's user may hold that user's programs.
     ///
     /// # Errors
     /// It cannot be run, is no Python, or too old.
@@ -69,7 +70,11 @@ impl Interpreter {
         let code = "import json, sys; \
                     print(json.dumps({'version': sys.version_info[:3], 'base': sys.base_prefix}))";
         let not = |reason: String| EnvError::NotRunnable { path: path.to_owned(), reason };
-        let output = Tool::new(path).args(["-I", "-c", code]).run(&Interrupt::deaf());
+        let output = Tool::new(path)
+            .args(["-I", "-c", code])
+            .within(Path::new("/"))
+            .run_as(&Account::in_charge_of(path))
+            .run(&Interrupt::deaf());
         let output = output.map_err(|error| not(why(&error)))?;
         let told: Told = serde_json::from_str(output.trim())
             .map_err(|_other| not("it answers as no Python does".to_owned()))?;

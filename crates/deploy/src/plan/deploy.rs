@@ -270,7 +270,8 @@ fn own_files(
     all.push(eggs);
     all.sort_by(|one, other| one.path.cmp(&other.path));
     all.dedup_by(|one, other| one.path == other.path);
-    steps.push(Box::new(Folders { folders: all, account: account.clone() }));
+    let home = layout.deployed.clone();
+    steps.push(Box::new(Folders { folders: all, account: account.clone(), home }));
     let kind = target.setup_kind().filter(|_| !target.options.no_setup);
     if let Some((kind, virtualenv)) = kind.zip(virtualenv) {
         let done = record.is_some_and(Record::is_set_up);

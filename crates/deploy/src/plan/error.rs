@@ -57,6 +57,14 @@ pub enum PlanError {
         /// Who runs this.
         user: String,
     },
+    /// A place to write that is another's, and that others may count on.
+    #[error("the application writes to {}, which is not {user}'s", path.display())]
+    Anothers {
+        /// The folder or file.
+        path: PathBuf,
+        /// The application's user.
+        user: String,
+    },
     /// A configuration of that name that somebody else made.
     #[error("{} is there, differs, and was not made by pinion", .0.display())]
     SiteTaken(PathBuf),
@@ -133,6 +141,7 @@ impl Advice for PlanError {
             Self::Busy { .. } => Code::AnotherRun,
             Self::Record { .. } => Code::RecordBroken,
             Self::NoRights { .. } => Code::NoRights,
+            Self::Anothers { .. } => Code::PlaceAnothers,
             Self::SiteTaken(_) => Code::SiteTaken,
             Self::PortTaken { .. } | Self::NoPort => Code::PortTaken,
             Self::NoModule(_) => Code::NoModule,
@@ -160,6 +169,10 @@ impl Advice for PlanError {
                 )
             }
             Self::NoRights { .. } => "run the same command with sudo".to_owned(),
+            Self::Anothers { path, user } => format!(
+                "name a folder of its own, or give it away: sudo chown {user} {}",
+                crate::tool::quoted(path.as_os_str())
+            ),
             Self::SiteTaken(path) => {
                 format!(
                     "move it away, or choose another name with --name: mv {0} {0}.old",

@@ -1,12 +1,14 @@
 //! Changing files so that nobody ever sees half of one.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::FileError;
+use crate::place::Place;
 
 /// How long a folder may stay in use by processes that are ending.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -16,12 +18,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// The folder cannot be written.
 pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(FileError::at("write", path))?;
+    let (folder, name) = apart(path)?;
+    let folder = folder.steady();
+    let mut file =
+        tempfile::NamedTempFile::new_in(&folder).map_err(FileError::at("write", path))?;
     file.write_all(bytes).map_err(FileError::at("write", path))?;
     let mode = fs::Permissions::from_mode(mode);
     file.as_file().set_permissions(mode).map_err(FileError::at("change the mode of", path))?;
-    file.persist(path).map_err(|error| FileError::at("write", path)(error.error))?;
+    let place = folder.join(name);
+    file.persist(place).map_err(|error| FileError::at("write", path)(error.error))?;
     Ok(())
 }
 
@@ -30,9 +35,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileErro
 /// # Errors
 /// It is something else, such as a device that a link leads to, or the system refuses it.
 pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<(), FileError> {
-    ordinary(path)
-        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
-        .map_err(FileError::at("change the mode of", path))
+    Place::find(path)?.set_mode(mode)
 }
 
 /// Gives a file or a folder, also one that a link leads to, to an owner.
@@ -40,18 +43,7 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<(), FileError> {
 /// # Errors
 /// As [`set_mode`].
 pub(crate) fn give(path: &Path, uid: u32, gid: u32) -> Result<(), FileError> {
-    ordinary(path)
-        .and_then(|()| chown(path, Some(uid), Some(gid)))
-        .map_err(FileError::at("give away", path))
-}
-
-/// Devices, sockets and pipes belong to the system, whatever path leads to them.
-fn ordinary(path: &Path) -> io::Result<()> {
-    let kind = fs::metadata(path)?.file_type();
-    if kind.is_file() || kind.is_dir() {
-        return Ok(());
-    }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is neither a file nor a folder"))
+    Place::find(path)?.give(uid, gid)
 }
 
 /// Removes whatever is at the path, but for the paths to `keep` and the folders on the way to them.
@@ -60,25 +52,35 @@ fn ordinary(path: &Path) -> io::Result<()> {
 /// # Errors
 /// Something cannot be removed.
 pub(crate) fn remove(path: &Path, keep: &[PathBuf]) -> Result<(), FileError> {
-    if keep.iter().any(|kept| path.starts_with(kept)) {
+    if path.symlink_metadata().is_err() {
         return Ok(());
     }
-    let Ok(meta) = path.symlink_metadata() else { return Ok(()) };
-    let failed = FileError::at("remove", path);
-    if !meta.is_dir() {
+    let (folder, name) = apart(path)?;
+    remove_in(&folder, &name, keep)
+}
+
+fn remove_in(folder: &Place, name: &OsStr, keep: &[PathBuf]) -> Result<(), FileError> {
+    let shown = folder.path_of(name);
+    if keep.iter().any(|kept| shown.starts_with(kept)) {
+        return Ok(());
+    }
+    // What is gone by now need not be removed.
+    let Ok(found) = folder.within(name) else { return Ok(()) };
+    let (path, failed) = (folder.steady().join(name), FileError::at("remove", &shown));
+    if !found.is_folder() {
         return fs::remove_file(path).or_else(gone).map_err(failed);
     }
-    if keep.iter().any(|kept| kept.starts_with(path)) {
-        let entries = fs::read_dir(path).map_err(FileError::at("read", path))?;
+    if keep.iter().any(|kept| kept.starts_with(&shown)) {
+        let entries = found.steady().read_dir().map_err(FileError::at("read", &shown))?;
         for entry in entries.flatten() {
-            remove(&entry.path(), keep)?;
+            remove_in(&found, &entry.file_name(), keep)?;
         }
         return Ok(());
     }
     // What is ending may still write its last files there.
     let end = Instant::now() + PATIENCE;
     loop {
-        match fs::remove_dir_all(path).or_else(gone) {
+        match fs::remove_dir_all(&path).or_else(gone) {
             Err(error)
                 if error.kind() == io::ErrorKind::DirectoryNotEmpty && Instant::now() < end =>
             {
@@ -93,44 +95,79 @@ fn gone(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
-/// Copies a file, a link or a folder with all in it, owners, modes and times too.
+/// Copies a file, a link or a folder with all in it, owners, modes and times too; not what only
+/// lives with the process that made it, such as a socket. Nobody else can change in between what is
+/// copied, or where to.
 ///
 /// # Errors
-/// Something cannot be read or written.
+/// Something cannot be read or written, or is there already.
 pub(crate) fn duplicate(from: &Path, to: &Path) -> Result<(), FileError> {
+    let (from_folder, from_name) = apart(from)?;
+    let (to_folder, to_name) = apart(to)?;
+    let found = from_folder.within(&from_name)?;
+    if !found.metadata()?.is_symlink() {
+        found.ordinary("keep")?;
+    }
+    duplicate_in(&from_folder, &from_name, &to_folder, &to_name)
+}
+
+/// The folder of a path, and the name in it.
+fn apart(path: &Path) -> Result<(Place, OsString), FileError> {
+    let folder = Place::find(path.parent().unwrap_or(Path::new("/")))?;
+    Ok((folder, path.file_name().unwrap_or_default().to_owned()))
+}
+
+fn duplicate_in(
+    from_folder: &Place,
+    from_name: &OsStr,
+    to_folder: &Place,
+    to_name: &OsStr,
+) -> Result<(), FileError> {
     use FileError as F;
-    let meta = from.symlink_metadata().map_err(F::at("read", from))?;
+    let (from, to) = (from_folder.path_of(from_name), to_folder.path_of(to_name));
+    let there = to_folder.steady().join(to_name);
+    let source = from_folder.within(from_name)?;
+    let meta = source.metadata()?;
     if meta.is_symlink() {
-        let target = fs::read_link(from).map_err(F::at("read", from))?;
-        std::os::unix::fs::symlink(target, to).map_err(F::at("make", to))?;
-        return lchown(to, Some(meta.uid()), Some(meta.gid()))
-            .or_else(not_ours)
-            .map_err(F::at("own", to));
+        let target = source.target()?;
+        std::os::unix::fs::symlink(target, there).map_err(F::at("make", &to))?;
+        return to_folder.within(to_name)?.own(meta.uid(), meta.gid());
     }
-    ordinary(from).map_err(F::at("keep", from))?;
     if meta.is_dir() {
-        fs::create_dir(to).map_err(F::at("make", to))?;
-        for entry in fs::read_dir(from).map_err(F::at("read", from))? {
-            let entry = entry.map_err(F::at("read", from))?;
-            duplicate(&entry.path(), &to.join(entry.file_name()))?;
+        fs::create_dir(there).map_err(F::at("make", &to))?;
+        let made = to_folder.within(to_name)?;
+        for entry in source.steady().read_dir().map_err(F::at("read", &from))? {
+            let name = entry.map_err(F::at("read", &from))?.file_name();
+            duplicate_in(&source, &name, &made, &name)?;
         }
-    } else {
-        fs::copy(from, to).map_err(F::at("write", to))?;
+        made.own(meta.uid(), meta.gid())?;
+        return made.set_mode(meta.mode() & 0o7777);
     }
-    chown(to, Some(meta.uid()), Some(meta.gid())).or_else(not_ours).map_err(F::at("own", to))?;
-    set_mode(to, meta.mode() & 0o7777)?;
-    if meta.is_file() {
-        let file = fs::File::options().write(true).open(to);
-        let times =
-            fs::FileTimes::new().set_modified(meta.modified().map_err(F::at("read", from))?);
-        // Python compares a module's time with the one in its compiled file.
-        file.and_then(|file| file.set_times(times)).or_else(not_ours).map_err(F::at("date", to))?;
+    if !meta.is_file() {
+        return Ok(());
     }
-    Ok(())
+    let mut reader = fs::File::open(source.steady()).map_err(F::at("read", &from))?;
+    // Until it has its owner, it is nobody else's to read.
+    let mut options = fs::File::options();
+    let mut writer = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(there)
+        .map_err(F::at("write", &to))?;
+    io::copy(&mut reader, &mut writer).map_err(F::at("write", &to))?;
+    fchown(&writer, Some(meta.uid()), Some(meta.gid()))
+        .or_else(not_ours)
+        .map_err(F::at("own", &to))?;
+    let mode = fs::Permissions::from_mode(meta.mode() & 0o7777);
+    writer.set_permissions(mode).map_err(F::at("change the mode of", &to))?;
+    // Python compares a module's time with the one in its compiled file.
+    let times = fs::FileTimes::new().set_modified(meta.modified().map_err(F::at("read", &from))?);
+    writer.set_times(times).or_else(not_ours).map_err(F::at("date", &to))
 }
 
 /// Only root gives files away; to anybody else all files are its own anyway.
-fn not_ours(error: io::Error) -> io::Result<()> {
+pub(super) fn not_ours(error: io::Error) -> io::Result<()> {
     let allowed = error.kind() == io::ErrorKind::PermissionDenied && !crate::account::is_root();
     if allowed { Ok(()) } else { Err(error) }
 }

@@ -22,7 +22,7 @@ pub use change::{Change, Part};
 pub use deploy::{Options, Target, deploy_plan, python};
 pub use error::PlanError;
 pub use journal::{Journal, Record, Store};
-pub use run::{Run, give_tree};
+pub use run::Run;
 pub use show::show;
 pub use step::Step;
 pub use undeploy::{Removal, undeploy};

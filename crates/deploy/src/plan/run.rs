@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
+use pinion_config::access::{Credentials, Want, reach};
+use pinion_config::files::SystemFiles;
 
 use super::PlanError;
 use super::change::{Change, Part};
@@ -13,6 +14,7 @@ use super::journal::Journal;
 use crate::account::{self, Account};
 use crate::error::FileError;
 use crate::interrupt::Interrupt;
+use crate::place::{Place, give_tree};
 
 /// A run of a plan.
 #[derive(Debug)]
@@ -148,12 +150,41 @@ impl<'a> Run<'a> {
         self.own(path, owner.uid, owner.gid, mode)
     }
 
+    /// Lets the account write a folder or file that is there: gives it, unless it can write there
+    /// already.
+    ///
+    /// # Errors
+    /// It is somebody else's and in use, so that others may count on it; or the system refuses it.
+    pub fn provide(
+        &mut self,
+        path: &Path,
+        owner: &Account,
+        mode: u32,
+        home: &Path,
+    ) -> Result<(), PlanError> {
+        if lacks(path, owner, home)? { self.own(path, owner.uid, owner.gid, mode) } else { Ok(()) }
+    }
+
+    /// Makes sure of a folder that is `owner`'s with all in it.
+    ///
+    /// # Errors
+    /// What is there cannot be kept, or the folder not be made or given.
+    pub fn home(&mut self, path: &Path, owner: &Account) -> Result<(), PlanError> {
+        self.claim(path)?;
+        if !path.is_dir() {
+            fs::create_dir(path).map_err(FileError::at("make", path))?;
+            files::set_mode(path, 0o755)?;
+        }
+        Ok(give_tree(path, owner)?)
+    }
+
     /// Gives what is there an owner and a mode; does nothing where it has them.
     ///
     /// # Errors
     /// The system refuses it.
     pub fn own(&mut self, path: &Path, uid: u32, gid: u32, mode: u32) -> Result<(), PlanError> {
-        let meta = fs::metadata(path).map_err(FileError::at("read", path))?;
+        let place = Place::find(path)?;
+        let meta = fs::metadata(place.steady()).map_err(FileError::at("read", path))?;
         let before = (meta.uid(), meta.gid(), meta.mode() & 0o7777);
         let (uid, gid) = if account::is_root() { (uid, gid) } else { (before.0, before.1) };
         if before == (uid, gid, mode) {
@@ -167,26 +198,33 @@ impl<'a> Run<'a> {
             gid: old_gid,
             mode: old_mode,
         }])?;
-        give(path, uid, gid)?;
-        files::set_mode(path, mode)?;
+        if account::is_root() {
+            place.give(uid, gid)?;
+        }
+        // After the owner: to change that takes some bits away.
+        place.set_mode(mode)?;
         Ok(())
     }
 }
 
-/// Gives a tree that this run made to `owner`, links too.
+/// Whether what is at `path` has to be given to `account`, which cannot write there. Only what is in
+/// the application's own folder `home`, and empty folders, may be given.
 ///
 /// # Errors
-/// Something in it cannot be given.
-pub fn give_tree(path: &Path, owner: &Account) -> Result<(), PlanError> {
-    if !account::is_root() {
-        return Ok(());
+/// It is another's, and in use: `/var/log` is not given away because a log file is to be there.
+pub(super) fn lacks(path: &Path, account: &Account, home: &Path) -> Result<bool, PlanError> {
+    let who = Credentials { uid: account.uid, gids: vec![account.gid] };
+    let wants = [Want::Write].into_iter().chain(path.is_dir().then_some(Want::Execute));
+    if wants.map(|want| reach(&SystemFiles, &who, path, want)).all(|found| found.is_ok()) {
+        return Ok(false);
     }
-    for entry in WalkDir::new(path) {
-        let entry = entry.map_err(|error| FileError::at("read", path)(error.into()))?;
-        std::os::unix::fs::lchown(entry.path(), Some(owner.uid), Some(owner.gid))
-            .map_err(FileError::at("give away", entry.path()))?;
+    let meta = fs::metadata(path).map_err(FileError::at("read", path))?;
+    let empty = || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    // Where only a folder on the way is closed, the warnings name it.
+    if meta.uid() == account.uid || !account::is_root() || path.starts_with(home) || empty() {
+        return Ok(true);
     }
-    Ok(())
+    Err(PlanError::Anothers { path: path.to_owned(), user: account.user.clone() })
 }
 
 fn give(path: &Path, uid: u32, gid: u32) -> Result<(), FileError> {

@@ -9,6 +9,7 @@ use crate::account;
 use crate::apache::{Apache, Switch};
 use crate::error::FileError;
 use crate::interrupt::Interrupt;
+use crate::place::Place;
 
 /// Undoes changes in reverse, but for the paths to `keep`; goes on after what fails.
 ///
@@ -77,10 +78,11 @@ fn own(path: &Path, uid: u32, gid: u32, mode: u32) -> Result<(), FileError> {
     if !path.exists() {
         return Ok(());
     }
+    let place = Place::find(path)?;
     if account::is_root() {
-        files::give(path, uid, gid)?;
+        place.give(uid, gid)?;
     }
-    files::set_mode(path, mode)
+    place.set_mode(mode)
 }
 
 fn switch_off(apache: Option<&Apache>, kind: Switch, name: &str) -> Result<(), PlanError> {

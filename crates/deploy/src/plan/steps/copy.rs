@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::account::Account;
 use crate::copy::{self, Node};
 use crate::error::FileError;
+use crate::place::Place;
 use crate::plan::step::Step;
 use crate::plan::{Change, PlanError, Run, files};
 use crate::tool::quoted;
@@ -103,15 +104,14 @@ impl CopyProject {
 
     fn place(&self, relative: &Path, node: &Node) -> Result<(), PlanError> {
         let to = self.to.join(relative);
-        copy::copy_node(&self.from.join(relative), &to, node)?;
-        if is_secret(relative) {
-            files::set_mode(&to, 0o640)?;
-            if crate::account::is_root() {
-                std::os::unix::fs::chown(&to, None, Some(self.account.gid))
-                    .map_err(FileError::at("give away", &to))?;
-            }
+        let from = self.from.join(relative);
+        let folder = Place::find(to.parent().unwrap_or(Path::new("/")))?;
+        let steady = folder.steady().join(to.file_name().unwrap_or_default());
+        if is_secret(relative) && matches!(node, Node::File { .. }) {
+            let group = crate::account::is_root().then_some(self.account.gid);
+            return Ok(copy::copy_file(&from, &steady, 0o640, group).map_err(|e| e.about(&to))?);
         }
-        Ok(())
+        Ok(copy::copy_node(&from, &steady, node).map_err(|error| error.about(&to))?)
     }
 
     /// Whether the place holds nothing but folders that were made for this application, such as the
@@ -222,7 +222,8 @@ fn digest(path: &Path) -> Option<String> {
 
 fn same(from: &Path, to: &Path, node: &Node) -> Result<bool, FileError> {
     Ok(match node {
-        Node::Folder => to.is_dir(),
+        // A link to a folder does too, if it can be trusted.
+        Node::Folder => Place::find(to)?.is_folder(),
         Node::Link(target) => fs::read_link(to).is_ok_and(|found| found == *target),
         Node::File { .. } => {
             to.is_file()

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::account::Account;
 use crate::error::FileError;
+use crate::plan::run::lacks;
 use crate::plan::step::Step;
 use crate::plan::{Change, PlanError, Run};
 use crate::tool::Tool;
@@ -122,13 +123,24 @@ impl Setup {
     fn prepare_database(&self, run: &mut Run<'_>, file: &Path) -> Result<(), PlanError> {
         let Some(folder) = file.parent() else { return Ok(()) };
         run.way_to(file)?;
-        run.own(folder, self.account.uid, self.account.gid, 0o755)?;
-        run.note(Change::Data { path: file.to_owned() })?;
-        if file.exists() {
+        run.provide(folder, &self.account, 0o755, &self.folder)?;
+        if file.symlink_metadata().is_ok() {
+            lacks(file, &self.account, &self.folder)?;
+            run.note(Change::Data { path: file.to_owned() })?;
             run.claim(file)?;
-            return run.own(file, self.account.uid, self.account.gid, 0o640);
+            return run.provide(file, &self.account, 0o640, &self.folder);
         }
+        run.note(Change::Data { path: file.to_owned() })?;
         run.note(Change::Made { path: file.to_owned() })
+    }
+
+    /// A folder that the settings name. They are the application's word, not root's: what is
+    /// another's is not given to it.
+    fn prepare_folder(&self, run: &mut Run<'_>, folder: &Path) -> Result<(), PlanError> {
+        if folder.is_dir() {
+            return run.provide(folder, &self.account, 0o755, &self.folder);
+        }
+        run.folder(folder, &self.account, 0o755)
     }
 
     fn set_up_django(&self, run: &mut Run<'_>, settings: &str) -> Result<Vec<String>, PlanError> {
@@ -140,13 +152,13 @@ impl Setup {
             if !folder.exists() {
                 run.note(Change::Data { path: folder.clone() })?;
             }
-            run.folder(folder, &self.account, 0o755)?;
+            self.prepare_folder(run, folder)?;
         }
         self.manage(&["migrate", "--noinput"]).run(run.interrupt)?;
         let Some(folder) = &told.static_root else {
             return Ok(vec!["STATIC_ROOT is not set: no static files collected".to_owned()]);
         };
-        run.folder(folder, &self.account, 0o755)?;
+        self.prepare_folder(run, folder)?;
         let output = self.collect().run(run.interrupt)?;
         Ok(output
             .lines()

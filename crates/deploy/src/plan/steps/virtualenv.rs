@@ -1,10 +1,11 @@
 //! The two virtualenvs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::account::Account;
-use crate::env::{self, EnvError, Installation, Interpreter};
-use crate::plan::run::give_tree;
+use crate::env::{self, EnvError, Installation, Interpreter, STAMP};
+use crate::place::give_tree;
+use crate::plan::files;
 use crate::plan::step::Step;
 use crate::plan::{Change, PlanError, Run};
 use crate::tool::quoted;
@@ -48,9 +49,9 @@ impl Step for Baseline {
 
     fn run(&self, run: &mut Run<'_>) -> Result<Vec<String>, PlanError> {
         run.note(Change::Shared { path: self.home.clone() })?;
-        run.claim(&self.home)?;
-        env::make_baseline(&self.python, &self.home).run(run.interrupt)?;
-        give_tree(&self.home, &self.account)?;
+        run.home(&self.home, &self.account)?;
+        let make = env::make_baseline(&self.python, &self.home);
+        make.within(Path::new("/")).run_as(&self.account).run(run.interrupt)?;
         Ok(Vec::new())
     }
 }
@@ -88,13 +89,15 @@ impl Step for Application {
     }
 
     fn run(&self, run: &mut Run<'_>) -> Result<Vec<String>, PlanError> {
-        run.claim(&self.installation.home)?;
-        env::install(&self.installation, run.interrupt)?;
-        give_tree(&self.installation.home, &self.account)?;
+        let home = &self.installation.home;
+        run.home(home, &self.account)?;
+        let stamp = env::install(&self.installation, &self.account, run.interrupt)?;
+        files::write(&home.join(STAMP), stamp.as_bytes(), 0o644)?;
+        give_tree(home, &self.account)?;
         Ok(Vec::new())
     }
 }
 
-fn chown(account: &Account, path: &std::path::Path) -> String {
+fn chown(account: &Account, path: &Path) -> String {
     format!("chown -R {}:{} {}", account.user, account.group, quoted(path.as_os_str()))
 }
