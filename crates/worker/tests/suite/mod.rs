@@ -102,20 +102,24 @@ impl Worker {
         sockets::send_message(reins, &bytes, &descriptors, Wait::Yes).unwrap();
     }
 
-    /// The next message.
+    /// The next message but for what is said at level info: that all goes as it should is not what tests ask for.
     pub(crate) fn bit(&self) -> Bit {
-        let mut bytes = Vec::new();
-        let reins = self.reins.as_ref().unwrap().as_fd();
         loop {
-            sockets::recv_message(reins, &mut bytes, Some(SOON))
-                .unwrap_or_else(|error| panic!("{error}: {}", self.output()));
-            assert!(!bytes.is_empty(), "the worker has gone: {}", self.output());
-            match message::decode(&bytes).unwrap() {
-                // What goes as it should is not what tests ask for.
+            match self.any_bit() {
                 Bit::Log { level: 6, .. } => {}
                 bit => return bit,
             }
         }
+    }
+
+    /// The next message.
+    fn any_bit(&self) -> Bit {
+        let mut bytes = Vec::new();
+        let reins = self.reins.as_ref().unwrap().as_fd();
+        sockets::recv_message(reins, &mut bytes, Some(SOON))
+            .unwrap_or_else(|error| panic!("{error}: {}", self.output()));
+        assert!(!bytes.is_empty(), "the worker has gone: {}", self.output());
+        message::decode(&bytes).unwrap()
     }
 
     /// The next message; the text of a log is added to `said`.
@@ -141,9 +145,12 @@ impl Worker {
 
     /// The next text that belongs to no request.
     pub(crate) fn log(&self, part: &str) -> String {
-        let like = |bit: &Bit| matches!(bit, Bit::Log { text, .. } if text.contains(part));
-        let Bit::Log { text, .. } = self.bit_like(like) else { unreachable!() };
-        text
+        loop {
+            match self.any_bit() {
+                Bit::Log { text, .. } if text.contains(part) => return text,
+                _ => {}
+            }
+        }
     }
 
     /// Lets go of the reins, as a manager does that dies.
