@@ -782,7 +782,6 @@ mod tests {
         assert_eq!(nearest("a proceses=3"), Some("processes"));
         assert_eq!(nearest("a python_home=/x"), Some("python-home"));
         assert_eq!(nearest("a xyzzy=/x"), None);
-        assert_eq!(refused("a switch-interval=1").1, Problem::LaterOption);
     }
 
     #[test]

@@ -47,7 +47,9 @@ pub(crate) fn restricted(python: &Path) {
 
 /// A worker whose application leaves traces on `wsgi.errors`.
 fn tracing(python: &Path) -> Worker {
-    Worker::ready(python, |folder, _| {
+    Worker::ready(python, |folder, spec| {
+        // Each thread keeps a stream of its own.
+        spec.group.threads = 1;
         std::fs::write(folder.join("app.wsgi"), include_str!("../apps/errors.wsgi")).unwrap();
     })
 }
