@@ -248,7 +248,9 @@ fn stop_is_told(server: &Server) -> Outcome {
     let reason = "[('shutdown_reason', 'shutdown_signal')]";
     let expected = format!("event process_stopping {reason}\nshutdown process_stopping {reason}\n");
     assert!(text.starts_with(&expected), "{text}");
-    assert!(text.contains("\nthread\n"), "{text}");
+    // Where httpd sends its signal a second time before the daemon has ended, mod_wsgi tells both subscribers twice and waits for no thread.
+    let twice = !server.is_pinion() && text.matches(&expected).count() > 1;
+    assert!(twice || text.contains("\nthread\n"), "{text}");
     Ok(())
 }
 
