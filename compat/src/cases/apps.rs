@@ -5,30 +5,11 @@ use crate::suite::Outcome;
 use crate::{Context, Suite};
 use libtest_mimic::Failed;
 use pinion_testbed::http::{Answer, Client};
-use pinion_testbed::{Site, python, run, venv};
+use pinion_testbed::{Site, frameworks, python, run, venv};
 use serde_json::json as literal;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-
-const FRAMEWORKS: &[&str] =
-    &["Flask>=3.1,<3.2", "Django>=5.2,<5.3", "pyramid>=2.0,<2.2", "setuptools<81"];
-const TURBOGEARS: &[&str] = &[
-    "tg.devtools>=2.5,<2.6",
-    "TurboGears2>=2.5,<2.6",
-    "PasteDeploy",
-    "gearbox",
-    "alembic",
-    "SQLAlchemy<3",
-    "Kajiki>=0.6.3",
-    "Beaker",
-    "zope.sqlalchemy",
-    "repoze.who>=3.2.0rc1",
-    "WebHelpers2",
-    "Babel",
-    "setuptools<81",
-    "wheel",
-];
 
 pub(super) fn suites() -> Vec<Suite> {
     let frameworks = Suite::new("apps", frameworks)
@@ -61,7 +42,7 @@ fn open_file(path: &Path) -> Outcome {
 }
 
 fn frameworks(site: &mut Site) -> Outcome {
-    let venv = venv::ensure("compat-frameworks", &python::system()?, FRAMEWORKS)?;
+    let venv = frameworks::frameworks()?;
     let flask = super::app(site, "flask_app.wsgi")?;
     let pyramid = super::app(site, "pyramid_app.wsgi")?;
     let django = super::app(site, "django_site/django_app.wsgi")?;
@@ -95,7 +76,7 @@ fn frameworks(site: &mut Site) -> Outcome {
 fn turbogears(site: &mut Site) -> Outcome {
     let interpreter = python::system()?;
     let baseline = venv::ensure("compat-plain", &interpreter, &[])?;
-    let venv = venv::ensure("compat-turbogears", &interpreter, TURBOGEARS)?;
+    let venv = frameworks::turbogears()?;
     let folder = site.folder("tg")?;
     run(Command::new(venv.bin("gearbox"))
         .args(["quickstart", "-a", "-s", "myapp"])

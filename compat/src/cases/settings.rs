@@ -37,7 +37,7 @@ pub(super) fn suites() -> Vec<Suite> {
             .solo("bytecode_default_leaves_pyc", bytecode_default)
             .solo("bytecode_off_leaves_none", bytecode_off)
             .solo("signal_restriction_can_be_lifted", signal_restriction_off)
-            .solo("free_threading_needs_another_python", free_threading),
+            .solo("free_threading_is_refused", free_threading),
         Suite::alone("settings_refused")
             .solo("flags", refused_flags)
             .solo("optimize", refused_optimize)

@@ -137,16 +137,11 @@ registry! {
         "An option was given a value of another kind, or outside its range. mod_wsgi reads `processes=3x` as 3; Pinion refuses it.",
         "Apache is not started.",
         "Give a value as the hint says.";
-    OptionLater = "PIN0013", Error,
-        "option of mod_wsgi not available",
-        "The option exists in mod_wsgi, and this version of Pinion does not have it yet.",
-        "Apache is not started, since a limit that is silently ignored would be worse.",
-        "Remove the option, or stay with mod_wsgi where it is needed.";
     GilNeeded = "PIN0041", Error,
         "free threading not possible",
-        "`WSGIFreeThreading On` holds for a process group whose Python was built with a GIL.",
+        "`WSGIFreeThreading On` holds for a process group.",
         "A configuration test fails; the group's applications run with a GIL.",
-        "Name a free-threaded Python (such as python3.14t) in `python-home` or `WSGIPythonHome`, or take the directive away.";
+        "Take the directive away. Pinion has no worker core for free-threaded interpreters; `processes` use several processors.";
     GilOwn = "PIN0042", Notice,
         "each application group has a GIL of its own",
         "`WSGIPerInterpreterGIL On` asks for what Pinion always does: each application group runs in processes of its own.",

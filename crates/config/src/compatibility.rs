@@ -157,9 +157,9 @@ pub const DIRECTIVES: &[Row] = &[
     row(
         "WSGIFreeThreading",
         Differently(
-            "configtest refuses it where the Python of a group was built with a GIL; its applications run with one",
+            "configtest refuses it: there is no worker core for free-threaded Pythons; applications run with a GIL",
         ),
-        &["settings_alone::free_threading_needs_another_python", "settings_refused::flags"],
+        &["settings_alone::free_threading_is_refused", "settings_refused::flags"],
     ),
     row(
         "WSGIGroupAuthoritative",

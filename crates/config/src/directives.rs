@@ -667,9 +667,6 @@ pub const DIRECTIVES: &[Directive] = &[
     },
 ];
 
-/// mod_wsgi 6.1's directives that are not in the table yet.
-pub const LATER: &[&str] = &[];
-
 /// The directive with this name; Apache does not mind upper and lower case.
 pub fn find(name: &str) -> Option<&'static Directive> {
     DIRECTIVES.iter().find(|directive| directive.name.eq_ignore_ascii_case(name))

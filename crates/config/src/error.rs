@@ -76,9 +76,6 @@ pub enum Problem {
         /// The option whose name is nearest to what was written, when one is near.
         nearest: Option<&'static str>,
     },
-    /// An option of mod_wsgi's that is not built yet.
-    #[error("this option of mod_wsgi is not available in this version of Pinion")]
-    LaterOption,
     /// Words about Python interpreters.
     #[error(transparent)]
     Interpreter(#[from] InterpreterProblem),
@@ -124,7 +121,6 @@ impl Problem {
             Self::Unexpected => Code::ArgumentUnexpected,
             Self::NotOneOf(_) => Code::NotOneOf,
             Self::UnknownOption { .. } => Code::OptionUnknown,
-            Self::LaterOption => Code::OptionLater,
             Self::Name(_) => Code::GroupName,
             Self::Network(_) => Code::NetworkInvalid,
             _ => Code::OptionValue,
@@ -157,7 +153,6 @@ impl Problem {
             Self::UnknownOption { nearest: None } => {
                 "the options are listed in docs/directives.md".into()
             }
-            Self::LaterOption => "remove it, or stay with mod_wsgi where it is needed".into(),
             Self::Interpreter(problem) => problem.hint().into(),
             Self::Telemetry(problem) => problem.hint().into(),
             Self::Network(NetworkError::Malformed) => {

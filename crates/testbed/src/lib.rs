@@ -22,6 +22,7 @@ mod apache;
 mod command;
 mod error;
 mod express;
+pub mod frameworks;
 pub mod http;
 pub mod load;
 pub mod packages;

@@ -1,8 +1,9 @@
 //! What an application's ini file tells, found from its script alone.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pinion_testbed::venv::{self, Venv};
@@ -118,6 +119,38 @@ fn a_sound_application_has_no_findings() {
     assert!(said.contains("\"status\": 200"), "{said}");
 }
 
+/// Everything below a folder: names, modes, and what files hold.
+fn tree(folder: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let meta = fs::symlink_metadata(&path).unwrap();
+            let bytes = if meta.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
+            if meta.is_dir() {
+                folders.push(path.clone());
+            }
+            found.insert(path, (meta.permissions().mode(), bytes));
+        }
+    }
+    found
+}
+
+#[test]
+fn nothing_is_changed_not_even_where_the_application_could() {
+    let folder = folder();
+    let site = deploy(folder.path(), 2, INI);
+    // So that compiled files of its modules, for one, could be written.
+    run(Command::new("chmod").args(["-R", "a+rwX"]).arg(folder.path())).unwrap();
+    let before = tree(folder.path());
+    let (_, said) = codes(&site);
+    assert!(said.contains("\"status\": 200"), "{said}");
+    let after = tree(folder.path());
+    assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+    assert!(after == before, "a file or a mode is another");
+}
+
 #[test]
 fn missing_sections_for_logging_are_named() {
     let folder = folder();
@@ -172,18 +205,18 @@ fn what_is_risky_is_warned_of() {
 fn the_folder_above_the_project_hides_its_package() {
     let folder = folder();
     let site = deploy(folder.path(), 1, INI);
-    // WORK/shop is the project, WORK/shop/shop its package.
-    write(folder.path(), "work/shop/shop/__init__.py", APPLICATION);
-    write(folder.path(), "work/shop/setup.py", "");
+    // PROJECTS/shop is the project, PROJECTS/shop/shop its package.
+    write(folder.path(), "projects/shop/shop/__init__.py", APPLICATION);
+    write(folder.path(), "projects/shop/setup.py", "");
     let text = fs::read_to_string(&site).unwrap();
-    let paths = format!("python-path={0}/work:{0}/metadata", folder.path().display());
+    let paths = format!("python-path={0}/projects:{0}/metadata", folder.path().display());
     let lib = format!("python-path={}/lib", folder.path().display());
     fs::write(&site, text.replace(&lib, &paths)).unwrap();
     fs::rename(folder.path().join("lib"), folder.path().join("metadata")).unwrap();
     fs::remove_dir_all(folder.path().join("metadata/shop")).unwrap();
     let (codes, said) = codes(&site);
     assert_eq!(codes, ["PIN0204", "PIN0204", "PIN0809"], "{said}");
-    assert!(said.contains("/work/shop hides the package shop"), "{said}");
+    assert!(said.contains("/projects/shop hides the package shop"), "{said}");
 }
 
 #[test]

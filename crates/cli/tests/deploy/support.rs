@@ -6,36 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pinion_testbed::venv::Venv;
-use pinion_testbed::{Finished, python, run, run_quietly, venv};
-
-/// The same as `compat` asks for, so that they are made once.
-const FRAMEWORKS: &[&str] =
-    &["Flask>=3.1,<3.2", "Django>=5.2,<5.3", "pyramid>=2.0,<2.2", "setuptools<81"];
-const TURBOGEARS: &[&str] = &[
-    "tg.devtools>=2.5,<2.6",
-    "TurboGears2>=2.5,<2.6",
-    "PasteDeploy",
-    "gearbox",
-    "alembic",
-    "SQLAlchemy<3",
-    "Kajiki>=0.6.3",
-    "Beaker",
-    "zope.sqlalchemy",
-    "repoze.who>=3.2.0rc1",
-    "WebHelpers2",
-    "Babel",
-    "setuptools<81",
-    "wheel",
-];
+use pinion_testbed::{Finished, python, run, run_quietly};
 
 /// A virtualenv with Flask, Django and Pyramid.
 pub(crate) fn frameworks() -> Venv {
-    venv::ensure("compat-frameworks", &python::system().unwrap(), FRAMEWORKS).unwrap()
+    pinion_testbed::frameworks::frameworks().unwrap()
 }
 
 /// A virtualenv with TurboGears and what a quickstarted project needs.
 pub(crate) fn turbogears() -> Venv {
-    venv::ensure("compat-turbogears", &python::system().unwrap(), TURBOGEARS).unwrap()
+    pinion_testbed::frameworks::turbogears().unwrap()
 }
 
 /// A folder that everybody may enter.

@@ -7,7 +7,7 @@ use super::conditions::{Circumstances, holds};
 use super::lines::{LineKind, lines};
 use super::{Known, ReadError, Reading, paths, variables};
 use crate::codes::Code;
-use crate::directives::{self, Args, Context, Directive, LATER};
+use crate::directives::{self, Args, Context, Directive};
 use crate::files::Files;
 use crate::finding::{Finding, Place};
 use crate::model::{Met, Placed, VhostId, VirtualServer};
@@ -280,10 +280,6 @@ fn refused(name: &str, code: Code, problem: &str, hint: impl Into<String>) -> Bo
 }
 
 fn unknown(name: &str) -> Box<Finding> {
-    if LATER.iter().any(|later| later.eq_ignore_ascii_case(name)) {
-        let problem = "this directive of mod_wsgi is not available in this version of Pinion";
-        return refused(name, Code::DirectiveUnknown, problem, "remove it");
-    }
     let known = directives::DIRECTIVES.iter().map(|directive| directive.name);
     let hint = nearest(name, known).map(|near| format!("did you mean {near}?"));
     let problem = "there is no such directive";

@@ -31,15 +31,16 @@ impl<'a> Checker<'a> {
                 None => python_home::system(self.files, &[]),
             };
             let Ok(python) = python else { continue };
-            if !is_free_threaded(self.files, &python.interpreter) {
-                let subject = subject(config, "WSGIFreeThreading");
-                let interpreter = python.interpreter.display();
-                let problem = format!(
-                    "{interpreter}, which process group '{name}' runs, was built with a GIL"
-                );
-                let hint = "name a free-threaded Python with python-home or WSGIPythonHome";
-                self.find(Code::GilNeeded, &subject, problem, hint);
-            }
+            let why = if is_free_threaded(self.files, &python.interpreter) {
+                "is free-threaded, and Pinion has no worker core for such interpreters"
+            } else {
+                "was built with a GIL"
+            };
+            let subject = subject(config, "WSGIFreeThreading");
+            let interpreter = python.interpreter.display();
+            let problem = format!("{interpreter}, which process group '{name}' runs, {why}");
+            let hint = "take the directive away, and name a Python with a GIL; more processes use more processors";
+            self.find(Code::GilNeeded, &subject, problem, hint);
         }
     }
 }

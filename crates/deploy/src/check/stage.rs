@@ -128,6 +128,8 @@ fn visit(outcome: Outcome, client: Recorder) -> Visit {
 
 fn settings(installation: &Installation, group: &GroupSpec) -> Settings {
     let mut group = GroupSpec { server: 0, processes: 1, ..group.clone() };
+    // Nothing is to be changed, not even by compiled files beside the application's modules.
+    group.interpreter.arguments.push("-B".to_owned());
     if group.timeouts.startup == 0 {
         group.timeouts.startup = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
     }
