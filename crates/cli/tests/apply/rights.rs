@@ -27,7 +27,7 @@ fn mode(folder: &Path, mode: u32) {
 }
 
 #[test]
-fn without_rights_nothing_is_deployed_generated_or_taken_away() {
+fn without_rights_nothing_is_deployed_or_generated() {
     let folder = project(&[("hello.py", APPLICATION)]);
     let (world, project) = (World::new(), folder.path());
     let place = world.root().join("x");
