@@ -135,6 +135,7 @@ fn resolve(
             send: group.buffers.send.map_or(0, NonZeroU64::get),
         },
         server_metrics: if embedded { config.server.server_metrics } else { group.server_metrics },
+        http: None,
     })
 }
 

@@ -122,6 +122,10 @@ pub enum Event {
     },
     /// Time has passed.
     Tick,
+    /// Have every worker write its Python stacks.
+    DumpStacks,
+    /// Let every worker finish what it has, however long graceful-timeout allows, then end.
+    Drain,
     /// End everything.
     Stop,
 }
@@ -234,6 +238,8 @@ pub trait Sight {
     fn beat(&self, worker: WorkerId) -> u64;
     /// When a worker had something to do last, in nanoseconds of the monotonic clock; 0 before it had.
     fn active(&self, worker: WorkerId) -> u64;
+    /// How many connections a worker with a front door of its own has.
+    fn open(&self, worker: WorkerId) -> u64;
     /// A script's modification time in microseconds since 1970; 0 when there is none.
     fn mtime(&self, script: &[u8]) -> u64;
 }
@@ -260,6 +266,7 @@ pub struct Core {
     mount_numbers: Numbers,
     deaths: Deaths,
     stopping: Option<Millis>,
+    draining: bool,
     exited: bool,
     watched_at: Millis,
     last_id: u64,
@@ -280,6 +287,7 @@ impl Default for Core {
             mount_numbers: Numbers::mounts(),
             deaths: Deaths::default(),
             stopping: None,
+            draining: false,
             exited: false,
             watched_at: 0,
             last_id: 0,
@@ -323,6 +331,8 @@ impl Core {
             Event::ReinsEnded(worker) => self.reins_ended(worker, sight),
             Event::Exited { worker, exit } => self.worker_exited(worker, exit, sight),
             Event::Tick => self.tick(sight),
+            Event::Drain => self.drain(sight),
+            Event::DumpStacks => self.dump_stacks(),
             Event::Stop => self.stop(),
         }
         self.exit_when_done();
@@ -358,7 +368,24 @@ impl Core {
         }
     }
 
+    /// Nothing new is begun; what is begun may take as long as its group allows.
+    fn drain(&mut self, sight: &dyn Sight) {
+        self.draining = true;
+        for pair in self.pairs.values_mut() {
+            pair.leaving = Some(pair::Leaving::Evicted);
+        }
+        self.reconcile_all(sight);
+    }
+
+    fn dump_stacks(&mut self) {
+        let workers = self.workers.keys().map(|worker| Action::Rein(*worker, Rein::DumpStacks));
+        self.actions.extend(workers);
+    }
+
     fn exit_when_done(&mut self) {
+        if self.draining && self.workers.is_empty() {
+            self.stop();
+        }
         let Some(since) = self.stopping else { return };
         // A process that SIGKILL does not end waits for its disk; the manager does not.
         let longest =

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::frame::PROTOCOL_VERSION;
 
+pub mod http;
 mod settings;
 
 pub use settings::{
@@ -84,8 +85,12 @@ pub mod descriptors {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Control {
     /// The configuration, whole. Replaces the one before: unchanged groups keep their workers.
-    /// Descriptors: the logs of [`Settings::logs`], in that order.
+    /// Descriptors: the logs of [`Settings::logs`], in that order, then those of the group with a front door of its own ([`http`]).
     Configure(Box<Settings>),
+    /// Have every worker write its Python stacks to its log.
+    DumpStacks,
+    /// Have every worker finish what it has, for as long as graceful-timeout allows, then end.
+    Drain,
     /// End all workers, then yourself, within the longest shutdown-timeout.
     Stop,
 }
@@ -257,6 +262,9 @@ pub enum Rein {
     },
     /// Take Python's lock and say so on the status page.
     Beat,
+    /// A worker with a front door of its own takes no new connection, finishes what it has, and says in each answer that the
+    /// connection ends; [`crate::status::StatusPage::open`] tells how many are left.
+    Drain,
 }
 
 /// Why a worker is to stop.
@@ -361,6 +369,14 @@ pub enum Bit {
     },
     /// The worker was told to stop by a signal: it finishes what it has and exits.
     Leaving,
+    /// A file that the application has loaded, or that is watched, has changed: start workers that load it anew, and replace all of
+    /// this one's set once they are ready.
+    Changed {
+        /// What has changed.
+        path: String,
+        /// Its modification time in microseconds since 1970, so that a change that several workers see counts once.
+        mtime: u64,
+    },
     /// Replace me, then stop me.
     Retire {
         /// Why.

@@ -17,9 +17,11 @@ const WORDS_PER_THREAD: usize = 2 + LINE_WORDS;
 /// Behind the threads: when Python's lock was had last, and when there was something to do last.
 const BEAT_AT: usize = THREADS * WORDS_PER_THREAD;
 const ACTIVE_AT: usize = BEAT_AT + 1;
+/// Behind those: how many connections a front door inside the worker has.
+const OPEN_AT: usize = ACTIVE_AT + 1;
 
 /// Length of the page in words.
-pub const WORDS: usize = ACTIVE_AT + 1;
+pub const WORDS: usize = OPEN_AT + 1;
 
 /// How often a worker takes Python's lock when `deadlock` milliseconds without it are too long; `None` where that is 0.
 #[must_use]
@@ -127,6 +129,17 @@ impl<'a> StatusPage<'a> {
     #[must_use]
     pub fn last_active(&self) -> u64 {
         self.words[ACTIVE_AT].load(Ordering::Acquire)
+    }
+
+    /// Notes how many connections a front door inside the worker has.
+    pub fn set_open(&self, connections: u64) {
+        self.words[OPEN_AT].store(connections, Ordering::Release);
+    }
+
+    /// How many connections a front door inside the worker has.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.words[OPEN_AT].load(Ordering::Acquire)
     }
 
     /// Everything that is begun and not ended.

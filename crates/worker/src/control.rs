@@ -55,6 +55,7 @@ fn obey(worker: &'static Worker, rein: Rein, descriptor: Option<OwnedFd>) {
         Rein::DumpStacks => dump_stacks(worker),
         Rein::Interrupt { connection, seq } => worker.monitor.interrupt((connection, seq)),
         Rein::Beat => worker.monitor.beat(),
+        Rein::Drain => {}
         Rein::Start(_) => worker.log(3, "the manager sent a second start message"),
     }
 }

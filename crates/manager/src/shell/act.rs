@@ -57,18 +57,22 @@ impl Shell {
 
     fn spawn(&mut self, order: Order) {
         let worker = order.worker;
-        let started =
-            Process::start(Path::new(&self.library), order.start, self.scoreboard.as_fd())
+        let started = Process::start(
+            Path::new(&self.library),
+            order.start,
+            self.scoreboard.as_fd(),
+            &self.front,
+        )
+        .map_err(|error| error.to_string())
+        .and_then(|(process, refused)| {
+            self.watch(process.reins(), Source::Reins(worker))
+                .and_then(|()| match process.output() {
+                    Some(output) => self.watch(output, Source::Output(worker)),
+                    None => Ok(()),
+                })
+                .map(|()| (process, refused))
                 .map_err(|error| error.to_string())
-                .and_then(|(process, refused)| {
-                    self.watch(process.reins(), Source::Reins(worker))
-                        .and_then(|()| match process.output() {
-                            Some(output) => self.watch(output, Source::Output(worker)),
-                            None => Ok(()),
-                        })
-                        .map(|()| (process, refused))
-                        .map_err(|error| error.to_string())
-                });
+        });
         let event = match started {
             Ok((process, refused)) => {
                 let pid = process.pid;

@@ -70,6 +70,12 @@ pub struct Channels {
 }
 
 impl Channels {
+    /// For a manager inside the process that tells it what to do: the far ends of the channels and the board.
+    #[must_use]
+    pub fn new(control: OwnedFd, door: OwnedFd, board: SharedWords, scoreboard: OwnedFd) -> Self {
+        Self { control, door, board, scoreboard }
+    }
+
     /// Takes over the descriptors that Apache's parent gives at exec.
     ///
     /// # Errors
@@ -149,6 +155,8 @@ struct Shell {
     board: SharedWords,
     /// Where workers ask for Apache's scoreboard.
     scoreboard: OwnedFd,
+    /// What workers with a front door of their own listen on, and their access log.
+    front: Vec<OwnedFd>,
     signals: Signals,
     workers: BTreeMap<WorkerId, Process>,
     lifelines: BTreeMap<ChildId, OwnedFd>,
@@ -217,6 +225,7 @@ impl Shell {
             door,
             board,
             scoreboard,
+            front: Vec::new(),
             signals: Signals::new(&[Signal::SIGCHLD, Signal::SIGTERM])?,
             workers: BTreeMap::new(),
             lifelines: BTreeMap::new(),
@@ -279,7 +288,8 @@ impl Shell {
     fn take_one_control(&mut self) -> bool {
         match self.control.receive() {
             Ok(Received::Nothing) => {}
-            Ok(Received::Message(Control::Configure(settings), fds)) => {
+            Ok(Received::Message(Control::Configure(settings), mut fds)) => {
+                self.front = fds.split_off(fds.len().min(settings.logs as usize));
                 self.logs.replace(fds, &settings);
                 self.library.clone_from(&settings.library);
                 self.events.push_back(Event::Configured(settings));
@@ -289,6 +299,14 @@ impl Shell {
                         self.say(Code::Internal, format!("the door cannot be watched: {error}"));
                     }
                 }
+                return true;
+            }
+            Ok(Received::Message(Control::Drain, _)) => {
+                self.events.push_back(Event::Drain);
+                return true;
+            }
+            Ok(Received::Message(Control::DumpStacks, _)) => {
+                self.events.push_back(Event::DumpStacks);
                 return true;
             }
             Ok(Received::Message(Control::Stop, _)) => self.events.push_back(Event::Stop),

@@ -14,7 +14,7 @@ use pinion_unix::{
     sockets::{self, Wait},
 };
 use pinion_wire::{
-    message::{self, GroupSpec, Rein, StartSpec},
+    message::{self, GroupSpec, Rein, StartSpec, http},
     status::{self, Begun, StatusPage},
 };
 
@@ -75,6 +75,7 @@ impl Process {
         library: &Path,
         start: StartSpec,
         scoreboard: BorrowedFd<'_>,
+        front: &[OwnedFd],
     ) -> Result<(Self, Vec<NotSet>), StartError> {
         let (reins, theirs) = sockets::seqpacket_pair()?;
         let (output, writer) = sockets::pipe()?;
@@ -83,7 +84,7 @@ impl Process {
         let bytes = message::encode(&Rein::Start(Box::new(start)))?;
         sockets::send_message(reins.as_fd(), &bytes, &[], Wait::No).map_err(StartError::Send)?;
         let started =
-            spawn(library, &group, [writer.as_fd(), theirs.as_fd(), page.fd(), scoreboard])?;
+            spawn(library, &group, [writer.as_fd(), theirs.as_fd(), page.fd(), scoreboard], front)?;
         let process = Self {
             pid: started.pid,
             reins,
@@ -218,6 +219,11 @@ impl Process {
         StatusPage::new(self.page.words()).map_or(0, |page| page.last_active())
     }
 
+    /// How many connections its own front door has.
+    pub(super) fn open(&self) -> u64 {
+        StatusPage::new(self.page.words()).map_or(0, |page| page.open())
+    }
+
     /// The requests that it has begun and not ended.
     pub(super) fn begun(&self) -> Vec<Begun> {
         StatusPage::new(self.page.words()).map(|page| page.all()).unwrap_or_default()
@@ -228,6 +234,7 @@ fn spawn(
     library: &Path,
     group: &GroupSpec,
     [writer, reins, page, scoreboard]: [BorrowedFd<'_>; 4],
+    front: &[OwnedFd],
 ) -> Result<Started, SpawnError> {
     let mut spawn = Spawn::new(&group.python);
     for argument in &group.interpreter.arguments {
@@ -244,6 +251,11 @@ fn spawn(
         .new_session();
     if group.server_metrics {
         spawn.descriptor(SCOREBOARD, scoreboard);
+    }
+    if group.http.is_some() {
+        for (number, descriptor) in (http::FIRST_DESCRIPTOR..).zip(front) {
+            spawn.descriptor(number, descriptor.as_fd());
+        }
     }
     for name in ["PATH", "TZ", "LANG"] {
         if let Some(value) = std::env::var_os(name) {

@@ -41,6 +41,10 @@ impl Sight for View<'_> {
         self.workers.get(&worker).map_or(0, Process::last_active)
     }
 
+    fn open(&self, worker: WorkerId) -> u64 {
+        self.workers.get(&worker).map_or(0, Process::open)
+    }
+
     fn mtime(&self, script: &[u8]) -> u64 {
         let Ok(data) = std::fs::metadata(OsStr::from_bytes(script)) else { return 0 };
         let seconds = u64::try_from(data.mtime()).unwrap_or(0);

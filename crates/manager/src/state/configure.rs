@@ -16,7 +16,7 @@ fn same(one: &GroupSpec, other: &GroupSpec) -> bool {
 
 impl Core {
     pub(super) fn configured(&mut self, settings: Settings, sight: &dyn Sight) {
-        if self.stopping.is_some() {
+        if self.stopping.is_some() || self.draining {
             return;
         }
         let anew = !self.settings.library.is_empty() && self.settings.library != settings.library;

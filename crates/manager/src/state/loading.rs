@@ -83,6 +83,9 @@ impl Core {
                 };
                 self.retire(id, Retiring::WhenReplaced, reason, said, sight);
             }
+            Bit::Changed { path, mtime } => {
+                self.file_changed(pair, (path.into_bytes(), mtime), sight)
+            }
             Bit::Leaving => {
                 let text = format!("{} was told to stop by a signal", worker.describe());
                 self.log_pair(pair, Code::WorkerRetired, pid, text);

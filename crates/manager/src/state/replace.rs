@@ -229,6 +229,20 @@ impl Core {
         }
     }
 
+    /// A file that the application has loaded has changed: a set that loads it now may have read it before, so another begins. What
+    /// several workers see counts once.
+    pub(super) fn file_changed(&mut self, id: PairId, change: (Vec<u8>, u64), sight: &dyn Sight) {
+        let Some(pair) = self.pairs.get(&id) else { return };
+        if pair.changed.as_ref() == Some(&change) || pair.leaving.is_some() {
+            return;
+        }
+        let path = String::from_utf8_lossy(&change.0);
+        let text = format!("{path} has changed, new workers of {} load it", pair.describe());
+        self.log_pair(id, Code::ScriptChanged, None, text);
+        self.begin_set(id, Some(change));
+        self.reconcile(id, sight);
+    }
+
     /// A worker's script wants to be loaded anew.
     pub(super) fn replace_one(&mut self, id: PairId, slot: u32, epoch: u32, sight: &dyn Sight) {
         let worker = self.slots.worker(slot).filter(|worker| {
@@ -304,7 +318,11 @@ impl Core {
         let Some(worker) = self.workers.get_mut(&id) else { return };
         if worker.enter(WorkerState::Closing, now) {
             let (slot, epoch) = (worker.slot, worker.epoch);
+            let has_front_door = worker.spec.http.is_some();
             self.actions.push(Action::SetSlot { slot, state: SlotState::Closing, epoch });
+            if has_front_door {
+                self.actions.push(Action::Rein(id, Rein::Drain));
+            }
         }
     }
 

@@ -12,6 +12,7 @@ mod random;
 #[derive(Debug, Default)]
 pub(super) struct World {
     pub(super) in_flight: BTreeMap<usize, u64>,
+    pub(super) open: BTreeMap<WorkerId, u64>,
     pub(super) begun: BTreeMap<WorkerId, Vec<Begun>>,
     pub(super) mtimes: BTreeMap<Vec<u8>, u64>,
     /// When workers gave signs of life, in milliseconds.
@@ -21,6 +22,10 @@ pub(super) struct World {
 }
 
 impl Sight for World {
+    fn open(&self, worker: WorkerId) -> u64 {
+        self.open.get(&worker).copied().unwrap_or(0)
+    }
+
     fn in_flight(&self, slot: usize) -> u64 {
         self.in_flight.get(&slot).copied().unwrap_or(0)
     }

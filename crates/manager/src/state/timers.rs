@@ -166,7 +166,9 @@ impl Core {
 
     fn finish_closing(&mut self, id: WorkerId, sight: &dyn Sight) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        if sight.in_flight(worker.slot) == 0 || worker.hopeless {
+        let has_front_door = worker.spec.http.is_some();
+        let left = if has_front_door { sight.open(id) } else { sight.in_flight(worker.slot) };
+        if left == 0 || worker.hopeless {
             return self.ask_to_stop(id);
         }
         let limit = drain_time(worker);

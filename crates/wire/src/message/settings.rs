@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::MountKey;
+use super::http::HttpSpec;
 
 /// A configuration, resolved: nothing in it needs to be looked up again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +107,8 @@ pub struct GroupSpec {
     pub buffers: Buffers,
     /// Whether the application may ask for the server's scoreboard.
     pub server_metrics: bool,
+    /// What its workers serve by themselves. At most one group of a configuration has this.
+    pub http: Option<Box<HttpSpec>>,
 }
 
 impl GroupSpec {
@@ -139,6 +142,7 @@ impl GroupSpec {
             server_metrics: false,
             telemetry: None,
             fold_case: false,
+            http: None,
         }
     }
 
