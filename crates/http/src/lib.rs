@@ -1,8 +1,15 @@
 //! HTTP's rules for the front door that a worker opens itself, without I/O: nothing here knows a socket, a file or
 //! Python, so that all of it is tested without any.
 //!
+//! - [`head`], [`body`]: a request as it comes; [`refusal`]: what is none. [`environ`]: what applications see of it.
+//! - [`answer`]: the head of an answer and how its body is framed.
 //! - [`date`]: the `Date` header and the dates that clients send.
 
 #![forbid(unsafe_code)]
 
+pub mod answer;
+pub mod body;
 pub mod date;
+pub mod environ;
+pub mod head;
+pub mod refusal;

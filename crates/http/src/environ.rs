@@ -1,0 +1,282 @@
+//! What of a request becomes its environ (PEP 3333, "environ Variables"; RFC 3875, section 4.1).
+
+use pinion_wire::request::RequestWriter;
+
+use crate::answer::SERVER;
+use crate::head::Head;
+use crate::refusal::Refusal;
+
+/// The names that fields get, at the longest; longer ones are left out.
+const LONGEST_NAME: usize = 512;
+
+/// Where a request came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The mount point, as in [`pinion_wire::message::http::HttpSpec::mount`].
+    pub mount: &'a str,
+    /// `SERVER_NAME`.
+    pub server_name: &'a str,
+    /// `SERVER_PORT`.
+    pub server_port: &'a str,
+    /// `REMOTE_ADDR`; empty for a Unix socket.
+    pub remote_addr: &'a str,
+    /// `REMOTE_PORT`.
+    pub remote_port: &'a str,
+    /// Whether the connection is encrypted.
+    pub tls: bool,
+    /// The callable's name, as `mod_wsgi.callable_object`.
+    pub callable: &'a str,
+    /// `SERVER_PROTOCOL`.
+    pub protocol: &'a str,
+}
+
+/// Why a request has no environ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoEnviron {
+    /// Its path is malformed.
+    Refused(Refusal),
+    /// It is not below the mount point.
+    NotFound,
+}
+
+/// A path with its escapes resolved, once.
+///
+/// # Errors
+/// An escape that is none, or stands for a zero byte.
+pub fn decode_path<'p>(path: &'p str, memory: &'p mut Vec<u8>) -> Result<&'p [u8], Refusal> {
+    if !path.contains('%') {
+        return Ok(path.as_bytes());
+    }
+    memory.clear();
+    let mut rest = path.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        if *first != b'%' {
+            memory.push(*first);
+            rest = behind;
+            continue;
+        }
+        let byte = match behind {
+            [high, low, ..] => hex(*high).zip(hex(*low)).map(|(high, low)| high << 4 | low),
+            _ => None,
+        };
+        memory.push(byte.filter(|byte| *byte != 0).ok_or(Refusal::BAD_TARGET)?);
+        rest = &behind[2..];
+    }
+    Ok(memory)
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|digit| digit as u8)
+}
+
+/// The part of a decoded path below the mount point.
+pub fn below<'p>(mount: &str, path: &'p [u8]) -> Option<&'p [u8]> {
+    let rest = path.strip_prefix(mount.as_bytes())?;
+    (rest.is_empty() || rest[0] == b'/' || mount.is_empty()).then_some(rest)
+}
+
+/// Writes the entries of a request whose decoded path is `path`.
+///
+/// # Errors
+/// When the path is not below the mount point.
+pub fn write(
+    head: &Head<'_>,
+    path: &[u8],
+    around: &Surroundings<'_>,
+    out: &mut RequestWriter<'_>,
+) -> Result<(), NoEnviron> {
+    let info = below(around.mount, path).ok_or(NoEnviron::NotFound)?;
+    out.entry(b"REQUEST_METHOD", head.method.as_bytes());
+    out.entry(b"SCRIPT_NAME", around.mount.as_bytes());
+    out.entry(b"PATH_INFO", info);
+    out.entry(b"QUERY_STRING", head.query.as_bytes());
+    out.entry(b"REQUEST_URI", head.target.as_bytes());
+    out.entry(b"SERVER_PROTOCOL", around.protocol.as_bytes());
+    out.entry(b"SERVER_SOFTWARE", SERVER.as_bytes());
+    out.entry(b"SERVER_NAME", around.server_name.as_bytes());
+    out.entry(b"SERVER_PORT", around.server_port.as_bytes());
+    out.entry(b"REMOTE_ADDR", around.remote_addr.as_bytes());
+    if !around.remote_port.is_empty() {
+        out.entry(b"REMOTE_PORT", around.remote_port.as_bytes());
+    }
+    if around.tls {
+        out.entry(b"wsgi.url_scheme", b"https");
+        out.entry(b"HTTPS", b"on");
+    }
+    out.entry(b"mod_wsgi.callable_object", around.callable.as_bytes());
+    write_fields(head, out);
+    Ok(())
+}
+
+fn write_fields(head: &Head<'_>, out: &mut RequestWriter<'_>) {
+    let mut name = Name::default();
+    for (place, (field, value)) in head.fields.iter().enumerate() {
+        let is_again = |other: &&str| other.eq_ignore_ascii_case(field);
+        if head.fields[..place].iter().any(|(other, _)| is_again(other)) {
+            continue;
+        }
+        let Some(name) = name.of(field) else { continue };
+        if name == b"HTTP_HOST"
+            && let Some(authority) = head.authority
+        {
+            out.entry(name, authority.as_bytes());
+            continue;
+        }
+        let more = head.fields[place + 1..].iter().filter(|(other, _)| is_again(other));
+        match joined(value, more.map(|(_, value)| *value), name) {
+            Some(all) => out.entry(name, &all),
+            None => out.entry(name, value),
+        }
+    }
+    if head.minor == 0
+        && let Some(authority) = head.authority.filter(|_| head.field("Host").is_none())
+    {
+        out.entry(b"HTTP_HOST", authority.as_bytes());
+    }
+}
+
+/// The values of a field that came several times, as one (RFC 9110, section 5.3; RFC 6265, section 5.4).
+fn joined<'v>(first: &[u8], more: impl Iterator<Item = &'v [u8]>, name: &[u8]) -> Option<Vec<u8>> {
+    let between: &[u8] = if name == b"HTTP_COOKIE" { b"; " } else { b", " };
+    let mut all: Option<Vec<u8>> = None;
+    for value in more {
+        let all = all.get_or_insert_with(|| first.to_vec());
+        all.extend_from_slice(between);
+        all.extend_from_slice(value);
+    }
+    all
+}
+
+/// The environ's name of a field.
+#[derive(Default)]
+struct Name(arrayvec::ArrayVec<u8, LONGEST_NAME>);
+
+impl Name {
+    /// `None` for what must not reach an application: names that another name could be mistaken for (with an underscore, or
+    /// what is neither letter nor digit), and `Proxy`, which programs take for a variable of theirs.
+    fn of(&mut self, field: &str) -> Option<&[u8]> {
+        const PREFIX: &[u8] = b"HTTP_";
+        if field.len() > LONGEST_NAME - PREFIX.len() || field.eq_ignore_ascii_case("Proxy") {
+            return None;
+        }
+        self.0.clear();
+        // There is room: both lengths were looked at.
+        self.0.extend(PREFIX.iter().copied());
+        for byte in field.bytes() {
+            self.0.push(match byte {
+                b'-' => b'_',
+                byte if byte.is_ascii_alphanumeric() => byte.to_ascii_uppercase(),
+                _ => return None,
+            });
+        }
+        Some(match self.0.as_slice() {
+            b"HTTP_CONTENT_TYPE" | b"HTTP_CONTENT_LENGTH" => &self.0[PREFIX.len()..],
+            _ => &self.0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::head::{Limits, parse};
+    use pinion_wire::request::{BodyLength, RequestRef, Target};
+    use std::collections::BTreeMap;
+
+    const LIMITS: Limits = Limits { line: 1000, head: 10_000, fields: 100 };
+    const AROUND: Surroundings<'static> = Surroundings {
+        mount: "",
+        server_name: "127.0.0.1",
+        server_port: "8000",
+        remote_addr: "127.0.0.2",
+        remote_port: "40000",
+        tls: false,
+        callable: "application",
+        protocol: "HTTP/1.1",
+    };
+
+    fn environ(
+        head: &str,
+        around: &Surroundings<'_>,
+    ) -> Result<BTreeMap<String, String>, NoEnviron> {
+        let head = parse(head.as_bytes(), &LIMITS).unwrap().unwrap();
+        let mut memory = Vec::new();
+        let path = decode_path(head.path, &mut memory).map_err(NoEnviron::Refused)?;
+        let target =
+            Target { script: b"", callable: b"", process_group: b"", application_group: b"" };
+        let mut frame = Vec::new();
+        let mut writer = RequestWriter::new(&mut frame, target, BodyLength::Known(0));
+        write(&head, path, around, &mut writer)?;
+        writer.finish(b"");
+        let request = RequestRef::decode(&frame[pinion_wire::Header::SIZE..]).unwrap();
+        let text = |bytes: &[u8]| bytes.iter().copied().map(char::from).collect::<String>();
+        Ok(request.environ().map(|(name, value)| (text(name), text(value))).collect())
+    }
+
+    #[test]
+    fn a_request_becomes_an_environ() {
+        let head =
+            "GET /a%20b/%e9?x=%20 HTTP/1.1\r\nHost: h:1\r\nContent-Type: t\r\nX-One: 1\r\n\r\n";
+        let environ = environ(head, &AROUND).unwrap();
+        for (name, value) in [
+            ("REQUEST_METHOD", "GET"),
+            ("SCRIPT_NAME", ""),
+            ("PATH_INFO", "/a b/\u{e9}"),
+            ("QUERY_STRING", "x=%20"),
+            ("REQUEST_URI", "/a%20b/%e9?x=%20"),
+            ("HTTP_HOST", "h:1"),
+            ("CONTENT_TYPE", "t"),
+            ("HTTP_X_ONE", "1"),
+            ("REMOTE_PORT", "40000"),
+            ("SERVER_PORT", "8000"),
+        ] {
+            assert_eq!(environ.get(name).map(String::as_str), Some(value), "{name}");
+        }
+        assert!(!environ.contains_key("HTTPS"));
+    }
+
+    #[test]
+    fn what_could_be_mistaken_for_another_field_is_left_out() {
+        let head = "GET / HTTP/1.1\r\nHost: h\r\nX_One: 1\r\nProxy: p\r\nX.Two: 2\r\nContent_Length: 5\r\n\r\n";
+        let environ = environ(head, &AROUND).unwrap();
+        let ours: Vec<_> = environ.keys().filter(|name| name.starts_with("HTTP_")).collect();
+        assert_eq!(ours, ["HTTP_HOST"]);
+        assert!(!environ.contains_key("CONTENT_LENGTH"));
+    }
+
+    #[test]
+    fn fields_that_come_again_are_joined() {
+        let head = "GET / HTTP/1.1\r\nHost: h\r\nA: 1\r\nCookie: a=1\r\na: 2\r\ncookie: b=2\r\nA: 3\r\n\r\n";
+        let environ = environ(head, &AROUND).unwrap();
+        assert_eq!((&environ["HTTP_A"][..], &environ["HTTP_COOKIE"][..]), ("1, 2, 3", "a=1; b=2"));
+    }
+
+    #[test]
+    fn a_target_that_names_the_host_counts_instead_of_the_field() {
+        let environ = environ("GET http://real:81/x HTTP/1.1\r\nHost: other\r\n\r\n", &AROUND);
+        let environ = environ.unwrap();
+        assert_eq!((&environ["HTTP_HOST"][..], &environ["PATH_INFO"][..]), ("real:81", "/x"));
+    }
+
+    #[test]
+    fn a_mount_point_is_taken_off_the_path() {
+        let around = Surroundings { mount: "/app", ..AROUND };
+        for (path, info) in [("/app", ""), ("/app/", "/"), ("/app/x", "/x"), ("/%61pp/x", "/x")] {
+            let environ = environ(&format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"), &around);
+            let environ = environ.unwrap();
+            assert_eq!((&environ["SCRIPT_NAME"][..], &environ["PATH_INFO"][..]), ("/app", info));
+        }
+        for path in ["/", "/apple", "/ap"] {
+            let environ = environ(&format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"), &around);
+            assert_eq!(environ, Err(NoEnviron::NotFound), "{path}");
+        }
+    }
+
+    #[test]
+    fn escapes_that_are_none_are_refused() {
+        for path in ["/%", "/%4", "/%zz", "/%00", "/%+1"] {
+            let environ = environ(&format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"), &AROUND);
+            assert_eq!(environ, Err(NoEnviron::Refused(Refusal::BAD_TARGET)), "{path}");
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The head of a request, as RFC 9112 has it and nothing looser.
+//!
+//! `httparse` reads it; what it lets pass for the sake of old clients is refused here: line ends other than CR LF, and
+//! everything that makes two servers see two different ends of a request (sections 2.2, 5, 6.1 and 6.3).
+
+use std::mem::MaybeUninit;
+
+use memchr::{memchr, memchr_iter};
+
+use crate::refusal::Refusal;
+
+/// Fields that are read without memory of their own.
+const FEW: usize = 128;
+
+/// What a head may be at the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The request line, in bytes.
+    pub line: usize,
+    /// The head, in bytes.
+    pub head: usize,
+    /// The number of fields.
+    pub fields: usize,
+}
+
+/// How long a request's body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLength {
+    /// There is none, or it is this long.
+    Known(u64),
+    /// It comes in chunks.
+    Chunked,
+}
+
+/// One field.
+pub type Field<'a> = (&'a str, &'a [u8]);
+
+/// A head that may be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// The method, as it came.
+    pub method: &'a str,
+    /// The target, as it came.
+    pub target: &'a str,
+    /// The path of the target, not decoded; `*` for `OPTIONS *`.
+    pub path: &'a str,
+    /// What stands behind the question mark.
+    pub query: &'a str,
+    /// The host that the target names itself (absolute form, section 3.2.2), which counts instead of the Host field.
+    pub authority: Option<&'a str>,
+    /// The minor version of HTTP/1.
+    pub minor: u8,
+    /// The fields in their order.
+    pub fields: Fields<'a>,
+    /// How many bytes the head takes.
+    pub size: usize,
+    /// The body's length.
+    pub body: BodyLength,
+    /// Whether the client wants the connection to go on behind the answer.
+    pub keep_alive: bool,
+    /// Whether the client waits for `100 Continue` before it sends the body.
+    pub expects_continue: bool,
+}
+
+/// Fields, of which few need no memory of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fields<'a>(smallvec::SmallVec<[Field<'a>; 24]>);
+
+impl<'a> std::ops::Deref for Fields<'a> {
+    type Target = [Field<'a>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<'a> Head<'a> {
+    /// The value of the first field of this name.
+    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
+        self.fields.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|field| field.1)
+    }
+}
+
+/// Reads the head at the front of `bytes`; `None` when it is not whole yet. Empty lines before it are passed over
+/// (section 2.2) and count as its own.
+///
+/// # Errors
+/// What is no request, or exceeds a limit; the connection cannot go on then.
+pub fn parse<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Option<Head<'a>>, Refusal> {
+    let mut few = [const { MaybeUninit::uninit() }; FEW];
+    if limits.fields <= FEW {
+        return parse_into(bytes, limits, &mut few[..limits.fields]);
+    }
+    let mut many = vec![MaybeUninit::uninit(); limits.fields];
+    parse_into(bytes, limits, &mut many)
+}
+
+fn parse_into<'a>(
+    bytes: &'a [u8],
+    limits: &Limits,
+    room: &mut [MaybeUninit<httparse::Header<'a>>],
+) -> Result<Option<Head<'a>>, Refusal> {
+    let mut request = httparse::Request::new(&mut []);
+    let parsed = request.parse_with_uninit_headers(bytes, room);
+    let size = match parsed {
+        Ok(httparse::Status::Complete(size)) => size,
+        Ok(httparse::Status::Partial) => return check_partial(bytes, limits).map(|()| None),
+        Err(error) => return Err(refuse(error, bytes, limits)),
+    };
+    check_lines(&bytes[..size])?;
+    check_size(&bytes[..size], limits)?;
+    let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version)
+    else {
+        return Err(Refusal::BAD_LINE);
+    };
+    let mut facts = Facts::new(minor);
+    let mut fields = smallvec::SmallVec::with_capacity(request.headers.len());
+    for header in request.headers.iter() {
+        facts.note(header.name, header.value)?;
+        fields.push((header.name, header.value));
+    }
+    let target = Target::parse(method, target)?;
+    let (body, keep_alive) = facts.conclude()?;
+    Ok(Some(Head {
+        method,
+        target: target.whole,
+        path: target.path,
+        query: target.query,
+        authority: target.authority,
+        minor,
+        fields: Fields(fields),
+        size,
+        body,
+        keep_alive,
+        expects_continue: facts.expects_continue && minor > 0 && body != BodyLength::Known(0),
+    }))
+}
+
+/// Whether every line ends with CR LF and neither stands alone (section 2.2: a lone LF may be taken for a line end, and is
+/// where servers differ).
+fn check_lines(head: &[u8]) -> Result<(), Refusal> {
+    let lone_feed = memchr_iter(b'\n', head).any(|at| at == 0 || head[at - 1] != b'\r');
+    let lone_return = memchr_iter(b'\r', head).any(|at| head.get(at + 1) != Some(&b'\n'));
+    if lone_feed || lone_return { Err(Refusal::BAD_LINE_END) } else { Ok(()) }
+}
+
+fn check_size(head: &[u8], limits: &Limits) -> Result<(), Refusal> {
+    let start = head.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(0);
+    let line = memchr(b'\n', &head[start..]).unwrap_or(head.len());
+    if line > limits.line {
+        Err(Refusal::LONG_LINE)
+    } else if head.len() > limits.head {
+        Err(Refusal::LONG_HEAD)
+    } else {
+        Ok(())
+    }
+}
+
+/// A head that is not whole yet: too long already, or wrong already?
+fn check_partial(bytes: &[u8], limits: &Limits) -> Result<(), Refusal> {
+    check_size(bytes, limits)?;
+    let lone_feed = memchr_iter(b'\n', bytes).any(|at| at == 0 || bytes[at - 1] != b'\r');
+    if lone_feed { Err(Refusal::BAD_LINE_END) } else { Ok(()) }
+}
+
+fn refuse(error: httparse::Error, bytes: &[u8], limits: &Limits) -> Refusal {
+    if let Err(too_long) = check_size(bytes, limits) {
+        return too_long;
+    }
+    match error {
+        httparse::Error::TooManyHeaders => Refusal::MANY_FIELDS,
+        httparse::Error::Version if names_other_version(bytes) => Refusal::OTHER_VERSION,
+        httparse::Error::HeaderName | httparse::Error::HeaderValue => Refusal::BAD_FIELD,
+        httparse::Error::NewLine => Refusal::BAD_LINE_END,
+        _ => Refusal::BAD_LINE,
+    }
+}
+
+/// Whether the first line ends with a version of HTTP, only not with one that is spoken here.
+fn names_other_version(bytes: &[u8]) -> bool {
+    let line = bytes.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let word = line.trim_ascii_end().rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    let version = word.strip_prefix(b"HTTP/");
+    version.is_some_and(|number| {
+        matches!(number, [major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit())
+    })
+}
+
+/// What the fields say of body and connection.
+struct Facts {
+    minor: u8,
+    hosts: u32,
+    length: Option<u64>,
+    chunked: Option<bool>,
+    close: bool,
+    keep: bool,
+    expects_continue: bool,
+}
+
+impl Facts {
+    fn new(minor: u8) -> Self {
+        Self {
+            minor,
+            hosts: 0,
+            length: None,
+            chunked: None,
+            close: false,
+            keep: false,
+            expects_continue: false,
+        }
+    }
+
+    fn note(&mut self, name: &str, value: &[u8]) -> Result<(), Refusal> {
+        // The lengths keep most names from being compared at all.
+        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        match name.len() {
+            4 if is("Host") => {
+                self.hosts += 1;
+                check_host(value)
+            }
+            6 if is("Expect") => self.note_expectation(value),
+            10 if is("Connection") => {
+                self.note_options(value);
+                Ok(())
+            }
+            14 if is("Content-Length") => self.note_length(value),
+            17 if is("Transfer-Encoding") => self.note_coding(value),
+            _ => Ok(()),
+        }
+    }
+
+    fn note_expectation(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        if !value.trim_ascii().eq_ignore_ascii_case(b"100-continue") {
+            return Err(Refusal::EXPECTATION);
+        }
+        self.expects_continue = true;
+        Ok(())
+    }
+
+    fn note_options(&mut self, value: &[u8]) {
+        for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            self.close |= option.eq_ignore_ascii_case(b"close");
+            self.keep |= option.eq_ignore_ascii_case(b"keep-alive");
+        }
+    }
+
+    /// Section 6.3: one length, of digits alone. A second one is refused even if it is the same.
+    fn note_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        let digits = value.trim_ascii();
+        let number = digits.iter().try_fold(0_u64, |number, byte| {
+            let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+            number.checked_mul(10)?.checked_add(digit)
+        });
+        match (number, self.length) {
+            (Some(number), None) if !digits.is_empty() => {
+                self.length = Some(number);
+                Ok(())
+            }
+            _ => Err(Refusal::BAD_LENGTH),
+        }
+    }
+
+    /// Section 6.1: chunked is the only coding that is known; a second field, or a list, is another one.
+    fn note_coding(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        if self.chunked.is_some() {
+            return Err(Refusal::BAD_CODING);
+        }
+        let chunked = value.trim_ascii().eq_ignore_ascii_case(b"chunked");
+        self.chunked = Some(chunked);
+        Ok(())
+    }
+
+    fn conclude(&self) -> Result<(BodyLength, bool), Refusal> {
+        if self.hosts > 1 || (self.hosts == 0 && self.minor > 0) {
+            return Err(Refusal::BAD_HOST);
+        }
+        let body = match (self.chunked, self.length) {
+            // What every smuggled request begins with.
+            (Some(_), Some(_)) => return Err(Refusal::TWO_LENGTHS),
+            (Some(_), _) if self.minor == 0 => return Err(Refusal::BAD_CODING),
+            (Some(false), None) => return Err(Refusal::OTHER_CODING),
+            (Some(true), None) => BodyLength::Chunked,
+            (None, length) => BodyLength::Known(length.unwrap_or(0)),
+        };
+        let keep_alive = !self.close && (self.minor > 0 || self.keep);
+        Ok((body, keep_alive))
+    }
+}
+
+/// Section 3.2: a host is a name or an address and perhaps a port; what could be taken for a path or a user is neither.
+fn check_host(value: &[u8]) -> Result<(), Refusal> {
+    let odd = |byte: &u8| matches!(byte, b'/' | b'?' | b'#' | b'@' | b'\\' | b' ' | b'\t' | b',');
+    if value.trim_ascii().iter().any(odd) { Err(Refusal::BAD_HOST) } else { Ok(()) }
+}
+
+/// A request's target (section 3.2).
+struct Target<'a> {
+    whole: &'a str,
+    path: &'a str,
+    query: &'a str,
+    authority: Option<&'a str>,
+}
+
+impl<'a> Target<'a> {
+    fn parse(method: &str, whole: &'a str) -> Result<Self, Refusal> {
+        if method == "CONNECT" {
+            return Err(Refusal::CONNECT);
+        }
+        if whole == "*" {
+            let own = Self { whole, path: whole, query: "", authority: None };
+            return if method == "OPTIONS" { Ok(own) } else { Err(Refusal::BAD_TARGET) };
+        }
+        let (authority, rest) = match absolute(whole) {
+            Some((authority, rest)) => (Some(authority), rest),
+            None => (None, whole),
+        };
+        let rest = if rest.is_empty() && authority.is_some() { "/" } else { rest };
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let path = if path.is_empty() && authority.is_some() { "/" } else { path };
+        // A fragment is never sent (RFC 9110, section 7.1).
+        if !path.starts_with('/') || rest.contains('#') {
+            return Err(Refusal::BAD_TARGET);
+        }
+        if let Some(authority) = authority {
+            check_host(authority.as_bytes())?;
+        }
+        Ok(Self { whole, path, query, authority })
+    }
+}
+
+/// The authority of a target in absolute form, and what follows it.
+fn absolute(target: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = target.split_once("://")?;
+    let known = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    (known && end > 0).then(|| rest.split_at(end))
+}
+
+#[cfg(test)]
+mod tests;
