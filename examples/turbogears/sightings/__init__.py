@@ -1,0 +1,1 @@
+"""A log of birds that were seen."""

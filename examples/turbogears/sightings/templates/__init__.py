@@ -1,0 +1,1 @@
+"""The templates: TurboGears finds them as a package."""
