@@ -4,6 +4,7 @@
 //! - [`head`], [`body`]: a request as it comes; [`refusal`]: what is none. [`environ`]: what applications see of it.
 //! - [`answer`]: the head of an answer and how its body is framed.
 //! - [`date`]: the `Date` header and the dates that clients send.
+//! - [`statics`]: files that are served without the application; [`health`]: the health path; both make a [`plan`].
 
 #![forbid(unsafe_code)]
 
@@ -12,4 +13,7 @@ pub mod body;
 pub mod date;
 pub mod environ;
 pub mod head;
+pub mod health;
+pub mod plan;
 pub mod refusal;
+pub mod statics;

@@ -8,9 +8,11 @@
 //! - [`signals`]: signals as descriptors, and signals ignored.
 //! - [`process`]: starting, reaping and signalling processes; [`title`]: what `ps` shows.
 //! - [`users`]: accounts; [`clock`]: the time; [`inherited`]: descriptors that came with exec.
+//! - [`folder`]: files by names from outside.
 
 pub mod clock;
 pub mod epoll;
+pub mod folder;
 pub mod inherited;
 pub mod process;
 pub mod shared;
