@@ -5,9 +5,11 @@
 //! - [`answer`]: the head of an answer and how its body is framed.
 //! - [`date`]: the `Date` header and the dates that clients send.
 //! - [`statics`]: files that are served without the application; [`health`]: the health path; both make a [`plan`].
+//! - [`access`]: lines of the access log. [`proxies`]: who is believed to have sent a request.
 
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod answer;
 pub mod body;
 pub mod date;
@@ -15,5 +17,6 @@ pub mod environ;
 pub mod head;
 pub mod health;
 pub mod plan;
+pub mod proxies;
 pub mod refusal;
 pub mod statics;

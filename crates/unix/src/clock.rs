@@ -48,12 +48,7 @@ impl LocalTime {
     /// A moment, as time since 1970.
     #[must_use]
     pub fn at(since_epoch: Duration) -> Self {
-        let seconds = libc::time_t::try_from(since_epoch.as_secs()).unwrap_or(libc::time_t::MAX);
-        let mut parts = MaybeUninit::<libc::tm>::zeroed();
-        // SAFETY: both pointers are valid for the call, which may fail and leaves the zeros then.
-        unsafe { libc::localtime_r(&raw const seconds, parts.as_mut_ptr()) };
-        // SAFETY: `tm` is made of integers and a pointer, for all of which zero is a value.
-        let parts = unsafe { parts.assume_init() };
+        let parts = parts(since_epoch.as_secs());
         Self {
             year: parts.tm_year.saturating_add(1900),
             month: usize::try_from(parts.tm_mon).unwrap_or(0),
@@ -65,6 +60,22 @@ impl LocalTime {
             micros: since_epoch.subsec_micros(),
         }
     }
+}
+
+/// How many seconds the machine's time zone was before that of Greenwich, at a time in seconds since 1970.
+#[must_use]
+pub fn zone_offset(second: u64) -> i32 {
+    i32::try_from(parts(second).tm_gmtoff).unwrap_or(0)
+}
+
+/// A second since 1970 in the machine's time zone.
+fn parts(second: u64) -> libc::tm {
+    let second = libc::time_t::try_from(second).unwrap_or(libc::time_t::MAX);
+    let mut parts = MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: both pointers are valid for the call, which may fail and leaves the zeros then.
+    unsafe { libc::localtime_r(&raw const second, parts.as_mut_ptr()) };
+    // SAFETY: `tm` is made of integers and a pointer, for all of which zero is a value.
+    unsafe { parts.assume_init() }
 }
 
 impl fmt::Display for LocalTime {
@@ -106,5 +117,15 @@ mod tests {
         // Whatever the time zone, a day after the epoch is in the first days of 1970.
         let early = LocalTime::at(Duration::new(86_400, 5_000));
         assert_eq!((early.year, early.month, early.micros), (1970, 0, 5));
+    }
+
+    #[test]
+    fn the_zone_is_that_of_local_time() {
+        let second = 1_700_000_000;
+        let offset = zone_offset(second);
+        let local = LocalTime::at(Duration::from_secs(second));
+        let shifted = second.saturating_add_signed(i64::from(offset));
+        let clock = (shifted / 3600 % 24, shifted / 60 % 60, shifted % 60);
+        assert_eq!(clock, (local.hour as u64, local.minute as u64, local.second as u64));
     }
 }
