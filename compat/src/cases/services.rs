@@ -18,11 +18,22 @@ pub(super) fn suites() -> Vec<Suite> {
         .case("requests_get_504", requests)
         .case("term_raises_system_exit_and_starts_it_again", term)
         .case("script_may_take_signals_over", handler);
-    vec![suite.solo("stop_raises_system_exit", stop)]
+    let suite = suite.solo("stop_raises_system_exit", stop);
+    let suite = suite
+        .solo("stop_ends_the_children_too", children)
+        .only_pinion("the original leaves a service's children running");
+    vec![suite]
 }
 
 /// Scripts that write lines into a file of their own name.
-const SCRIPTS: [(&str, &str); 6] = [
+const SCRIPTS: [(&str, &str); 7] = [
+    (
+        "parent",
+        "child = os.fork()\n\
+         if not child: os.execv('/bin/sleep', ['sleep', '600'])\n\
+         say('child', child)\n\
+         while True: time.sleep(0.1)\n",
+    ),
     (
         "main",
         "import threading, mod_wsgi\n\
@@ -151,4 +162,19 @@ fn stop(server: &Server) -> Outcome {
     apache.stop()?;
     assert!(lines(&file).last().is_some_and(|line| line.ends_with("SystemExit")));
     Ok(())
+}
+
+fn children(server: &Server) -> Outcome {
+    let mut site = Site::new(server)?;
+    site.writable_folder("go")?;
+    let [parent, ..] = SCRIPTS;
+    declare(&mut site, parent.0, parent.1)?;
+    let mut apache: Apache = site.start()?;
+    let file = apache.root().join("go").join(parent.0);
+    let said = eventually("the script's child", || Ok(lines(&file).pop()))?;
+    let child = said.rsplit(' ').next().unwrap_or_default();
+    let running = || Path::new("/proc").join(child).join("exe").exists();
+    assert!(running(), "{said}");
+    apache.stop()?;
+    eventually("the child's end", || Ok((!running()).then_some(())))
 }

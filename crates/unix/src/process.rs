@@ -69,6 +69,41 @@ pub fn reap(pid: Option<u32>) -> io::Result<Option<(u32, ExitCause)>> {
     Ok(Some((ended, cause)))
 }
 
+/// A child that has ended and waits to be collected by [`reap`]: until then its number is its own, and its group's too.
+/// `None` when there is none.
+///
+/// # Errors
+/// None that a caller could provoke.
+pub fn ended() -> io::Result<Option<u32>> {
+    // SAFETY: zeroes are a valid value of this structure of numbers.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    let found = retry(|| {
+        // SAFETY: `info` is a valid place to write to.
+        check(unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, flags) })
+    });
+    match found {
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(None),
+        other => other?,
+    };
+    // SAFETY: waitid has filled in a child's number, or left the zero that stands for none.
+    let pid = unsafe { info.si_pid() };
+    Ok(u32::try_from(pid).ok().filter(|pid| *pid > 0))
+}
+
+/// Sends a signal to all processes of the group that `leader` has made. That all have gone already is not an error.
+///
+/// # Errors
+/// A group of which this process may signal none, or a `leader` that names none.
+pub fn kill_group(leader: u32, signal: Signal) -> io::Result<()> {
+    let group = to_pid(leader)?;
+    // SAFETY: the call takes numbers; `group` is positive, so it is one group.
+    match check(unsafe { libc::killpg(group, signal as libc::c_int) }) {
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
 /// Sends a signal to a process. That it has gone already is not an error.
 ///
 /// # Errors

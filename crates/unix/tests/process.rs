@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use pinion_unix::process::{Credentials, ExitCause, Spawn, kill, reap};
+use pinion_unix::process::{Credentials, ExitCause, Spawn, ended, kill, kill_group, reap};
 use pinion_unix::signals::{self, Signal};
 use pinion_unix::sockets::{Wait, pipe, readable, recv_with_fd, stream_pair};
 use pinion_unix::users;
@@ -160,4 +160,24 @@ fn a_process_is_signalled_and_reaped() {
     assert!(kill(0, Signal::SIGTERM).is_err(), "never a whole process group");
     assert!(kill(u32::MAX, Signal::SIGTERM).is_err());
     assert_eq!(ExitCause::Status(3).to_string(), "exited with status 3");
+}
+
+#[test]
+fn a_group_is_signalled_while_its_dead_leader_waits_to_be_collected() {
+    let (output, far) = pipe().unwrap();
+    let leader = {
+        let mut spawn = Spawn::new("/bin/sh");
+        spawn.arg("-c").arg("sleep 600 & exit 7").descriptor(1, far.as_fd()).new_session();
+        spawn.spawn().unwrap().pid
+    };
+    drop(far);
+    // The other tests of this file have children too.
+    while !std::fs::read_to_string(format!("/proc/{leader}/stat")).unwrap().contains(") Z ") {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(ended().unwrap().is_some());
+    kill_group(leader, Signal::SIGKILL).unwrap();
+    // It ends when the child has gone, too.
+    assert_eq!(read_all(output), "");
+    assert_eq!(wait_for(leader), ExitCause::Status(7));
 }

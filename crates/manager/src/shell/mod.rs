@@ -365,8 +365,20 @@ impl Shell {
                 self.events.push_back(Event::Stop);
             }
         }
-        while let Ok(Some((pid, cause))) = processes::reap(None) {
-            self.reaped(pid, cause);
+        while let Ok(Some(pid)) = processes::ended() {
+            self.end_group(pid);
+            match processes::reap(Some(pid)) {
+                Ok(Some((pid, cause))) => self.reaped(pid, cause),
+                _ => break,
+            }
+        }
+    }
+
+    /// Ends what a service that has ended has left running: nobody but the service would.
+    fn end_group(&self, pid: u32) {
+        if self.workers.values().any(|process| process.pid == pid && process.service) {
+            // Until it is reaped, the number is still its group's.
+            let _ = processes::kill_group(pid, Signal::SIGKILL);
         }
     }
 

@@ -56,6 +56,8 @@ pub(super) enum StartError {
 /// A running process.
 pub(super) struct Process {
     pub(super) pid: u32,
+    /// It runs a script and no requests; its children end with it.
+    pub(super) service: bool,
     reins: OwnedFd,
     /// Reins that the socket has no room for: Linux lets ten messages wait.
     waiting: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
@@ -87,6 +89,7 @@ impl Process {
             spawn(library, &group, [writer.as_fd(), theirs.as_fd(), page.fd(), scoreboard], front)?;
         let process = Self {
             pid: started.pid,
+            service: group.is_service(),
             reins,
             waiting: VecDeque::new(),
             output: Some(File::from(output)),
