@@ -14,6 +14,7 @@ pub(super) fn suites() -> Vec<Suite> {
         .case("changed_script_gets_a_new_process", changed_script_gets_a_new_process)
         .case("touched_script_gets_a_new_process", touched_script_gets_a_new_process)
         .case("loading_is_told_at_level_info", loading_is_told)
+        .case("the_request_that_notices_gets_the_new_code", noticing_request)
         .case("broken_change_keeps_the_old_code", broken_change_keeps_the_old_code)
         .only_pinion("mod_wsgi answers 500 until the script is mended");
     vec![daemon, common(Suite::new("reload_embedded", embedded))]
@@ -43,6 +44,7 @@ fn daemon(site: &mut Site) -> Outcome {
     site.config("WSGIDaemonProcess reload threads=3\nWSGIDaemonProcess alone threads=2");
     site.config("WSGIDaemonProcess alone2 threads=2\nWSGIDaemonProcess alone3 threads=2");
     site.config("WSGIDaemonProcess wish threads=2\nWSGIDaemonProcess strip threads=2");
+    site.config("WSGIDaemonProcess several processes=3 threads=2");
     site.config("WSGIDaemonProcess fresh threads=2\nWSGIProcessGroup reload");
     for (name, group) in [
         ("process", "alone"),
@@ -51,6 +53,7 @@ fn daemon(site: &mut Site) -> Outcome {
         ("smooth", "fresh"),
         ("wishing", "wish"),
         ("stripped", "strip"),
+        ("noticed", "several"),
     ] {
         site.config(format!("<Location /{name}.wsgi>\nWSGIProcessGroup {group}\n</Location>"));
     }
@@ -68,7 +71,7 @@ fn scripts(site: &mut Site) -> Outcome {
     let text = std::fs::read_to_string(&script)?;
     for name in [
         "changed", "older", "smooth", "off", "mended", "vanished", "process", "touched", "kept",
-        "told",
+        "told", "noticed",
     ] {
         site.write(&format!("scripts/{name}.wsgi"), &text)?;
     }
@@ -128,6 +131,31 @@ fn changed_script(context: &Context) -> Outcome {
         until(context, "changed", next)?;
     }
     Ok(())
+}
+
+/// Whatever the other processes still have.
+fn noticing_request(context: &Context) -> Outcome {
+    assert_eq!(ask(context, "noticed")?.text(), "one");
+    for number in 0..8 {
+        let next = format!("version {number}");
+        rewrite(context, "noticed", &version(context, &next)?)?;
+        assert_eq!(ask(context, "noticed")?.text(), next);
+        // Until all of them have it: then the next change finds as many with old code.
+        until_settled(context)?;
+    }
+    Ok(())
+}
+
+/// Until the processes do not change any more.
+fn until_settled(context: &Context) -> Outcome {
+    let mut before = Vec::new();
+    eventually("the processes to stay", || {
+        std::thread::sleep(Duration::from_millis(150));
+        let now = context.apache.processes();
+        let same = now == before;
+        before = now;
+        Ok(same.then_some(()))
+    })
 }
 
 fn set_time(script: &Path, time: SystemTime) -> Outcome {

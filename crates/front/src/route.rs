@@ -18,6 +18,22 @@ pub(crate) struct Route {
     pub(crate) mounted: Mounted,
 }
 
+/// Whom a request had better not be given to.
+#[derive(Debug, Default)]
+pub(crate) struct Avoid {
+    /// The slot that has just failed.
+    pub(crate) failed: Option<usize>,
+    /// Workers, by slot and epoch, that have not loaded what the request shall see.
+    pub(crate) old: Vec<(usize, u32)>,
+}
+
+impl Avoid {
+    /// How bad a choice a worker is; 0 for a good one.
+    fn level(&self, slot: usize, epoch: u32) -> u8 {
+        u8::from(self.failed == Some(slot)) + 2 * u8::from(self.old.contains(&(slot, epoch)))
+    }
+}
+
 /// Why no slot took a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoSlot {
@@ -32,14 +48,14 @@ pub(crate) enum NoSlot {
 
 impl Route {
     /// Counts a request at the ready slot with the fewest, when the backlog has room for it. `patient`: rather wait
-    /// for a worker that is on its way than behind another request. `avoid`: the slot that has just failed, taken only if
-    /// there is no other.
+    /// for a worker that is on its way than behind another request. Slots that `avoid` names are taken only if there is no
+    /// other.
     pub(crate) fn claim(
         &self,
         board: Board<'_>,
         row: Option<Row<'_>>,
         patient: bool,
-        avoid: Option<usize>,
+        avoid: &Avoid,
     ) -> Result<Claim, NoSlot> {
         let Mounted { first_slot, slots, processes, threads, backlog, .. } = self.mounted;
         // A slot may close between looking and claiming; then look again. Each round of that needs the
@@ -48,13 +64,14 @@ impl Route {
             let (mut best, mut total, mut ready) = (None, 0, 0_u64);
             for index in first_slot as usize..(first_slot + slots) as usize {
                 let Some(slot) = board.slot(index) else { continue };
-                if slot.view().state != SlotState::Ready {
+                let view = slot.view();
+                if view.state != SlotState::Ready {
                     continue;
                 }
                 let count = slot.count();
                 total += count;
                 ready += 1;
-                let rank = (avoid == Some(index), count);
+                let rank = (avoid.level(index, view.epoch), count);
                 if best.is_none_or(|(least, _)| rank < least) {
                     best = Some((rank, index));
                 }
@@ -75,6 +92,17 @@ impl Route {
 }
 
 impl Route {
+    /// The workers that are ready now, each by its slot and epoch.
+    pub(crate) fn ready(&self, board: Board<'_>) -> Vec<(usize, u32)> {
+        let Mounted { first_slot, slots, .. } = self.mounted;
+        let slots = first_slot as usize..(first_slot + slots) as usize;
+        let views = slots.filter_map(|index| Some((index, board.slot(index)?.view())));
+        views
+            .filter(|(_, view)| view.state == SlotState::Ready)
+            .map(|(index, view)| (index, view.epoch))
+            .collect()
+    }
+
     /// Whether another worker than that of `slot` could begin a request at once.
     pub(crate) fn has_room_beside(&self, board: Board<'_>, slot: usize) -> bool {
         let Mounted { first_slot, slots, threads, .. } = self.mounted;
@@ -144,6 +172,8 @@ mod tests {
         message::{Buffers, Timeouts},
     };
 
+    const NOBODY: Avoid = Avoid { failed: None, old: Vec::new() };
+
     const TARGET: Target<'static> = Target {
         script: b"/a.wsgi",
         callable: b"application",
@@ -170,17 +200,17 @@ mod tests {
         let words: Vec<_> = (0..board::WORDS).map(|_| AtomicU64::new(0)).collect();
         let board = Board::new(&words).unwrap();
         let route = route(1);
-        assert_eq!(route.claim(board, None, false, None).unwrap_err(), NoSlot::NoneReady);
+        assert_eq!(route.claim(board, None, false, &NOBODY).unwrap_err(), NoSlot::NoneReady);
         for index in [1, 3, 4] {
             board.slot(index).unwrap().set(SlotView { state: SlotState::Ready, epoch: 1 });
         }
-        let first = route.claim(board, None, false, None).unwrap();
-        let second = route.claim(board, None, false, None).unwrap();
+        let first = route.claim(board, None, false, &NOBODY).unwrap();
+        let second = route.claim(board, None, false, &NOBODY).unwrap();
         assert_eq!((first.slot(), second.slot()), (3, 4), "slot 1 belongs to another pair");
-        let third = route.claim(board, None, false, None).unwrap();
-        assert_eq!(route.claim(board, None, false, None).unwrap_err(), NoSlot::Full);
+        let third = route.claim(board, None, false, &NOBODY).unwrap();
+        assert_eq!(route.claim(board, None, false, &NOBODY).unwrap_err(), NoSlot::Full);
         third.release(board, None);
-        assert!(route.claim(board, None, false, None).is_ok());
+        assert!(route.claim(board, None, false, &NOBODY).is_ok());
     }
 
     #[test]
@@ -190,12 +220,12 @@ mod tests {
         let route = route(5);
         let ready = SlotView { state: SlotState::Ready, epoch: 1 };
         board.slot(2).unwrap().set(ready);
-        let _first = route.claim(board, None, true, None).unwrap();
-        assert_eq!(route.claim(board, None, true, None).unwrap_err(), NoSlot::Soon);
-        let _queued = route.claim(board, None, false, None).unwrap();
+        let _first = route.claim(board, None, true, &NOBODY).unwrap();
+        assert_eq!(route.claim(board, None, true, &NOBODY).unwrap_err(), NoSlot::Soon);
+        let _queued = route.claim(board, None, false, &NOBODY).unwrap();
         board.slot(3).unwrap().set(ready);
-        assert_eq!(route.claim(board, None, true, None).unwrap().slot(), 3);
-        assert_eq!(route.claim(board, None, true, None).unwrap().slot(), 3, "all are up: queue");
+        assert_eq!(route.claim(board, None, true, &NOBODY).unwrap().slot(), 3);
+        assert_eq!(route.claim(board, None, true, &NOBODY).unwrap().slot(), 3, "all are up: queue");
     }
 
     #[test]
@@ -203,11 +233,28 @@ mod tests {
         let words: Vec<_> = (0..board::WORDS).map(|_| AtomicU64::new(0)).collect();
         let board = Board::new(&words).unwrap();
         let (route, ready) = (route(5), SlotView { state: SlotState::Ready, epoch: 1 });
+        let failed = Avoid { failed: Some(2), ..NOBODY };
         board.slot(2).unwrap().set(ready);
-        assert_eq!(route.claim(board, None, false, Some(2)).unwrap().slot(), 2, "no other");
+        assert_eq!(route.claim(board, None, false, &failed).unwrap().slot(), 2, "no other");
         board.slot(3).unwrap().set(ready);
-        let _busy = route.claim(board, None, false, Some(2)).unwrap();
-        assert_eq!(route.claim(board, None, false, Some(2)).unwrap().slot(), 3);
+        let _busy = route.claim(board, None, false, &failed).unwrap();
+        assert_eq!(route.claim(board, None, false, &failed).unwrap().slot(), 3);
+    }
+
+    #[test]
+    fn a_worker_that_is_newer_comes_before_all_that_were_there() {
+        let words: Vec<_> = (0..board::WORDS).map(|_| AtomicU64::new(0)).collect();
+        let board = Board::new(&words).unwrap();
+        let (route, ready) = (route(5), SlotView { state: SlotState::Ready, epoch: 1 });
+        board.slot(2).unwrap().set(ready);
+        board.slot(3).unwrap().set(ready);
+        let avoid = Avoid { failed: None, old: route.ready(board) };
+        assert_eq!(avoid.old, [(2, 1), (3, 1)]);
+        assert_eq!(route.claim(board, None, false, &avoid).unwrap().slot(), 2, "better than none");
+        board.slot(3).unwrap().set(SlotView { epoch: 2, ..ready });
+        for _ in 0..3 {
+            assert_eq!(route.claim(board, None, false, &avoid).unwrap().slot(), 3);
+        }
     }
 
     #[test]

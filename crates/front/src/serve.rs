@@ -22,7 +22,7 @@ use crate::{
     pool::{self, Connection, Pool},
     queue::{Counted, Queue},
     relay::{Exchange, Overdue, Relayed, Word},
-    route::{NoSlot, Route, Routes, mount_key, write_name},
+    route::{Avoid, NoSlot, Route, Routes, mount_key, write_name},
 };
 
 /// How often a request that no worker had begun is given to another one.
@@ -101,8 +101,8 @@ pub enum Trouble {
 struct Round {
     /// How long to wait for workers.
     deadline: Instant,
-    /// The slot of the try before: another one is better.
-    slot: Option<usize>,
+    /// The slot of the try before, and workers with the script as it was: others are better.
+    avoid: Avoid,
 }
 
 /// What one try came to.
@@ -150,7 +150,8 @@ impl Front {
         };
         let mut name = Vec::with_capacity(256);
         write_name(&mut name, &request.target);
-        let mut round = Round { deadline: Instant::now() + request.patience, slot: None };
+        let mut round =
+            Round { deadline: Instant::now() + request.patience, avoid: Avoid::default() };
         let mut fresh = 0;
         loop {
             let tried = self.attempt(board, &name, &mut request, client, &mut round);
@@ -191,11 +192,13 @@ impl Front {
         let route = self.route(name, &request.target, client, round.deadline)?;
         if let Some(mtime) = request.script_mtime {
             let by = deadline.min(Instant::now() + request.reload_patience);
-            self.notice_change(board, &route, mtime, client, by)?;
+            if let Some(old) = self.notice_change(board, &route, mtime, client, by)? {
+                round.avoid.old = old;
+            }
         }
         let (route, claim) = self.claim(board, name, route, request, client, round)?;
         let (slot, epoch) = (claim.slot(), claim.epoch);
-        round.slot = Some(slot);
+        round.avoid.failed = Some(slot);
         let row = self.row(board);
         let _counted = Counted { claim: Some(claim), board, row, queue: &self.queue };
         let mut connection = match self.pool.take(slot, epoch) {
@@ -230,7 +233,7 @@ impl Front {
         let (mut connect_by, mut soon_by) = (None, None::<Instant>);
         loop {
             let patient = soon_by.is_none_or(|by| Instant::now() < by);
-            match route.claim(board, self.row(board), patient, round.slot) {
+            match route.claim(board, self.row(board), patient, &round.avoid) {
                 Ok(claim) => return Ok((route, claim)),
                 Err(NoSlot::NoneReady) => {
                     self.routes.forget(name);
@@ -288,8 +291,8 @@ impl Front {
         }
     }
 
-    /// Reports a changed script if nobody has yet, and waits for workers that have loaded it. If they
-    /// do not come, the old ones serve this request too.
+    /// Reports a changed script if nobody has yet, and waits for the first worker that has loaded it. If none comes, the
+    /// old ones serve this request too. Returns those that were there before, which may go on while others load.
     fn notice_change<C: Client>(
         &self,
         board: Board<'_>,
@@ -297,15 +300,16 @@ impl Front {
         mtime: u64,
         client: &C,
         deadline: Instant,
-    ) -> Result<(), Trouble> {
+    ) -> Result<Option<Vec<(usize, u32)>>, Trouble> {
         let mount = board.mount(route.mounted.mount as usize);
         if !mount.is_some_and(|mount| mount.claim_change(mtime)) {
-            return Ok(());
+            return Ok(None);
         }
+        let before = route.ready(board);
         let patience = deadline.saturating_duration_since(Instant::now());
         let cancelled = || client.cancelled();
         match self.door.acquire(&route.key, Until::Changed(mtime), patience, &cancelled) {
-            Ok(_) | Err(DoorError::Timeout(_)) => Ok(()),
+            Ok(_) | Err(DoorError::Timeout(_)) => Ok(Some(before)),
             Err(error) => Err(Trouble::Manager(error)),
         }
     }

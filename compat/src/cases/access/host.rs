@@ -48,6 +48,7 @@ pub(super) fn suite() -> Suite {
 pub(super) fn alone() -> Suite {
     Suite::alone("access_host_alone")
         .solo("a_changed_script_is_reloaded", reloaded)
+        .solo("the_request_that_notices_a_change_gets_the_new_answer", noticing)
         .solo("a_removed_script_denies", removed)
         .solo("mod_ssl_without_encryption", mod_ssl_in_the_clear)
         .solo("a_slow_script_is_403", slow)
@@ -421,6 +422,32 @@ fn reloaded(server: &Server) -> Outcome {
     assert_eq!(context.status("/page.html")?, 403);
     std::fs::write(&script, "def allow_access(environ, host): return True\n")?;
     eventually("the changed script", || Ok((context.status("/page.html")? == 200).then_some(())))
+}
+
+fn noticing(server: &Server) -> Outcome {
+    let mut site = Site::new(server)?;
+    // In the original, each child has its own; Pinion's several workers know no children.
+    site.one_child();
+    site.write("htdocs/page.html", "a page")?;
+    let text = |allow: &str| format!("def allow_access(environ, host): return {allow}\n");
+    let script = site.write("apps/turn.py", text("False"))?;
+    site.config(section("/page.html", &format!("WSGIAccessScript {}", script.display())));
+    let apache = site.start()?;
+    let context = Context { apache: &apache, server };
+    assert_eq!(context.status("/page.html")?, 403);
+    let begun = std::time::SystemTime::now();
+    for (number, (allow, status)) in
+        [("True", 200), ("False", 403)].into_iter().cycle().take(8).enumerate()
+    {
+        let part = script.with_extension("part");
+        std::fs::write(&part, text(allow))?;
+        // The kernel's clock for files ticks coarsely.
+        let time = begun + std::time::Duration::from_secs(number as u64 + 1);
+        std::fs::File::options().write(true).open(&part)?.set_modified(time)?;
+        std::fs::rename(&part, &script)?;
+        assert_eq!(context.status("/page.html")?, status, "change {number}");
+    }
+    Ok(())
 }
 
 fn removed(server: &Server) -> Outcome {
