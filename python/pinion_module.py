@@ -230,7 +230,11 @@ def make_log_handler(core):
                 number = record.levelno
                 # Apache's numbers; levels between Python's own count as the next lower one.
                 level = 2 if number >= 50 else 3 if number >= 40 else 4 if number >= 30 else 6 if number >= 20 else 7
-                core.log_record(level, self.format(record))
+                path, line = getattr(record, "pathname", ""), getattr(record, "lineno", 0)
+                # Records can be made by hand, of anything.
+                path = path if isinstance(path, str) else ""
+                line = line if isinstance(line, int) and 0 <= line < 2**31 else 0
+                core.log_record(level, path, line, self.format(record))
             except RecursionError:
                 raise
             except Exception:

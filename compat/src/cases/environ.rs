@@ -40,6 +40,8 @@ fn common(suite: Suite) -> Suite {
         .case("authorization_passes_with_cgi_pass_auth", authorization_passes_with_cgi)
         .case("remote_user_from_basic_auth", remote_user_from_basic_auth)
         .case("setenv_reaches_environ", setenv_reaches_environ)
+        .case("names_that_mod_wsgi_keeps_for_itself_are_hidden", own_names_are_hidden)
+        .case("script_filename_reads_as_a_file_name", script_filename)
         .case("https_variable_sets_url_scheme", https_variable_sets_url_scheme)
         .case("wsgi_keys", wsgi_keys)
         .case("mod_wsgi_keys", mod_wsgi_keys)
@@ -57,6 +59,8 @@ fn daemon(site: &mut Site) -> Outcome {
 fn embedded(site: &mut Site) -> Outcome {
     let script = super::app(site, "environ.wsgi")?;
     let script = script.display();
+    let text = std::fs::read_to_string(site.root().join("apps/environ.wsgi"))?;
+    let accent = site.write("apps/environ\u{e9}.wsgi", text)?;
     let users = site.write("users", "tester:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n")?;
     for module in ["setenvif", "auth_basic", "authn_core", "authn_file", "authz_user", "headers"] {
         site.module(module);
@@ -68,9 +72,12 @@ fn embedded(site: &mut Site) -> Outcome {
          <Location /cgi>\nCGIPassAuth On\n</Location>\n\
          <Location /login>\nAuthType Basic\nAuthName x\nAuthBasicProvider file\n\
          AuthUserFile {users}\nRequire valid-user\n</Location>\n\
+         WSGIScriptAlias /accent {accent}\n\
+         SetEnv mod_wsgi.x-compat hidden\nSetEnv mod_wsgi.compat shown\n\
          SetEnv COMPAT_SET value\nSetEnvIf X-Scheme https HTTPS=on\n\
          SetEnvIf X-Scheme one HTTPS=1",
-        users = users.display()
+        users = users.display(),
+        accent = accent.display()
     ));
     Ok(())
 }
@@ -297,6 +304,20 @@ fn remote_user_from_basic_auth(context: &Context) -> Outcome {
 
 fn setenv_reaches_environ(context: &Context) -> Outcome {
     assert_eq!(value(&context.json("/app/")?, "COMPAT_SET"), "value");
+    Ok(())
+}
+
+fn own_names_are_hidden(context: &Context) -> Outcome {
+    let environ = context.json("/app/")?;
+    assert_eq!(value(&environ, "mod_wsgi.compat"), "shown");
+    assert_eq!(value(&environ, "mod_wsgi.x-compat"), &Value::Null);
+    Ok(())
+}
+
+fn script_filename(context: &Context) -> Outcome {
+    let environ = context.json("/accent")?;
+    let path = context.path("apps/environ\u{e9}.wsgi").display().to_string();
+    assert_eq!(value(&environ, "SCRIPT_FILENAME"), &Value::String(path));
     Ok(())
 }
 

@@ -7,6 +7,8 @@ use libtest_mimic::Failed;
 use pinion_testbed::Site;
 
 const HOST: &str = "output.test";
+/// Whose log shows where each record comes from.
+const PLACED: &str = "placed.test";
 
 pub(super) fn suites() -> Vec<Suite> {
     let restricted = Suite::new("output_restricted", restricted)
@@ -43,6 +45,7 @@ fn common(suite: Suite) -> Suite {
         .case("wsgi_errors_ends_with_its_request", errors_end_with_the_request)
         .case("printing_while_loading", printing_while_loading)
         .case("log_handler_keeps_levels", log_handler)
+        .case("log_handler_tells_the_line_of_the_call", log_handler_place)
         .case("objects_of_the_script_can_be_pickled", pickling)
         .case("stdin_is_empty", stdin_is_empty)
         .case("full_disk_for_the_log_fails_no_request", full_disk)
@@ -72,6 +75,12 @@ fn describe(site: &mut Site, options: &str) -> Outcome {
     let script = super::app(site, "output.wsgi")?;
     let script = script.display();
     site.host("first.test", "");
+    site.host(
+        PLACED,
+        format!(
+            "ErrorLogFormat \"at %F level %l: %M\"\nLogLevel debug\nWSGIScriptAlias / {script} {options}"
+        ),
+    );
     site.host(HOST, format!("WSGIScriptAlias / {script} {options}"));
     site.host("full.test", format!("ErrorLog /dev/full\nWSGIScriptAlias / {script} {options}"));
     site.host("quiet.test", format!("LogLevel error\nWSGIScriptAlias / {script} {options}"));
@@ -247,6 +256,25 @@ fn log_handler(context: &Context) -> Outcome {
     }
     // Written in their order, so what LogLevel leaves out would be there.
     assert!(!log.text().contains("handled debug h1"), "{}", log.text());
+    Ok(())
+}
+
+fn log_handler_place(context: &Context) -> Outcome {
+    let log = context.apache.host_log(PLACED);
+    let text = std::fs::read_to_string(context.path("apps/output.wsgi"))?;
+    let call = text.lines().position(|line| line.contains("getattr(logger, level)"));
+    let call = call.ok_or("the call is not in the script")? + 1;
+    let answer = context.ask("GET", "/handler?p1", &[&format!("Host: {PLACED}")], b"")?;
+    assert_eq!(answer.text(), "done");
+    for (level, shown) in [("debug", "debug"), ("warning", "warn"), ("critical", "crit")] {
+        let line = log.wait_for(&format!("compat: handled {level}"), SOON)?;
+        let place = format!("at output.wsgi({call}) level {shown}: ");
+        assert!(line.starts_with(&place), "{place:?}: {line}");
+    }
+    // What is printed has no such place.
+    context.ask("GET", "/print?p2", &[&format!("Host: {PLACED}")], b"")?;
+    let line = log.wait_for("compat: print p2", SOON)?;
+    assert!(!line.contains("output.wsgi("), "{line}");
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use pinion_wire::{
-    answer::{FilePart, HeadRef},
+    answer::{FilePart, HeadRef, LogRef},
     message::Death,
 };
 
@@ -41,8 +41,8 @@ pub trait Client {
     /// When the client has gone.
     fn file(&mut self, file: OwnedFd, part: FilePart) -> Result<(), Gone>;
 
-    /// The application wrote this to its log at Apache's level `level` (3 is error).
-    fn log(&mut self, level: u8, text: &[u8]);
+    /// The application wrote this to its log.
+    fn log(&mut self, log: &LogRef<'_>);
 
     /// Appends at least one and at most `most` bytes of the request's body to `into`, waiting for the first
     /// but not for more; nothing at its end. Returns whether the body is whole now.

@@ -12,7 +12,7 @@ use std::{
 use pinion_unix::sockets::{self, Wait};
 use pinion_wire::{
     FrameError, Header, Kind,
-    answer::{self, End, FilePart, HeadRef, Welcome},
+    answer::{self, End, FilePart, HeadRef, LogRef, Welcome},
     frame::{self, BODY_LAST, DATA_FLUSH},
     message::Timeouts,
 };
@@ -299,7 +299,7 @@ impl<C: Client> Exchange<'_, C> {
             Kind::Head => self.client.head(&HeadRef::decode(payload)?).is_ok(),
             Kind::Returned => self.client.returned(payload).is_ok(),
             Kind::Log => {
-                self.client.log(header.flags as u8, payload);
+                self.client.log(&LogRef::decode(header.flags, payload)?);
                 true
             }
             Kind::File => {

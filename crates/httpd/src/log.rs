@@ -107,11 +107,22 @@ pub fn request(request: Request<'_>, level: Level, message: &str) {
 
 /// As [`request`](fn@request), for bytes of any encoding; httpd escapes what is not printable.
 pub fn request_bytes(request: Request<'_>, level: Level, message: &[u8]) {
-    // SAFETY: as in write_server; the request is live.
+    request_from(request, level, None, 0, message);
+}
+
+/// As [`request_bytes`], for what was logged at a line of a source file: `%F` of `ErrorLogFormat`.
+pub fn request_from(
+    request: Request<'_>,
+    level: Level,
+    file: Option<&CStr>,
+    line: u32,
+    message: &[u8],
+) {
+    // SAFETY: as in write_server; the request is live, and so is the name of the file.
     unsafe {
         sys::ap_log_rerror_(
-            null(),
-            0,
+            file.map_or(null(), CStr::as_ptr),
+            c_int::try_from(line).unwrap_or(0),
             module_index(),
             level.code(),
             0,

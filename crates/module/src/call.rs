@@ -6,7 +6,7 @@ use pinion_config::Code;
 use pinion_front::{BodyFault, Client, Gone, Outcome, Request as FrontRequest, Trouble};
 use pinion_httpd::Request;
 use pinion_wire::{
-    answer::{End, FilePart, HeadRef},
+    answer::{End, FilePart, HeadRef, LogRef},
     call::{Call, Returned},
     message::{self, Death},
     request::{BodyLength, RequestWriter, Target},
@@ -149,8 +149,8 @@ impl Client for Caller<'_> {
         Err(Gone)
     }
 
-    fn log(&mut self, level: u8, text: &[u8]) {
-        relay::log_lines(self.request, &self.prefix, level, text);
+    fn log(&mut self, log: &LogRef<'_>) {
+        relay::log_lines(self.request, &self.prefix, log);
     }
 
     fn body(&mut self, _most: usize, _into: &mut Vec<u8>) -> Result<bool, BodyFault> {

@@ -1,5 +1,6 @@
 //! Hands a worker's answer on to httpd: [`pinion_front::Client`] for one request.
 
+use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -10,10 +11,13 @@ use pinion_httpd::{
     log::{self, Level},
 };
 use pinion_wire::{
-    answer::{FilePart, HeadRef},
+    answer::{FilePart, HeadRef, LogRef},
     message::Death,
 };
-use pinion_wsgi::headers::{self, HeaderKind};
+use pinion_wsgi::{
+    headers::{self, HeaderKind},
+    status::Status,
+};
 
 /// Blocks up to this length are copied at once: httpd would keep a copy anyway until the response is whole.
 const SHORT: usize = 8 * 1024;
@@ -164,7 +168,7 @@ impl<'r> Relay<'r> {
     fn as_from_cgi(&mut self, head: &HeadRef<'_>) {
         for (name, value) in head.headers() {
             if name.eq_ignore_ascii_case(b"Status")
-                && let Ok(status) = pinion_wsgi::status::Status::parse(value)
+                && let Some(status) = Status::lenient(value)
             {
                 self.request.headers_out().unset(c"Status");
                 self.status(status.code, status.reason);
@@ -255,8 +259,8 @@ impl Client for Relay<'_> {
         self.pass(&[Piece::File { file, offset, length }])
     }
 
-    fn log(&mut self, level: u8, text: &[u8]) {
-        log_lines(self.request, &self.prefix, level, text);
+    fn log(&mut self, log: &LogRef<'_>) {
+        log_lines(self.request, &self.prefix, log);
     }
 
     fn body(&mut self, most: usize, into: &mut Vec<u8>) -> Result<bool, BodyFault> {
@@ -309,12 +313,16 @@ pub(crate) fn prefix(script: &[u8]) -> Vec<u8> {
 }
 
 /// Logs what a script has written.
-pub(crate) fn log_lines(request: Request<'_>, prefix: &[u8], level: u8, text: &[u8]) {
-    let level = log_level(level);
-    for line in text.split(|byte| *byte == b'\n') {
+pub(crate) fn log_lines(request: Request<'_>, prefix: &[u8], log: &LogRef<'_>) {
+    let level = log_level(log.level);
+    // httpd shows where (`%F`), if ErrorLogFormat asks for it.
+    let file = log.place.and_then(|place| CString::new(place.file).ok());
+    let line_number = log.place.map_or(0, |place| place.line);
+    for line in log.text.split(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if !line.is_empty() || text.len() == 1 {
-            log::request_bytes(request, level, &[prefix, line].concat());
+        if !line.is_empty() || log.text.len() == 1 {
+            let line = [prefix, line].concat();
+            log::request_from(request, level, file.as_deref(), line_number, &line);
         }
     }
 }
@@ -331,7 +339,7 @@ pub(crate) fn log_death(request: Request<'_>, prefix: &[u8], death: &Death) {
         "{code}: worker {pid} of group {group:?} {cause} while serving {line}{ran}{follows}"
     );
     log::request(request, Level::Error, &what);
-    log_lines(request, prefix, 3, stack.as_bytes());
+    log_lines(request, prefix, &LogRef { level: 3, place: None, text: stack.as_bytes() });
 }
 
 /// A string of httpd's for a message.

@@ -1,6 +1,6 @@
 //! What a worker sends back.
 
-use crate::frame::{FrameError, Header, Kind};
+use crate::frame::{self, FrameError, Header, Kind, LOG_PLACED};
 use crate::read::Fields;
 
 /// The payload of [`Kind::Welcome`]: who answers on this connection.
@@ -140,6 +140,54 @@ impl FilePart {
     }
 }
 
+/// A line of a source file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The file.
+    pub file: &'a [u8],
+    /// The line's number, from 1.
+    pub line: u32,
+}
+
+/// A [`Kind::Log`] frame, borrowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogRef<'a> {
+    /// Apache's log level, 0 to 15.
+    pub level: u8,
+    /// Where it was logged, where that is known.
+    pub place: Option<Place<'a>>,
+    /// The text.
+    pub text: &'a [u8],
+}
+
+impl<'a> LogRef<'a> {
+    /// Appends the frame.
+    pub fn push(&self, out: &mut Vec<u8>, seq: u32) {
+        let Some(Place { file, line }) = self.place else {
+            return frame::push(out, Kind::Log, self.level.into(), seq, self.text);
+        };
+        let file = &file[..file.len().min(u16::MAX.into())];
+        let length = (file.len() as u16).to_le_bytes();
+        let payload = [&line.to_le_bytes()[..], &length, file, self.text].concat();
+        frame::push(out, Kind::Log, u16::from(self.level) | LOG_PLACED, seq, &payload);
+    }
+
+    /// Reads the flags and the payload.
+    ///
+    /// # Errors
+    /// A place that is cut short.
+    pub fn decode(flags: u16, payload: &'a [u8]) -> Result<Self, FrameError> {
+        let level = flags as u8;
+        if flags & LOG_PLACED == 0 {
+            return Ok(Self { level, place: None, text: payload });
+        }
+        let mut fields = Fields(payload);
+        let line = fields.u32("line")?;
+        let file = fields.short("file")?;
+        Ok(Self { level, place: Some(Place { file, line }), text: fields.0 })
+    }
+}
+
 /// How a request ended: the flags of [`Kind::End`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
@@ -221,7 +269,23 @@ mod tests {
         }
 
         #[test]
+        fn logs_survive_the_way(
+            level in 0..16_u8,
+            place in prop::option::of((any::<Vec<u8>>(), any::<u32>())),
+            text in any::<Vec<u8>>(),
+        ) {
+            let place = place.as_ref().map(|(file, line)| Place { file, line: *line });
+            let log = LogRef { level, place, text: &text };
+            let mut out = Vec::new();
+            log.push(&mut out, 9);
+            let (header, payload, used) = Header::split(&out).unwrap().unwrap();
+            prop_assert_eq!((header.kind, header.seq, used), (Kind::Log, 9, out.len()));
+            prop_assert_eq!(LogRef::decode(header.flags, payload), Ok(log));
+        }
+
+        #[test]
         fn garbage_never_panics(payload in any::<Vec<u8>>()) {
+            let _ = LogRef::decode(LOG_PLACED, &payload);
             if let Ok(head) = HeadRef::decode(&payload) {
                 let _ = head.headers().count();
             }

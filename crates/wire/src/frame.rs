@@ -39,7 +39,8 @@ pub enum Kind {
     File = 19,
     /// Worker to front door: the request is done ([`crate::answer::End`]).
     End = 20,
-    /// Worker to front door: text for the log of the request's virtual host. Flags: an Apache log level (0 to 15).
+    /// Worker to front door: text for the log of the request's virtual host ([`crate::answer::LogRef`]). Flags: an Apache log level
+    /// (0 to 15), and perhaps [`LOG_PLACED`].
     Log = 21,
     /// Worker to front door: the application waits for at most this many bytes of the body (u32, not 0). Answered by exactly
     /// one [`Kind::Body`] with at least one byte (or [`BODY_LAST`]), or by one [`Kind::BodyFailed`]. A
@@ -86,6 +87,9 @@ pub const BODY_LAST: u16 = 1;
 
 /// Flag of [`Kind::Data`]: hand what came so far to the client before waiting for more.
 pub const DATA_FLUSH: u16 = 1;
+
+/// Flag of [`Kind::Log`]: before the text stands where in the source it was logged.
+pub const LOG_PLACED: u16 = 256;
 
 /// What can be wrong with a frame.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

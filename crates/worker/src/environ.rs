@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::os::unix::ffi::OsStrExt;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -153,7 +155,7 @@ impl Maker {
             if self.set_special(environ, name, value)? {
                 continue;
             }
-            let value = latin1(py, value)?;
+            let value = if is_path(name) { path(py, value) } else { latin1(py, value) }?;
             self.with_name(py, name, |name| set(environ, name, value.as_any()))?;
         }
         Ok(())
@@ -222,6 +224,20 @@ impl Maker {
 
 fn is_special(name: &[u8]) -> bool {
     name == b"apache.version" || (name.starts_with(b"mod_wsgi.") && name.ends_with(b"_start"))
+}
+
+/// Whether mod_wsgi gives the value as a file name rather than as WSGI's Latin-1.
+fn is_path(name: &[u8]) -> bool {
+    name == b"DOCUMENT_ROOT" || name == b"SCRIPT_FILENAME"
+}
+
+/// A str that `open` takes for the file of this name.
+fn path<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    if bytes.is_ascii() {
+        latin1(py, bytes)
+    } else {
+        OsStr::from_bytes(bytes).into_pyobject(py).map_err(Into::into)
+    }
 }
 
 /// A str of these bytes as Latin-1.

@@ -9,7 +9,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pinion_wire::answer::{End, FilePart};
+use pinion_wire::answer::{self, End, FilePart, LogRef};
 use pinion_wire::{Kind, frame};
 use pinion_wsgi::response::OutputError;
 use pyo3::prelude::*;
@@ -343,13 +343,16 @@ impl Exchange {
         }
     }
 
-    /// As [`Exchange::log`], at once.
-    pub(crate) fn log_now(&self, py: Python<'_>, level: u8, text: &str) {
-        self.log(py, level, text);
-        let state = self.state(py);
-        if self.peer.is_some() {
-            self.flush_logs(py, state);
+    /// As [`Exchange::log`], at once, with the line of source where it was logged.
+    pub(crate) fn log_now(&self, py: Python<'_>, level: u8, place: answer::Place<'_>, text: &str) {
+        if self.peer.is_none() {
+            return self.log(py, level, text);
         }
+        let mut state = self.state(py);
+        for line in text.lines() {
+            state.response.push_placed_log(level, place, line.as_bytes());
+        }
+        self.flush_logs(py, state);
     }
 
     /// What was logged about a request that has no front door.
@@ -397,8 +400,8 @@ fn log_elsewhere(py: Python<'_>, mut frames: &[u8]) {
     let Some(worker) = worker() else { return };
     py.detach(|| {
         while let Ok(Some((header, payload, used))) = pinion_wire::Header::split(frames) {
-            if header.kind == Kind::Log {
-                worker.log(header.flags as u8, &String::from_utf8_lossy(payload));
+            if let (Kind::Log, Ok(log)) = (header.kind, LogRef::decode(header.flags, payload)) {
+                worker.log(log.level, &String::from_utf8_lossy(log.text));
             }
             frames = &frames[used..];
         }

@@ -17,7 +17,9 @@ mod _pinion {
     use pyo3::types::{PyDict, PyType};
 
     use super::{AsRawFd, PyRuntimeError, apache, started};
-    use crate::exchange::{self, Place};
+    use pinion_wire::answer::Place;
+
+    use crate::exchange::{self, Place as Stream};
     use crate::settings::Own;
     use crate::streams::Wrapper;
     use crate::{
@@ -63,8 +65,8 @@ mod _pinion {
         settings.set_item("waker", worker.waker().as_raw_fd())?;
         settings.set_item("apache", apache(py, &worker.spec.apache)?)?;
         let wrapper = Wrapper::new(py)?;
-        settings.set_item("stdout", wrapper.wrap(py, Log::of_process(Place::Stdout))?)?;
-        settings.set_item("stderr", wrapper.wrap(py, Log::of_process(Place::Stderr))?)?;
+        settings.set_item("stdout", wrapper.wrap(py, Log::of_process(Stream::Stdout))?)?;
+        settings.set_item("stderr", wrapper.wrap(py, Log::of_process(Stream::Stderr))?)?;
         Ok(settings)
     }
 
@@ -190,11 +192,12 @@ mod _pinion {
         scoreboard::report(py, started()?)
     }
 
-    /// Writes to the log of the request that the calling thread runs, else as [`log`].
+    /// Writes to the log of the request that the calling thread runs, as logged at a line of a file, else as [`log`].
     #[pyfunction]
-    fn log_record(py: Python<'_>, level: u8, text: &str) -> PyResult<()> {
+    fn log_record(py: Python<'_>, level: u8, file: &str, line: u32, text: &str) -> PyResult<()> {
+        let place = Place { file: file.as_bytes(), line };
         match exchange::current() {
-            Some(exchange) if exchange.is_open() => exchange.log_now(py, level, text),
+            Some(exchange) if exchange.is_open() => exchange.log_now(py, level, place, text),
             _ => log(py, level, text)?,
         }
         Ok(())

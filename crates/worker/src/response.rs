@@ -1,6 +1,6 @@
 //! The state of one answer: what may be sent still, and the frames that are to be sent.
 
-use pinion_wire::answer::{self, End};
+use pinion_wire::answer::{self, End, LogRef, Place};
 use pinion_wire::frame::{self, DATA_FLUSH};
 use pinion_wire::{Header, Kind};
 use pinion_wsgi::response::{self as rules, Failure, OutputError, StartError};
@@ -100,6 +100,11 @@ impl Response {
     /// Appends one Log frame.
     pub(crate) fn push_log(&mut self, level: u8, line: &[u8]) {
         frame::push(&mut self.frames, Kind::Log, level.into(), self.seq, line);
+    }
+
+    /// Appends one Log frame that says where it was logged.
+    pub(crate) fn push_placed_log(&mut self, level: u8, place: Place<'_>, line: &[u8]) {
+        LogRef { level, place: Some(place), text: line }.push(&mut self.frames, self.seq);
     }
 
     /// Appends the frame that tells what the functions of a call returned.

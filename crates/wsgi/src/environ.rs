@@ -13,9 +13,13 @@ pub const DROPPED: [&str; 6] = [
     "SERVER_SIGNATURE",
 ];
 
+/// What the names begin with that mod_wsgi keeps for itself.
+const HIDDEN: &[u8] = b"mod_wsgi.x-";
+
 /// Whether a variable is left out of the environ.
 pub fn is_dropped(name: &[u8]) -> bool {
     DROPPED.binary_search_by(|dropped| dropped.as_bytes().cmp(name)).is_ok()
+        || name.starts_with(HIDDEN)
 }
 
 /// Variables that Apache makes and mod_wsgi does not show to the scripts of access control.
@@ -66,7 +70,8 @@ mod tests {
         for name in DROPPED {
             assert!(is_dropped(name.as_bytes()));
         }
-        for name in ["PATH_INFO", "REMOTE_ADDR", "SERVER_SOFTWARE", "path", ""] {
+        assert!(is_dropped(b"mod_wsgi.x-") && is_dropped(b"mod_wsgi.x-magic"));
+        for name in ["PATH_INFO", "REMOTE_ADDR", "SERVER_SOFTWARE", "path", "mod_wsgi.x", ""] {
             assert!(!is_dropped(name.as_bytes()), "{name}");
         }
     }

@@ -56,6 +56,19 @@ impl<'a> Status<'a> {
         Ok(Self { code, reason })
     }
 
+    /// Reads a `Status` header as a CGI program may write it: what follows the code counts as a reason only behind a space.
+    /// `None` for what has no code.
+    pub fn lenient(value: &'a [u8]) -> Option<Self> {
+        match Self::parse(value) {
+            Ok(status) => Some(status),
+            Err(StatusError::NoCode | StatusError::NoSpace) => {
+                let code = value.get(..3).filter(|_| !value.get(3).is_some_and(u8::is_ascii_digit));
+                code.and_then(|code| Self::parse(code).ok())
+            }
+            Err(_) => None,
+        }
+    }
+
     /// Whether an answer with this code has no body, whatever the application gives.
     pub fn is_bodiless(&self) -> bool {
         matches!(self.code, 204 | 304)
@@ -96,6 +109,18 @@ mod tests {
         }
         for line in ["000 X", "099 X", "100 Continue", "101 Switching", "199 X"] {
             assert_eq!(parse(line), Err(StatusError::Interim), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_cgi_status_needs_no_space() {
+        let lenient = |line: &'static str| Status::lenient(line.as_bytes());
+        for line in ["404", "404+x", "404x", "404\tx"] {
+            assert_eq!(lenient(line), Some(Status { code: 404, reason: b"" }), "{line}");
+        }
+        assert_eq!(lenient("404 Gone"), Some(Status { code: 404, reason: b"Gone" }));
+        for line in ["", "40", "4040", "x404", "101 X", "404 \n"] {
+            assert_eq!(lenient(line), None, "{line}");
         }
     }
 

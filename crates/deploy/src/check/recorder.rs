@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::time::Instant;
 
 use pinion_front::{BodyFault, Client, Gone};
-use pinion_wire::answer::{FilePart, HeadRef};
+use pinion_wire::answer::{FilePart, HeadRef, LogRef};
 use pinion_wire::message::Death;
 
 /// What is kept of a page: enough to find its resources.
@@ -76,8 +76,8 @@ impl Client for Recorder {
         Ok(())
     }
 
-    fn log(&mut self, _level: u8, text: &[u8]) {
-        self.log.push_str(&String::from_utf8_lossy(text));
+    fn log(&mut self, log: &LogRef<'_>) {
+        self.log.push_str(&String::from_utf8_lossy(log.text));
         if !self.log.ends_with('\n') {
             self.log.push('\n');
         }

@@ -17,7 +17,7 @@ use pinion_unix::{
 };
 use pinion_wire::{
     Header, Kind,
-    answer::{FilePart, HeadRef, Welcome},
+    answer::{FilePart, HeadRef, LogRef, Welcome},
     board::{self, Board, SlotState, SlotView},
     frame::{self, REQUEST_MAY_RELOAD},
     message::{
@@ -218,8 +218,8 @@ impl Client for Notes {
         Ok(())
     }
 
-    fn log(&mut self, level: u8, text: &[u8]) {
-        self.log.push(format!("{level} {}", String::from_utf8_lossy(text)));
+    fn log(&mut self, log: &LogRef<'_>) {
+        self.log.push(format!("{} {}", log.level, String::from_utf8_lossy(log.text)));
     }
 
     fn body(&mut self, most: usize, into: &mut Vec<u8>) -> Result<bool, BodyFault> {
