@@ -9,10 +9,16 @@ const LENGTH: usize = 29;
 const LAST: u64 = 253_402_300_799;
 
 /// The value of `Date`, made anew once a second.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Date {
     second: u64,
     text: [u8; LENGTH],
+}
+
+impl Default for Date {
+    fn default() -> Self {
+        Self::new(0)
+    }
 }
 
 impl Date {
@@ -22,6 +28,19 @@ impl Date {
         let mut text = [0; LENGTH];
         text.copy_from_slice(format(second).as_bytes());
         Self { second, text }
+    }
+
+    /// The text for the time it was asked for last.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// As [`Date::at`], as a copy that stays as it is.
+    #[must_use]
+    pub fn at_copy(&mut self, second: u64) -> Self {
+        self.at(second);
+        *self
     }
 
     /// The date of a time in seconds since 1970; free of cost while that is the second it was asked for last.

@@ -15,15 +15,22 @@ pub enum Trigger {
     Level,
     /// Once for each arrival; of several waiting threads one is woken.
     Edge,
+    /// As [`Trigger::Edge`], and once when there is room to write again.
+    EdgeBoth,
+    /// As [`Trigger::Level`]; of several instances that watch the same socket one is woken, or a few.
+    Shared,
 }
 
 impl Trigger {
     fn events(self) -> u32 {
-        let trigger = match self {
-            Self::Level => 0,
-            Self::Edge => libc::EPOLLET,
+        let others = match self {
+            Self::Level => libc::EPOLLRDHUP,
+            Self::Edge => libc::EPOLLRDHUP | libc::EPOLLET,
+            Self::EdgeBoth => libc::EPOLLRDHUP | libc::EPOLLET | libc::EPOLLOUT,
+            // The kernel takes no RDHUP beside it.
+            Self::Shared => libc::EPOLLEXCLUSIVE,
         };
-        (libc::EPOLLIN | libc::EPOLLRDHUP | trigger) as u32
+        (libc::EPOLLIN | others) as u32
     }
 }
 
@@ -58,6 +65,14 @@ impl Epoll {
     /// When it is watched already or cannot be waited for.
     pub fn add(&self, fd: BorrowedFd<'_>, token: u64, trigger: Trigger) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_ADD, fd, token, trigger)
+    }
+
+    /// Changes when the watched `fd` is told of; what is ready now is told again.
+    ///
+    /// # Errors
+    /// When it was not added.
+    pub fn modify(&self, fd: BorrowedFd<'_>, token: u64, trigger: Trigger) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, fd, token, trigger)
     }
 
     /// Watches `fd` no longer.

@@ -351,6 +351,42 @@ pub fn is_half_closed(fd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(polled[0].revents != 0)
 }
 
+/// Waits until `fd` can be written to (or is broken); false when `timeout` passes first.
+///
+/// # Errors
+/// What the system refuses.
+pub fn writable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
+    let mut polled = [libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLOUT, revents: 0 }];
+    let end = timeout.and_then(|limit| std::time::Instant::now().checked_add(limit));
+    retry(|| {
+        let left = end.map(|end| end.saturating_duration_since(std::time::Instant::now()));
+        // SAFETY: `polled` has one entry.
+        check(unsafe { libc::poll(polled.as_mut_ptr(), 1, poll_millis(left)) })
+    })?;
+    Ok(polled[0].revents != 0)
+}
+
+/// Sends part of a file on a stream by one system call, without waiting: at most `length` bytes from `offset` on. Returns how many were
+/// sent; 0 at the file's end.
+///
+/// # Errors
+/// What the system refuses; `WouldBlock` when the socket does not block and its buffer is full.
+pub fn send_file(
+    socket: BorrowedFd<'_>,
+    file: BorrowedFd<'_>,
+    offset: u64,
+    length: u64,
+) -> io::Result<usize> {
+    let mut offset = libc::off_t::try_from(offset).map_err(io::Error::other)?;
+    let length = usize::try_from(length).unwrap_or(usize::MAX).min(1 << 30);
+    retry(|| {
+        // SAFETY: two open descriptors, and a place for the offset that outlives the call.
+        check_len(unsafe {
+            libc::sendfile(socket.as_raw_fd(), file.as_raw_fd(), &raw mut offset, length)
+        })
+    })
+}
+
 /// Whether a write to `fd` would not wait: files always, pipes and sockets with room.
 #[must_use]
 pub fn writable_now(fd: BorrowedFd<'_>) -> bool {

@@ -81,6 +81,21 @@ impl Body {
         self.ended |= last || self.coming == Some(0);
     }
 
+    /// Has `read` append a part of the body and say whether it has ended.
+    pub(crate) fn append<E>(
+        &mut self,
+        read: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        self.bytes.drain(..self.start);
+        self.start = 0;
+        let before = self.bytes.len();
+        let ended = read(&mut self.bytes);
+        let came = (self.bytes.len() - before) as u64;
+        self.coming = self.coming.map(|coming| coming.saturating_sub(came));
+        self.ended |= ended?;
+        Ok(())
+    }
+
     /// Takes the first `len` bytes out, fewer when fewer are here; without a copy when none stay.
     pub(crate) fn take(&mut self, len: usize) -> Vec<u8> {
         if self.start == 0 && len >= self.bytes.len() {

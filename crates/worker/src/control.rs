@@ -55,7 +55,11 @@ fn obey(worker: &'static Worker, rein: Rein, descriptor: Option<OwnedFd>) {
         Rein::DumpStacks => dump_stacks(worker),
         Rein::Interrupt { connection, seq } => worker.monitor.interrupt((connection, seq)),
         Rein::Beat => worker.monitor.beat(),
-        Rein::Drain => {}
+        Rein::Drain => {
+            if let Some(door) = &worker.door {
+                door.drain(worker);
+            }
+        }
         Rein::Start(_) => worker.log(3, "the manager sent a second start message"),
     }
 }
@@ -93,6 +97,9 @@ fn stop(worker: &Worker) {
     if worker.spec.group.is_service() {
         // Its script runs in the main thread: the manager's SIGTERM ends that.
         return;
+    }
+    if let Some(door) = &worker.door {
+        door.drain(worker);
     }
     worker.advance(Stage::Stopping);
 }

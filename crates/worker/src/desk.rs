@@ -1,19 +1,20 @@
 //! What one serving thread does between requests, without the GIL: send what is left of the last
 //! request, find the next.
 
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pinion_unix::clock;
-use pinion_unix::epoll::Trigger;
+use pinion_unix::epoll::{Ready, Trigger};
 use pinion_unix::sockets::Wait;
 use pinion_wire::Kind;
 use pinion_wire::frame::FrameError;
 
 use crate::connection::{Connection, Received};
+use crate::http::{self, Memory, Visit, Visited};
 use crate::worker::{Stage, Worker};
 
 /// A front door lets a request wait for longer than this, in nanoseconds, before it takes it back.
@@ -44,6 +45,8 @@ impl Job {
 pub(crate) enum Next {
     /// This one.
     Job(Job),
+    /// A request of a client of the worker's own front door.
+    Visit(Box<Visit>),
     /// Nothing is there, and waiting was not allowed.
     Nothing,
 }
@@ -65,12 +68,26 @@ pub(crate) struct Desk {
     held: Option<Held>,
     /// Memory for the next request's frames.
     spare: Vec<u8>,
+    /// The client whose request was run last.
+    visited: Option<Visited>,
+    /// What the worker's own front door uses again and again.
+    pub(crate) memory: Memory,
+    /// What became ready and was not looked at.
+    ready: Vec<Ready>,
 }
 
 impl Desk {
     /// The place of thread number `thread`.
     pub(crate) fn new(worker: &'static Worker, thread: usize) -> Self {
-        Self { worker, thread, held: None, spare: Vec::new() }
+        Self {
+            worker,
+            thread,
+            held: None,
+            spare: Vec::new(),
+            visited: None,
+            memory: Memory::default(),
+            ready: Vec::new(),
+        }
     }
 
     /// The thread's number.
@@ -104,19 +121,55 @@ impl Desk {
         self.held = Some(Held { connection, request, frames, sent: 0 });
     }
 
+    /// A client's request was run.
+    pub(crate) fn finish_visit(&mut self, visited: Visited) {
+        self.visited = Some(visited);
+    }
+
+    /// Goes on with the client whose request was run last; its next request may be here already.
+    fn let_go_of_client(&mut self) -> Option<Next> {
+        let visited = self.visited.take()?;
+        let next = visited.leave(self.worker, self.thread, &mut self.memory, &mut self.spare);
+        next.map(Next::Visit)
+    }
+
+    /// Waits for something to become ready. One thread alone takes all that has; others take one each.
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Option<Ready>> {
+        if self.worker.spec.group.threads > 1 || self.worker.door.is_none() {
+            return self.worker.epoll.wait_one(timeout);
+        }
+        if self.ready.is_empty() {
+            self.worker.epoll.wait(&mut self.ready, timeout)?;
+            self.ready.reverse();
+        }
+        Ok(self.ready.pop())
+    }
+
     /// Sends what is left and finds the next request. Without `wait`, it does only what can be done at once.
     pub(crate) fn next(&mut self, wait: bool) -> Next {
-        if let Some(next) = self.let_go(wait) {
+        if let Some(next) = self.let_go_of_client().or_else(|| self.let_go(wait)) {
             return next;
         }
         loop {
             let timeout = if wait { None } else { Some(Duration::ZERO) };
-            let ready = match self.worker.epoll.wait_one(timeout) {
+            let ready = match self.wait(timeout) {
                 Ok(Some(ready)) => ready,
                 Ok(None) if wait => continue,
                 // Nothing is left to be served by a worker whose epoll fails.
                 Ok(None) | Err(_) => return Next::Nothing,
             };
+            if http::is_own(ready.token) {
+                let door = self.worker.door.as_ref();
+                if self.worker.stage() == Stage::Ended {
+                    park_for_ever();
+                }
+                let visit =
+                    door.and_then(|door| door.event(self.worker, ready.token, &mut self.memory));
+                match visit {
+                    Some(visit) => return Next::Visit(visit),
+                    None => continue,
+                }
+            }
             let number = u32::try_from(ready.token).unwrap_or(u32::MAX);
             let Some(connection) = self.worker.connection(number) else { continue };
             if !connection.turn.take() {

@@ -16,6 +16,7 @@ use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
 use crate::connection::Connection;
+use crate::http::Client;
 use crate::kept::Kept;
 use crate::lines::Lines;
 use crate::metrics::{Meter, Way};
@@ -42,6 +43,31 @@ pub(crate) enum Place {
     Stdout = 1,
     /// `sys.stderr`.
     Stderr = 2,
+}
+
+/// Whom the answer goes to.
+#[derive(Clone, Debug)]
+pub(crate) enum Peer {
+    /// A front door outside.
+    Front(Arc<Connection>),
+    /// A client of the worker's own front door.
+    Client(Arc<Client>),
+}
+
+impl Peer {
+    fn number(&self) -> u32 {
+        match self {
+            Self::Front(connection) => connection.number,
+            Self::Client(client) => client.number,
+        }
+    }
+
+    fn close(&self) {
+        match self {
+            Self::Front(connection) => connection.close(),
+            Self::Client(client) => client.close(),
+        }
+    }
 }
 
 /// The front door has gone, or its client has.
@@ -73,7 +99,7 @@ impl From<OutputError> for NotSent {
 #[derive(Debug)]
 pub(crate) struct Exchange {
     /// The connection; none for a request that the worker makes of itself.
-    peer: Option<Arc<Connection>>,
+    peer: Option<Peer>,
     seq: u32,
     open: AtomicBool,
     gone: AtomicBool,
@@ -103,14 +129,8 @@ pub(crate) fn leave() {
 }
 
 impl Exchange {
-    /// Begins a request. `frames` is an empty vector whose memory is used.
-    pub(crate) fn new(
-        peer: Option<Arc<Connection>>,
-        seq: u32,
-        mute: bool,
-        frames: Vec<u8>,
-    ) -> Arc<Self> {
-        let response = Response::new(seq, mute, frames);
+    /// Begins a request, number `seq` on its connection.
+    pub(crate) fn new(peer: Option<Peer>, seq: u32, response: Response) -> Arc<Self> {
         Arc::new(Self {
             peer,
             seq,
@@ -133,13 +153,18 @@ impl Exchange {
     }
 
     /// The connection, if the request has one.
-    pub(crate) fn peer(&self) -> Option<&Connection> {
-        self.peer.as_deref()
+    pub(crate) fn peer(&self) -> Option<&Peer> {
+        self.peer.as_ref()
+    }
+
+    /// The request's number on its connection.
+    pub(crate) fn seq(&self) -> u32 {
+        self.seq
     }
 
     /// Whether it is request `seq` of connection number `connection`.
     pub(crate) fn is(&self, connection: u32, seq: u32) -> bool {
-        self.seq == seq && self.peer().is_some_and(|peer| peer.number == connection)
+        self.seq == seq && self.peer().is_some_and(|peer| peer.number() == connection)
     }
 
     /// What it waits for, while that is counted.
@@ -205,6 +230,11 @@ impl Exchange {
             response.push_data(block, flush);
             return Ok(self.flush(py, response)?);
         }
+        if let Some((before, behind)) = response.around(block.len()) {
+            let waiting = std::mem::take(&mut response.frames);
+            let parts = [&waiting[..], &before, block, behind].map(IoSlice::new);
+            return Ok(self.send_parts(py, &mut { parts })?);
+        }
         let frames = data_frames(block, response.seq, flush).collect::<Vec<_>>();
         let waiting = std::mem::take(&mut response.frames);
         let mut parts = vec![IoSlice::new(&waiting)];
@@ -236,7 +266,16 @@ impl Exchange {
         let length = response.admit_file(left)?;
         self.note_write(length);
         self.flush(py, response)?;
-        let Some(peer) = self.peer.as_deref().filter(|_| length > 0) else { return Ok(()) };
+        let peer = match self.peer.as_ref().filter(|_| length > 0) {
+            Some(Peer::Front(peer)) => peer,
+            Some(Peer::Client(client)) => {
+                let _ = response.around(0);
+                let sent =
+                    self.detached(py, Way::Output, || client.send_file(file, offset, length));
+                return Ok(sent.map_err(|_| self.lose())?);
+            }
+            None => return Ok(()),
+        };
         let mut bytes = Vec::new();
         let part = FilePart { offset, length }.encode();
         frame::push(&mut bytes, Kind::File, 0, response.seq, &part);
@@ -261,11 +300,37 @@ impl Exchange {
     }
 
     fn send_parts(&self, py: Python<'_>, parts: &mut [IoSlice<'_>]) -> Result<(), Gone> {
-        let Some(peer) = self.peer.as_deref() else { return Ok(()) };
+        let Some(peer) = &self.peer else { return Ok(()) };
         if self.is_gone() {
             return Err(Gone);
         }
-        self.detached(py, Way::Output, || peer.send(parts)).map_err(|_| self.lose())
+        let sent = match peer {
+            Peer::Front(peer) => self.detached(py, Way::Output, || peer.send(parts)),
+            Peer::Client(client) => self.send_to(py, client, parts),
+        };
+        sent.map_err(|_| self.lose())
+    }
+
+    /// Sends to a client, which may take it slowly.
+    fn send_to(
+        &self,
+        py: Python<'_>,
+        client: &Client,
+        parts: &[IoSlice<'_>],
+    ) -> std::io::Result<()> {
+        // One thread alone has nobody to give the GIL to.
+        let keeps = worker().is_some_and(|worker| worker.spec.group.threads == 1);
+        let is_full = if keeps {
+            client.send(parts)
+        } else {
+            self.detached(py, Way::Output, || client.send(parts))
+        }?;
+        if !is_full {
+            return Ok(());
+        }
+        let patience = worker().and_then(|worker| worker.door.as_ref());
+        let patience = patience.map_or(0, |door| door.spec.times.body);
+        self.detached(py, Way::Output, || client.wait_for_room(patience))
     }
 
     /// Sends bytes that are no part of the answer, behind what waits.
@@ -279,7 +344,7 @@ impl Exchange {
     /// together with the request, and tells no second time.
     pub(crate) fn lose(&self) -> Gone {
         self.gone.store(true, Ordering::Release);
-        if let Some(peer) = self.peer() {
+        if let Some(peer) = &self.peer {
             peer.close();
         }
         Gone
@@ -293,9 +358,9 @@ impl Exchange {
         }
         let mut state = self.state(py);
         let State { response, lines, .. } = &mut *state;
-        let before = response.frames.len();
+        let before = response.logged();
         lines[place as usize].write(text, |line| response.push_log(ERROR, line));
-        if response.frames.len() > before {
+        if response.logged() > before {
             self.flush_logs(py, state);
         }
         true
@@ -305,24 +370,28 @@ impl Exchange {
     pub(crate) fn flush_line(&self, py: Python<'_>, place: Place) {
         let mut state = self.state(py);
         let State { response, lines, .. } = &mut *state;
-        let before = response.frames.len();
+        let before = response.logged();
         lines[place as usize].finish(|line| response.push_log(ERROR, line));
-        if response.frames.len() > before {
+        if response.logged() > before {
             self.flush_logs(py, state);
         }
     }
 
     fn flush_logs(&self, py: Python<'_>, mut state: MutexGuard<'_, State>) {
         let response = &mut state.response;
-        match self.peer.as_deref().filter(|_| !self.is_gone()) {
-            Some(peer) => {
+        if let Some(logs) = response.take_logs() {
+            drop(state);
+            return log_elsewhere(py, &logs);
+        }
+        match self.peer.as_ref().filter(|_| !self.is_gone()) {
+            Some(Peer::Front(peer)) => {
                 // Without giving up the GIL, as long as there is room.
                 let sent = peer.send_now(&response.frames).unwrap_or(0);
                 response.frames.drain(..sent);
                 // When the front door has gone, so has the log of its virtual host.
                 let _ = self.flush(py, response);
             }
-            None => {
+            _ => {
                 let frames = std::mem::take(&mut response.frames);
                 drop(state);
                 log_elsewhere(py, &frames);
@@ -375,7 +444,11 @@ impl Exchange {
             response.end(end);
         }
         let frames = std::mem::take(&mut response.frames);
+        let logs = response.take_logs();
         drop(state);
+        if let Some(logs) = logs.filter(|logs| !logs.is_empty()) {
+            log_elsewhere(py, &logs);
+        }
         if logs_only {
             log_elsewhere(py, &frames);
             return Vec::new();

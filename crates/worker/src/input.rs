@@ -14,7 +14,8 @@ use pyo3::types::{PyBytes, PyList};
 
 use crate::body::{Body, line_end};
 use crate::connection::Received;
-use crate::exchange::{Exchange, Gone};
+use crate::exchange::{Exchange, Gone, Peer};
+use crate::http::{BodyError, Client};
 use crate::inbox::Inbox;
 use crate::metrics::Way;
 use crate::worker::worker;
@@ -79,6 +80,10 @@ impl Input {
             if let Some(reason) = &body.failed {
                 return Err(Failure::Broken(reason.clone()));
             }
+            if let Some(Peer::Client(client)) = self.exchange.peer() {
+                self.receive_from(py, client, body, needed)?;
+                continue;
+            }
             let mut wants = Vec::new();
             while let Some(amount) = body.want(needed) {
                 let seq = self.exchange.response(py, |response| response.seq);
@@ -91,9 +96,34 @@ impl Input {
         }
     }
 
+    /// Waits for a part of the body from a client of the worker's own front door.
+    fn receive_from(
+        &self,
+        py: Python<'_>,
+        client: &Client,
+        body: &mut Body,
+        needed: u64,
+    ) -> Result<(), Failure> {
+        let patience = worker().and_then(|worker| worker.door.as_ref());
+        let patience = patience.map_or(0, |door| door.spec.times.body);
+        let wanted = usize::try_from(needed).unwrap_or(usize::MAX);
+        let read = self.exchange.detached(py, Way::Input, || {
+            body.append(|bytes| client.read_body(bytes, wanted, patience))
+        });
+        match read {
+            Ok(()) => Ok(()),
+            Err(BodyError::Gone) => Err(self.exchange.lose().into()),
+            Err(BodyError::Broken(reason)) => {
+                body.failed = Some(reason.clone());
+                self.exchange.fail_body();
+                Err(Failure::Broken(reason))
+            }
+        }
+    }
+
     /// Waits for one frame of the body.
     fn receive(&self, py: Python<'_>, body: &mut Body) -> Result<(), Failure> {
-        let Some(peer) = self.exchange.peer() else {
+        let Some(Peer::Front(peer)) = self.exchange.peer() else {
             return Err(Failure::Broken("the request has no connection".to_owned()));
         };
         if let (true, Some(worker)) = (peer.set_watched(false), worker()) {

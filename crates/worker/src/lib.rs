@@ -5,10 +5,11 @@
 //! - [`worker`], [`settings`]: what the process was told to be; [`control`]: the thread that listens to the manager.
 //! - [`desk`], [`serve`]: the serving threads, between requests and with one.
 //! - [`posts`]: which thread runs which request. [`request`]: one request; [`call`]: functions that a front door calls; [`environ`], [`input`], [`start_response`], [`streams`], [`files`]: its Python objects.
+//! - [`http`]: the front door that the worker opens itself.
 //! - [`scripts`]: loading applications. [`interrupt`]: `RequestTimeout`, and how a thread gets it.
 //! - [`metrics`]: what is counted of requests; [`telemetry`]: the thread that reports it; [`report`]: the same for applications; [`scoreboard`]: Apache's own.
 //! - [`events`], [`measure`], [`kept`]: for applications that want to know what happens.
-//! - Without I/O and Python: [`turn`], [`inbox`], [`lines`], [`head`], [`response`], [`body`], [`retry`],
+//! - Without I/O and Python: [`turn`], [`inbox`], [`lines`], [`head`], [`response`], [`reply`], [`body`], [`retry`],
 //!   [`text`]; `tests/rules.rs` runs their tests.
 //!
 //! Unsafe code is for Python's C API where PyO3 has no safe call (or a slow one), and for forks.
@@ -24,6 +25,7 @@ mod exchange;
 mod files;
 mod fork;
 mod head;
+mod http;
 mod inbox;
 mod input;
 mod interrupt;
@@ -35,6 +37,7 @@ mod metrics;
 mod module;
 mod monitor;
 mod posts;
+mod reply;
 mod report;
 mod request;
 mod response;

@@ -27,19 +27,22 @@ pub(crate) fn load(py: Python<'_>, worker: &'static Worker) -> PyResult<bool> {
     Ok(true)
 }
 
-fn be_ready(py: Python<'_>, worker: &Worker) -> PyResult<()> {
+fn be_ready(py: Python<'_>, worker: &'static Worker) -> PyResult<()> {
     let info = py.import("sys")?.getattr("version_info")?;
     let part = |index: usize| -> PyResult<u8> { info.get_item(index)?.extract() };
     let python = format!("{}.{}.{}", part(0)?, part(1)?, part(2)?);
     let bit = Bit::Ready { python, loaded: worker.scripts.loaded() };
     worker.advance(Stage::Serving);
+    if let Some(door) = &worker.door {
+        door.open(worker)?;
+    }
     py.detach(|| worker.tell(&bit));
     Ok(())
 }
 
 /// Runs the scripts of a worker that serves no requests. One that fails is logged, and the next one runs; one that raises
 /// SystemExit ends them all.
-pub(crate) fn run_scripts(py: Python<'_>, worker: &Worker) -> PyResult<()> {
+pub(crate) fn run_scripts(py: Python<'_>, worker: &'static Worker) -> PyResult<()> {
     be_ready(py, worker)?;
     for mount in &worker.spec.mounts {
         let ran = execute_alone(py, &mount.script);

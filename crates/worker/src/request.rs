@@ -153,8 +153,10 @@ fn call<'py>(
 
 fn deliver(result: &Bound<'_, PyAny>, exchange: &Exchange) -> PyResult<()> {
     if let Ok(list) = result.cast_exact::<PyList>() {
+        know_length(list.iter(), exchange, result.py());
         deliver_all(list.iter(), exchange, result.py())?;
     } else if let Ok(tuple) = result.cast_exact::<PyTuple>() {
+        know_length(tuple.iter(), exchange, result.py());
         deliver_all(tuple.iter(), exchange, result.py())?;
     } else {
         match result.cast::<FileWrapper>() {
@@ -163,6 +165,18 @@ fn deliver(result: &Bound<'_, PyAny>, exchange: &Exchange) -> PyResult<()> {
         }
     }
     check_started(result.py(), exchange)
+}
+
+/// All blocks are here, so the body's length is known.
+fn know_length<'py>(
+    blocks: impl Iterator<Item = Bound<'py, PyAny>>,
+    exchange: &Exchange,
+    py: Python<'py>,
+) {
+    let lengths =
+        blocks.map(|block| block.cast::<PyBytes>().map_or(0, |block| block.as_bytes().len()));
+    let length: usize = lengths.sum();
+    exchange.response(py, |response| response.know_length(length as u64));
 }
 
 fn check_started(py: Python<'_>, exchange: &Exchange) -> PyResult<()> {

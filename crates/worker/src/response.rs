@@ -7,6 +7,7 @@ use pinion_wsgi::response::{self as rules, Failure, OutputError, StartError};
 use pinion_wsgi::status::Status;
 
 use crate::head::Head;
+use crate::reply::{Ending, Reply};
 
 /// The most that goes in one Data frame.
 pub(crate) const LONGEST_DATA: usize = 1024 * 1024;
@@ -23,13 +24,44 @@ pub(crate) struct Response {
     rules: rules::Response,
     head: Option<Head>,
     code: u16,
+    /// For a client of the worker's own front door, `frames` are the bytes that it gets.
+    reply: Option<Reply>,
 }
 
 impl Response {
     /// The answer to request number `seq`; `head_request` for a request that is answered without body.
     /// `frames` is an empty vector whose memory is used.
     pub(crate) fn new(seq: u32, head_request: bool, frames: Vec<u8>) -> Self {
-        Self { seq, frames, rules: rules::Response::new(head_request), head: None, code: 0 }
+        let rules = rules::Response::new(head_request);
+        Self { seq, frames, rules, head: None, code: 0, reply: None }
+    }
+
+    /// As [`Response::new`], for a client of the worker's own front door.
+    pub(crate) fn for_client(seq: u32, head_request: bool, bytes: Vec<u8>, reply: Reply) -> Self {
+        Self { reply: Some(reply), ..Self::new(seq, head_request, bytes) }
+    }
+
+    /// What becomes of the client's connection.
+    pub(crate) fn ending(&self) -> Ending {
+        self.reply.as_ref().map_or(Ending::Cut, Reply::ending)
+    }
+
+    /// What was said to the log, as frames, where those are not sent with the answer.
+    pub(crate) fn take_logs(&mut self) -> Option<Vec<u8>> {
+        self.reply.as_mut().map(|reply| std::mem::take(&mut reply.logs))
+    }
+
+    /// How much waits to be sent or logged.
+    pub(crate) fn logged(&self) -> usize {
+        self.reply.as_ref().map_or(self.frames.len(), |reply| reply.logs.len())
+    }
+
+    /// The whole body is here: so long is it, where the application has not said so itself.
+    pub(crate) fn know_length(&mut self, length: u64) {
+        let to_client = self.reply.is_some() && !self.rules.is_bodiless();
+        if let Some(head) = self.head.as_mut().filter(|head| to_client && head.length.is_none()) {
+            head.set_length(length);
+        }
     }
 
     /// Takes the head. A head that is not on its way yet is replaced.
@@ -85,12 +117,18 @@ impl Response {
 
     fn let_head_go(&mut self, now: bool) {
         let Some(head) = self.head.take_if(|_| now) else { return };
+        if let Some(reply) = &mut self.reply {
+            return reply.push_head(&mut self.frames, &head);
+        }
         let Status { code, reason } = head.status();
         answer::push_head(&mut self.frames, self.seq, code, reason, head.headers());
     }
 
     /// Appends a Data frame.
     pub(crate) fn push_data(&mut self, block: &[u8], flush: bool) {
+        if let Some(reply) = &mut self.reply {
+            return reply.push_data(&mut self.frames, block);
+        }
         for (header, part) in data_frames(block, self.seq, flush) {
             self.frames.extend_from_slice(&header);
             self.frames.extend_from_slice(part);
@@ -99,6 +137,9 @@ impl Response {
 
     /// Appends one Log frame.
     pub(crate) fn push_log(&mut self, level: u8, line: &[u8]) {
+        if let Some(reply) = &mut self.reply {
+            return reply.push_log(level, self.seq, line);
+        }
         frame::push(&mut self.frames, Kind::Log, level.into(), self.seq, line);
     }
 
@@ -115,6 +156,9 @@ impl Response {
     /// Appends the End frame: of an answer whose application has returned, if `end` says complete. It is called
     /// truncated where it is shorter than its Content-Length, and complete where all was sent before the application failed.
     pub(crate) fn end(&mut self, end: End) {
+        if self.reply.is_some() {
+            return self.end_reply(end);
+        }
         let end = match end {
             End::Complete => match self.rules.finish() {
                 Ok(rules::End::Complete { head }) => {
@@ -133,6 +177,32 @@ impl Response {
             other => other,
         };
         frame::push(&mut self.frames, Kind::End, end as u16, self.seq, &[]);
+    }
+
+    /// What stands before and behind a block that goes to a client; `None` for another front door.
+    pub(crate) fn around(
+        &mut self,
+        length: usize,
+    ) -> Option<(arrayvec::ArrayVec<u8, 18>, &'static [u8])> {
+        self.reply.as_mut().map(|reply| reply.around(length))
+    }
+
+    fn end_reply(&mut self, end: End) {
+        let ended = if end == End::Complete { self.finish_reply() } else { None };
+        let Some(reply) = &mut self.reply else { return };
+        match ended {
+            Some(ended) => reply.finish(&mut self.frames, ended),
+            None => reply.fail(&mut self.frames, end, self.rules.fail()),
+        }
+    }
+
+    fn finish_reply(&mut self) -> Option<rules::End> {
+        // Where the head is still here, nothing was written: the body is empty.
+        self.know_length(0);
+        let ended = self.rules.finish().ok()?;
+        let (rules::End::Complete { head } | rules::End::Truncated { head, .. }) = ended;
+        self.let_head_go(head);
+        Some(ended)
     }
 }
 

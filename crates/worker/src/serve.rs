@@ -10,10 +10,11 @@ use pyo3::prelude::*;
 
 use crate::desk::{Desk, Job, Next};
 use crate::environ::Maker;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Peer};
 use crate::metrics::Watch;
+use crate::response::Response;
 use crate::worker::Worker;
-use crate::{call, events, request};
+use crate::{call, events, http, request};
 
 /// Serves requests until the process ends.
 pub(crate) fn serve(py: Python<'_>, worker: &'static Worker, thread: usize) -> PyResult<()> {
@@ -25,14 +26,17 @@ pub(crate) fn serve(py: Python<'_>, worker: &'static Worker, thread: usize) -> P
     loop {
         let at_once = if alone { desk.next(false) } else { Next::Nothing };
         let (next, arrived) = match at_once {
-            Next::Job(job) => (Next::Job(job), worker.metrics.clock()),
+            found @ (Next::Job(_) | Next::Visit(_)) => (found, worker.metrics.clock()),
             Next::Nothing => py.detach(|| {
                 let next = desk.next(true);
                 (next, worker.metrics.clock())
             }),
         };
-        let Next::Job(job) = next else { return Ok(()) };
-        run(py, worker, &maker, &mut desk, job, arrived);
+        match next {
+            Next::Job(job) => run(py, worker, &maker, &mut desk, job, arrived),
+            Next::Visit(visit) => http::run(py, worker, &maker, &mut desk, *visit, arrived),
+            Next::Nothing => return Ok(()),
+        }
     }
 }
 
@@ -48,12 +52,9 @@ fn run(py: Python<'_>, worker: &Worker, maker: &Maker, desk: &mut Desk, job: Job
         }
         Ok(request) => {
             let line = RequestLine::of(&request);
-            let exchange = Exchange::new(
-                Some(job.connection.clone()),
-                job.seq,
-                line.method == b"HEAD",
-                memory,
-            );
+            let response = Response::new(job.seq, line.method == b"HEAD", memory);
+            let peer = Some(Peer::Front(job.connection.clone()));
+            let exchange = Exchange::new(peer, job.seq, response);
             let mut watch = None;
             let shown = [line.method, b" ", line.mount, line.path];
             let end = if worker.is_expired(request.queued_ns)
@@ -127,10 +128,10 @@ fn meant_for<'a>(worker: &Worker, request: RequestRef<'a>) -> Result<RequestRef<
 }
 
 /// A request that shows that the worker is needed, from its beginning to its end.
-struct Active<'a>(&'a Worker);
+pub(crate) struct Active<'a>(&'a Worker);
 
 impl<'a> Active<'a> {
-    fn new(worker: &'a Worker) -> Self {
+    pub(crate) fn new(worker: &'a Worker) -> Self {
         worker.be_active();
         Self(worker)
     }
@@ -144,14 +145,18 @@ impl Drop for Active<'_> {
 
 /// What of a request is of interest beside the application.
 #[derive(Default)]
-struct RequestLine<'a> {
-    method: &'a [u8],
-    mount: &'a [u8],
-    path: &'a [u8],
+pub(crate) struct RequestLine<'a> {
+    /// The method.
+    pub(crate) method: &'a [u8],
+    /// `SCRIPT_NAME`.
+    pub(crate) mount: &'a [u8],
+    /// `PATH_INFO`.
+    pub(crate) path: &'a [u8],
 }
 
 impl<'a> RequestLine<'a> {
-    fn of(request: &RequestRef<'a>) -> Self {
+    /// Of a request.
+    pub(crate) fn of(request: &RequestRef<'a>) -> Self {
         let mut line = Self::default();
         for (name, value) in request.environ() {
             match name {
@@ -176,7 +181,7 @@ pub(crate) fn warm_up(
     let frame = synthetic(worker, script, callable, path);
     let Ok(request) = RequestRef::decode(&frame[Header::SIZE..]) else { return Ok(None) };
     let maker = Maker::new(py, worker, 0)?;
-    let exchange = Exchange::new(None, 0, false, Vec::new());
+    let exchange = Exchange::new(None, 0, Response::new(0, false, Vec::new()));
     let end = request::run(py, worker, &maker, &request, &exchange, false);
     let status = exchange.response(py, |response| response.code());
     let trouble = exchange.take_trouble(py);

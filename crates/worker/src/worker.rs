@@ -12,10 +12,12 @@ use pinion_unix::epoll::Epoll;
 use pinion_unix::shared::SharedWords;
 use pinion_unix::sockets::{self, Wait};
 use pinion_unix::{clock, inherited};
+use pinion_wire::message::http::FIRST_DESCRIPTOR;
 use pinion_wire::message::{self, Bit, Rein, RetireReason, StartSpec, StopReason};
 use pinion_wire::status::{self, StatusPage};
 
 use crate::connection::Connection;
+use crate::http::Door;
 use crate::metrics::Metrics;
 use crate::monitor::Monitor;
 use crate::posts::Posts;
@@ -86,6 +88,8 @@ pub(crate) struct Worker {
     pub(crate) reporter: OnceLock<Reporter>,
     reins: OwnedFd,
     page: SharedWords,
+    /// The front door of its own.
+    pub(crate) door: Option<Door>,
     /// Where to ask for Apache's scoreboard.
     pub(crate) scoreboard: Option<OwnedFd>,
     connections: Mutex<HashMap<u32, Arc<Connection>>>,
@@ -120,7 +124,10 @@ pub(crate) fn start() -> Result<&'static Worker, StartError> {
     let scoreboard = spec.group.server_metrics.then(|| inherited::take(SCOREBOARD)).transpose();
     let scoreboard = scoreboard.map_err(|error| StartError::Descriptor(SCOREBOARD, error))?;
     let scripts = Scripts::new(spec.group.fold_case);
+    let door =
+        Door::take(&spec).map_err(|error| StartError::Descriptor(FIRST_DESCRIPTOR, error))?;
     let worker = Worker {
+        door,
         posts: Posts::new(spec.group.threads),
         metrics: Metrics::new(&spec),
         reporter: OnceLock::new(),
@@ -294,11 +301,13 @@ impl Worker {
     /// Whether nothing is begun or queued.
     pub(crate) fn is_drained(&self) -> bool {
         self.connections().values().all(|one| one.turn.is_idle() && !one.has_input())
+            && self.door.as_ref().is_none_or(Door::is_drained)
     }
 
     /// Whether nothing is begun.
     pub(crate) fn is_idle(&self) -> bool {
         self.connections().values().all(|one| one.turn.is_idle())
+            && self.door.as_ref().is_none_or(Door::is_idle)
     }
 
     /// How long requests may go on once the manager has gone, at most.

@@ -11,6 +11,8 @@ mod head;
 mod inbox;
 #[path = "../src/lines.rs"]
 mod lines;
+#[path = "../src/reply.rs"]
+mod reply;
 #[path = "../src/response.rs"]
 mod response;
 #[path = "../src/retry.rs"]

@@ -5,6 +5,7 @@ use std::path::Path;
 mod answers;
 mod bodies;
 mod calls;
+mod http;
 mod life;
 mod output;
 mod reload;
@@ -36,6 +37,18 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("frames_cut_and_garbled", bodies::garbled),
     ("calls_return_values", calls::values),
     ("calls_that_fail", calls::failures),
+    ("http_hello", http::hello),
+    ("http_environ", http::environ),
+    ("http_bodies", http::bodies),
+    ("http_bodies_that_nobody_reads", http::unread_bodies),
+    ("http_continuation", http::continuation),
+    ("http_answers", http::answers),
+    ("http_answers_that_are_not_whole", http::truncated_answers),
+    ("http_pipelining", http::pipelining),
+    ("http_refusals", http::refusals),
+    ("http_slow_clients", http::slow_clients),
+    ("http_one_thread", http::one_thread),
+    ("http_drain", http::drain),
     ("logs", output::logs),
     ("logs_outside_of_requests", output::outside),
     ("restricted_streams", output::restricted),

@@ -13,6 +13,7 @@ use pinion_unix::sockets::{self, Wait};
 use pinion_wire::answer::{End, FilePart, HeadRef, Welcome, decode_want};
 use pinion_wire::call::{Argument, Call, Returned};
 use pinion_wire::frame::{self, BODY_LAST, REQUEST_MAY_RELOAD};
+use pinion_wire::message::http::FIRST_DESCRIPTOR;
 use pinion_wire::message::{self, Apache, Bit, GroupSpec, Rein, StartMount, StartSpec};
 use pinion_wire::request::{BodyLength, RequestWriter, Target};
 use pinion_wire::status::{self, Begun, StatusPage};
@@ -55,6 +56,15 @@ pub(crate) fn spec(folder: &Path) -> StartSpec {
 impl Worker {
     /// Starts a worker with `python`, as `change` wants it; it is not ready yet.
     pub(crate) fn start(python: &Path, change: impl FnOnce(&Path, &mut StartSpec)) -> Self {
+        Self::start_with(python, &[], change)
+    }
+
+    /// As [`Worker::start`], with descriptors for a front door of its own.
+    fn start_with(
+        python: &Path,
+        front: &[OwnedFd],
+        change: impl FnOnce(&Path, &mut StartSpec),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let library = folder.path().join("library");
         fs::create_dir(&library).unwrap();
@@ -77,6 +87,9 @@ impl Worker {
         process.arg(&bootstrap).env("PYTHONDONTWRITEBYTECODE", "1").env("LANG", "C.UTF-8");
         process.descriptor(3, theirs.as_fd()).descriptor(4, page.fd());
         process.descriptor(1, writer.as_fd()).descriptor(2, writer.as_fd());
+        for (number, descriptor) in (FIRST_DESCRIPTOR..).zip(front) {
+            process.descriptor(number, descriptor.as_fd());
+        }
         let pid = process.spawn().unwrap().pid;
         let worker =
             Self { pid, folder, reins: Some(reins), page, output, connections: 0, ended: None };
@@ -86,7 +99,16 @@ impl Worker {
 
     /// Starts a worker and waits until it is ready.
     pub(crate) fn ready(python: &Path, change: impl FnOnce(&Path, &mut StartSpec)) -> Self {
-        let worker = Self::start(python, change);
+        Self::ready_with(python, &[], change)
+    }
+
+    /// As [`Worker::ready`], with descriptors for a front door of its own.
+    pub(crate) fn ready_with(
+        python: &Path,
+        front: &[OwnedFd],
+        change: impl FnOnce(&Path, &mut StartSpec),
+    ) -> Self {
+        let worker = Self::start_with(python, front, change);
         let mut said = String::new();
         while !matches!(worker.bit_into(&mut said), Bit::Ready { .. }) {
             assert!(!said.contains("Error"), "{said}");
@@ -198,6 +220,11 @@ impl Worker {
     /// What it has begun.
     pub(crate) fn begun(&self) -> Vec<Begun> {
         StatusPage::new(self.page.words()).unwrap().all()
+    }
+
+    /// How many connections its own front door has.
+    pub(crate) fn open(&self) -> u64 {
+        StatusPage::new(self.page.words()).unwrap().open()
     }
 
     /// Waits until it has ended.

@@ -1,0 +1,172 @@
+//! The listening sockets.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::sync::atomic::Ordering;
+
+use pinion_unix::epoll::Trigger;
+use pinion_wire::message::http::ListenerSpec;
+
+use super::client::Origin;
+use super::{CLIENT, Client, Door, LISTENER};
+use crate::worker::Worker;
+
+/// How many connections are taken at once. The others may be for another thread, or another worker.
+const AT_ONCE: usize = 8;
+/// The descriptors that the application is left, whatever clients do.
+const SPARE: u64 = 32;
+
+/// A listening socket.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    socket: Socket,
+    port: String,
+    spec: ListenerSpec,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Takes over a listening socket, which does not block.
+    pub(super) fn new(socket: OwnedFd, spec: ListenerSpec) -> Self {
+        let is_unix = spec.port == 0;
+        let socket = if is_unix { Socket::Unix(socket.into()) } else { Socket::Tcp(socket.into()) };
+        Self { socket, port: spec.port.to_string(), spec }
+    }
+
+    /// `SERVER_NAME`.
+    pub(super) fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// `SERVER_PORT`; a Unix socket has none, so it is the usual one.
+    pub(super) fn port(&self) -> &str {
+        match (self.spec.port, self.spec.tls) {
+            (0, false) => "80",
+            (0, true) => "443",
+            _ => &self.port,
+        }
+    }
+
+    /// Whether it speaks TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        self.spec.tls
+    }
+
+    fn accept(&self) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                let (stream, address) = listener.accept()?;
+                // The answer's last part must not wait for the client to acknowledge the one before.
+                stream.set_nodelay(true)?;
+                stream.set_nonblocking(true)?;
+                Ok((stream.into(), Some(address)))
+            }
+            Socket::Unix(listener) => {
+                let (stream, _) = listener.accept()?;
+                stream.set_nonblocking(true)?;
+                Ok((stream.into(), None))
+            }
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.socket {
+            Socket::Tcp(listener) => listener.as_fd(),
+            Socket::Unix(listener) => listener.as_fd(),
+        }
+    }
+}
+
+impl Door {
+    /// The listening socket that a client came by.
+    pub(super) fn listener(&self, client: &Client) -> Option<&Listener> {
+        self.listeners.get(client.from.listener)
+    }
+
+    /// Takes connections that wait at the listening socket of this token.
+    pub(super) fn accept(&self, worker: &Worker, token: u64) {
+        let number = (token - LISTENER) as usize;
+        let Some(listener) = self.listeners.get(number) else { return };
+        for _ in 0..AT_ONCE {
+            if self.is_draining() {
+                return;
+            }
+            if self.open.load(Ordering::Acquire) >= u64::from(self.spec.limits.connections) {
+                return self.pause(worker, "limit-connections");
+            }
+            match listener.accept() {
+                Ok((socket, address)) => self.admit(worker, number, socket, address),
+                Err(error) if is_full(&error) => {
+                    return self.pause(worker, "the process's limit of open files");
+                }
+                // Nobody waits any more, or the one that did has gone again.
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn admit(
+        &self,
+        worker: &Worker,
+        listener: usize,
+        socket: OwnedFd,
+        address: Option<SocketAddr>,
+    ) {
+        let number = self.accepted.fetch_add(1, Ordering::Relaxed) as u32;
+        let from = Origin::new(listener, address);
+        let idle = self.spec.times.head;
+        let make = |key| Client::new(number, key, socket, from, idle);
+        let Some(client) = self.clients().insert(make) else { return };
+        let open = self.open.fetch_add(1, Ordering::AcqRel) + 1;
+        self.note_open(worker, open);
+        if worker.epoll.add(client.as_fd(), CLIENT | client.key, Trigger::Edge).is_err() {
+            self.forget(worker, &client);
+        }
+    }
+
+    /// Leaves connections waiting in the socket's queue until there is room.
+    fn pause(&self, worker: &Worker, what: &str) {
+        for listener in &self.listeners {
+            let _ = worker.epoll.remove(listener.as_fd());
+        }
+        if !self.full.swap(true, Ordering::AcqRel) {
+            let open = self.open.load(Ordering::Acquire);
+            worker.log(
+                4,
+                &format!("{open} connections are open: {what} is reached, and others wait"),
+            );
+        }
+    }
+
+    /// Takes connections again once there is room.
+    pub(super) fn resume(&self, worker: &Worker) {
+        let most = u64::from(self.spec.limits.connections);
+        let has_room = self.open.load(Ordering::Acquire) < most && has_descriptors();
+        if has_room && !self.is_draining() && self.full.swap(false, Ordering::AcqRel) {
+            for (listener, token) in self.listeners.iter().zip(LISTENER..) {
+                let _ = worker.epoll.add(listener.as_fd(), token, Trigger::Shared);
+            }
+        }
+    }
+}
+
+/// Whether a few descriptors can be had.
+fn has_descriptors() -> bool {
+    let taken: Result<Vec<_>, _> =
+        (0..SPARE / 8).map(|_| std::fs::File::open("/dev/null")).collect();
+    taken.is_ok()
+}
+
+fn is_full(error: &io::Error) -> bool {
+    use nix::libc::{EMFILE, ENFILE, ENOBUFS, ENOMEM};
+    error.raw_os_error().is_some_and(|code| [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(&code))
+}

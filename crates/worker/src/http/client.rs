@@ -1,0 +1,387 @@
+//! A client's connection.
+
+use std::io::{self, IoSlice};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pinion_http::answer::CONTINUE;
+use pinion_http::body::Decoder;
+use pinion_unix::clock;
+use pinion_unix::epoll::{Epoll, Trigger};
+use pinion_unix::sockets::{self, Wait};
+
+use super::CLIENT;
+use super::outbound::Outbound;
+use crate::connection::Received;
+use crate::turn::Turn;
+
+/// How much is received at once.
+const ROOM: usize = 64 * 1024;
+/// How much memory what a client does not take may hold before whoever sends waits.
+const MOST_HELD: usize = 1024 * 1024;
+/// How long a connection on which nothing comes may go on when connections are to end, in milliseconds.
+const HURRY: u64 = 1_000;
+
+/// Where a connection comes from.
+#[derive(Debug)]
+pub(super) struct Origin {
+    /// The listening socket's number.
+    pub(super) listener: usize,
+    /// The client's address; empty on a Unix socket.
+    pub(super) address: String,
+    /// Its port.
+    pub(super) port: String,
+}
+
+impl Origin {
+    /// From a client of this address.
+    pub(super) fn new(listener: usize, address: Option<SocketAddr>) -> Self {
+        let text = |address: SocketAddr| (address.ip().to_canonical().to_string(), address.port());
+        let (address, port) = address.map(text).map_or_else(
+            || (String::new(), String::new()),
+            |(address, port)| (address, port.to_string()),
+        );
+        Self { listener, address, port }
+    }
+}
+
+/// A client's connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// Its number, for the status page.
+    pub(crate) number: u32,
+    /// Its key in the slab.
+    pub(super) key: u64,
+    socket: OwnedFd,
+    /// Whose turn it is to read.
+    pub(super) turn: Turn,
+    pub(super) from: Origin,
+    /// When it has taken too long, milliseconds of the monotonic clock; 0 for never.
+    due: AtomicU64,
+    /// Connections are to end.
+    hurried: AtomicBool,
+    inbound: Mutex<Inbound>,
+    outbound: Mutex<Outbound>,
+}
+
+/// What has come and was not used yet.
+#[derive(Debug)]
+pub(super) struct Inbound {
+    pub(super) bytes: Vec<u8>,
+    pub(super) start: usize,
+    pub(super) phase: Phase,
+    /// How many requests have come.
+    pub(super) seq: u32,
+    /// The rest of the running request's body.
+    pub(super) decoder: Option<Decoder>,
+    /// Whether the client waits to be told to send the body.
+    pub(super) must_continue: bool,
+    /// When what is being received began, milliseconds.
+    pub(super) since: u64,
+    /// How many bytes are known to hold no end of a head.
+    pub(super) seen: usize,
+}
+
+/// What is received next.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// A request's head.
+    Head,
+    /// A request's body, as far as it is awaited before a thread takes the request.
+    Body(Box<super::arrive::Coming>),
+    /// What the running request asks for.
+    Running,
+    /// The rest of a body that nobody has read.
+    Rest,
+    /// Nothing: what comes is thrown away until the client has seen the answer, so many bytes at most.
+    Linger(usize),
+}
+
+/// Why a body cannot be read on.
+#[derive(Debug)]
+pub(crate) enum BodyError {
+    /// The client has gone.
+    Gone,
+    /// What came is no body, or did not come in time.
+    Broken(String),
+}
+
+/// Milliseconds of the monotonic clock.
+pub(super) fn now_ms() -> u64 {
+    clock::monotonic_ns() / 1_000_000
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Inbound {
+    /// What has come and was not used.
+    pub(super) fn here(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    /// Passes over bytes at the front.
+    pub(super) fn consume(&mut self, count: usize) {
+        self.start += count;
+        self.seen = 0;
+        if self.start >= self.bytes.len() {
+            self.bytes.clear();
+            self.start = 0;
+        }
+    }
+}
+
+impl Client {
+    /// A connection that was just taken; its first request must come within `patience` milliseconds, if that is not 0.
+    pub(super) fn new(number: u32, key: u64, socket: OwnedFd, from: Origin, patience: u64) -> Self {
+        let now = now_ms();
+        let client = Self {
+            number,
+            key,
+            socket,
+            turn: Turn::default(),
+            from,
+            due: AtomicU64::new(0),
+            hurried: AtomicBool::new(false),
+            inbound: Mutex::new(Inbound {
+                bytes: Vec::new(),
+                start: 0,
+                phase: Phase::Head,
+                seq: 0,
+                decoder: None,
+                must_continue: false,
+                since: now,
+                seen: 0,
+            }),
+            outbound: Mutex::default(),
+        };
+        client.wait_until(now, patience);
+        client
+    }
+
+    pub(super) fn inbound(&self) -> MutexGuard<'_, Inbound> {
+        locked(&self.inbound)
+    }
+
+    fn outbound(&self) -> MutexGuard<'_, Outbound> {
+        locked(&self.outbound)
+    }
+
+    /// It may take `patience` milliseconds from `start` on; 0 for any time.
+    pub(super) fn wait_until(&self, start: u64, patience: u64) {
+        let due = if patience == 0 { 0 } else { start + patience };
+        self.due.store(due, Ordering::Release);
+    }
+
+    /// Whether it has taken too long.
+    pub(super) fn is_due(&self, now: u64) -> bool {
+        let due = self.due.load(Ordering::Acquire);
+        due != 0 && due <= now
+    }
+
+    /// Connections are to end: one on which nothing comes does soon.
+    pub(super) fn hurry(&self) {
+        self.hurried.store(true, Ordering::Release);
+        let soon = now_ms() + HURRY;
+        let earlier = |due: u64| (due == 0 || due > soon).then_some(soon);
+        let is_idle = self.turn.is_idle() && matches!(self.inbound().phase, Phase::Head);
+        if is_idle {
+            let _ = self.due.fetch_update(Ordering::AcqRel, Ordering::Acquire, earlier);
+        }
+    }
+
+    /// How long the next request may take to begin.
+    pub(super) fn patience(&self, idle: u64) -> u64 {
+        let hurried = self.hurried.load(Ordering::Acquire);
+        match idle {
+            0 if hurried => HURRY,
+            idle if hurried => idle.min(HURRY),
+            idle => idle,
+        }
+    }
+
+    /// Whether nothing is begun or queued.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.turn.is_idle()
+            && self.outbound().is_empty()
+            && matches!(self.inbound().phase, Phase::Head | Phase::Linger(_))
+            && self.inbound().here().is_empty()
+            && !sockets::readable(self.as_fd(), Some(Duration::ZERO)).unwrap_or(false)
+    }
+
+    /// Receives once, without waiting.
+    pub(super) fn receive(&self, bytes: &mut Vec<u8>) -> Received {
+        match sockets::recv_append(self.as_fd(), bytes, ROOM, Wait::No) {
+            Ok((0, _)) => Received::Gone,
+            Ok(_) => Received::Some,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Received::Nothing,
+            Err(_) => Received::Gone,
+        }
+    }
+
+    /// Appends what there is of the running request's body to `out`, waiting for `patience` milliseconds at most (0: for ever)
+    /// where nothing is here; `wanted` bytes are wanted at least. Returns whether the body has ended.
+    pub(crate) fn read_body(
+        &self,
+        out: &mut Vec<u8>,
+        wanted: usize,
+        patience: u64,
+    ) -> Result<bool, BodyError> {
+        let mut inbound = self.inbound();
+        let before = out.len();
+        loop {
+            self.take_body(&mut inbound, out)?;
+            let ended = inbound.decoder.as_ref().is_none_or(Decoder::is_ended);
+            if ended || out.len() > before {
+                return Ok(ended);
+            }
+            if std::mem::take(&mut inbound.must_continue) {
+                self.send(&[IoSlice::new(CONTINUE)]).map_err(|_| BodyError::Gone)?;
+            }
+            let received = match inbound.decoder.as_ref().and_then(Decoder::left) {
+                Some(left) => self.receive_plain(&mut inbound, out, wanted, left)?,
+                None => self.receive(&mut inbound.bytes),
+            };
+            match received {
+                Received::Some => {}
+                Received::Gone => return Err(BodyError::Gone),
+                Received::Nothing => {
+                    let limit = (patience > 0).then(|| Duration::from_millis(patience));
+                    match sockets::readable(self.as_fd(), limit) {
+                        Ok(true) => {}
+                        Ok(false) => return Err(BodyError::Broken("Timeout".to_owned())),
+                        Err(_) => return Err(BodyError::Gone),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes what has been received of the body already.
+    fn take_body(&self, inbound: &mut Inbound, out: &mut Vec<u8>) -> Result<(), BodyError> {
+        let Some(mut decoder) = inbound.decoder.take() else { return Ok(()) };
+        let mut result = Ok(());
+        while !decoder.is_ended() && !inbound.here().is_empty() {
+            match decoder.step(inbound.here()) {
+                Ok(step) => {
+                    out.extend_from_slice(&inbound.here()[step.skip..step.skip + step.take]);
+                    inbound.consume(step.skip + step.take);
+                    if step.skip + step.take == 0 {
+                        break;
+                    }
+                }
+                Err(refusal) => {
+                    result = Err(BodyError::Broken(refusal.text.trim_end_matches('.').to_owned()));
+                    break;
+                }
+            }
+        }
+        inbound.decoder = Some(decoder);
+        result
+    }
+
+    /// Receives a body that is not framed right to where it goes.
+    fn receive_plain(
+        &self,
+        inbound: &mut Inbound,
+        out: &mut Vec<u8>,
+        wanted: usize,
+        left: u64,
+    ) -> Result<Received, BodyError> {
+        let room = usize::try_from(left).unwrap_or(usize::MAX).min(wanted.max(ROOM)).min(ROOM * 16);
+        let before = out.len();
+        match sockets::recv_append(self.as_fd(), out, room, Wait::No) {
+            Ok((0, _)) => Ok(Received::Gone),
+            Ok(_) => {
+                let decoder = inbound.decoder.as_mut();
+                let counted =
+                    decoder.map_or(Ok(()), |decoder| decoder.step(&out[before..]).map(drop));
+                counted.map_err(|refusal| BodyError::Broken(refusal.text.to_owned()))?;
+                Ok(Received::Some)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Received::Nothing),
+            Err(_) => Ok(Received::Gone),
+        }
+    }
+
+    /// Sends what the client takes now, and keeps the rest. Returns whether so much is kept that whoever sends should wait
+    /// ([`Client::wait_for_room`]).
+    pub(crate) fn send(&self, parts: &[IoSlice<'_>]) -> io::Result<bool> {
+        let mut outbound = self.outbound();
+        let mut sent = 0;
+        if outbound.is_empty() {
+            sent = match sockets::send_some(self.as_fd(), parts, Wait::No) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                other => other?,
+            };
+        }
+        outbound.add(parts, sent);
+        Ok(outbound.held() > MOST_HELD)
+    }
+
+    /// Sends a part of a file behind everything else, what the client takes now; the rest is kept.
+    pub(crate) fn send_file(
+        &self,
+        file: BorrowedFd<'_>,
+        offset: u64,
+        length: u64,
+    ) -> io::Result<()> {
+        let mut outbound = self.outbound();
+        outbound.add_file(file.try_clone_to_owned()?, offset, length);
+        outbound.flush(self.as_fd()).map(drop)
+    }
+
+    /// Waits until little is kept.
+    ///
+    /// # Errors
+    /// The client has gone, or takes nothing for `patience` milliseconds, if that is not 0.
+    pub(crate) fn wait_for_room(&self, patience: u64) -> io::Result<()> {
+        let limit = (patience > 0).then(|| Duration::from_millis(patience));
+        loop {
+            let mut outbound = self.outbound();
+            outbound.flush(self.as_fd())?;
+            if outbound.held() <= MOST_HELD / 2 {
+                return Ok(());
+            }
+            drop(outbound);
+            if !sockets::writable(self.as_fd(), limit)? {
+                return Err(io::Error::from(io::ErrorKind::TimedOut));
+            }
+        }
+    }
+
+    /// Sends what is kept, as far as the client takes it now; whether all is sent. Otherwise `epoll` tells when there is room.
+    pub(super) fn flush(&self, epoll: &Epoll) -> io::Result<bool> {
+        let mut outbound = self.outbound();
+        if outbound.is_empty() {
+            return Ok(true);
+        }
+        outbound.flush(self.as_fd())?;
+        if !outbound.is_empty() && !std::mem::replace(&mut outbound.watched, true) {
+            // What has become ready meanwhile is told again.
+            epoll.modify(self.as_fd(), CLIENT | self.key, Trigger::EdgeBoth)?;
+        }
+        Ok(outbound.is_empty())
+    }
+
+    /// Says that nothing more is sent, so that the client sees the answer's end.
+    pub(super) fn end(&self) {
+        let _ = sockets::shutdown(self.as_fd(), Shutdown::Write);
+    }
+
+    /// Ends the connection for both sides, at once, whoever still holds it.
+    pub(crate) fn close(&self) {
+        // An error means that it has ended already.
+        let _ = sockets::shutdown(self.as_fd(), Shutdown::Both);
+    }
+}
+
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

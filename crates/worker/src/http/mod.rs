@@ -1,0 +1,160 @@
+//! The front door that the worker opens itself, for `pinion serve`: HTTP/1.1 on the sockets that the manager hands over.
+//!
+//! The serving threads wait for clients on the same epoll as for front doors outside. Whoever is woken for a client owns its
+//! turn, reads what came, and runs the request when it is whole; a client that is too slow costs memory, and no thread.
+//!
+//! - [`accept`]: the listening sockets. [`client`]: a connection; [`outbound`]: what it has not taken yet.
+//! - [`arrive`]: from bytes to a request. [`visit`]: running it, and what follows.
+//! - [`keeper`]: the thread that ends what takes too long.
+//! - [`slab`]: clients by their epoll token.
+
+mod accept;
+mod arrive;
+mod client;
+mod keeper;
+mod outbound;
+mod slab;
+mod visit;
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pinion_http::head::Limits;
+use pinion_unix::epoll::Trigger;
+use pinion_unix::inherited;
+use pinion_wire::message::http::{FIRST_DESCRIPTOR, HttpSpec};
+use pinion_wire::message::{GroupSpec, StartSpec};
+
+pub(crate) use accept::Listener;
+pub(crate) use arrive::Memory;
+pub(crate) use client::BodyError;
+pub(crate) use client::Client;
+pub(crate) use visit::{Visit, Visited, run};
+
+use crate::worker::Worker;
+use slab::Slab;
+
+/// Tokens of listening sockets.
+const LISTENER: u64 = 1 << 62;
+/// Tokens of clients.
+const CLIENT: u64 = 1 << 63;
+
+/// Everything that has come in by the front door.
+pub(crate) struct Door {
+    /// What is served.
+    pub(crate) spec: HttpSpec,
+    /// What a request's head may be.
+    limits: Limits,
+    listeners: Vec<Listener>,
+    clients: Mutex<Slab>,
+    open: AtomicU64,
+    accepted: AtomicU64,
+    /// No new connections, and those that there are end behind their next answer.
+    draining: AtomicBool,
+    /// There was no room for another connection; the keeper looks again.
+    full: AtomicBool,
+    /// The only mount's script and callable.
+    mount: (Vec<u8>, String),
+}
+
+impl Door {
+    /// Takes over the descriptors of a group that has a front door of its own.
+    pub(crate) fn take(spec: &StartSpec) -> io::Result<Option<Self>> {
+        let GroupSpec { http: Some(http), .. } = &spec.group else { return Ok(None) };
+        let numbers = FIRST_DESCRIPTOR..;
+        let listeners = numbers
+            .zip(&http.listeners)
+            .map(|(number, one)| Ok(Listener::new(inherited::take(number)?, one.clone())))
+            .collect::<io::Result<Vec<_>>>()?;
+        let mount = spec.mounts.first();
+        let mount = mount.map(|mount| (mount.script.clone(), mount.callable.clone()));
+        let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let limits = Limits {
+            line: size(http.limits.line),
+            head: size(http.limits.head),
+            fields: size(http.limits.fields),
+        };
+        Ok(Some(Self {
+            spec: (**http).clone(),
+            limits,
+            listeners,
+            clients: Mutex::default(),
+            open: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
+            draining: AtomicBool::new(false),
+            full: AtomicBool::new(false),
+            mount: mount.unwrap_or_default(),
+        }))
+    }
+
+    /// Takes connections from now on.
+    pub(crate) fn open(&self, worker: &'static Worker) -> io::Result<()> {
+        for (listener, token) in self.listeners.iter().zip(LISTENER..) {
+            worker.epoll.add(listener.as_fd(), token, Trigger::Shared)?;
+        }
+        keeper::start(worker)
+    }
+
+    /// Takes no new connections; those that there are end behind their next answer, or soon.
+    pub(crate) fn drain(&self, worker: &Worker) {
+        if self.draining.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        for listener in &self.listeners {
+            // An error means that it is not watched.
+            let _ = worker.epoll.remove(listener.as_fd());
+        }
+        for client in self.clients().all() {
+            client.hurry();
+        }
+    }
+
+    /// Whether connections are to end behind their next answer.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    /// Whether no client has anything that is begun or queued.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.clients().all().iter().all(|client| client.is_quiet())
+    }
+
+    /// Whether no client's request runs.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.clients().all().iter().all(|client| client.turn.is_idle())
+    }
+
+    fn clients(&self) -> MutexGuard<'_, Slab> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The client of an epoll token, if it is still there.
+    fn client(&self, token: u64) -> Option<Arc<Client>> {
+        self.clients().get(token & !CLIENT)
+    }
+
+    /// Ends a connection and forgets it.
+    pub(crate) fn forget(&self, worker: &Worker, client: &Client) {
+        client.close();
+        if self.clients().remove(client.key) {
+            let open = self.open.fetch_sub(1, Ordering::AcqRel) - 1;
+            self.note_open(worker, open);
+        }
+    }
+
+    fn note_open(&self, worker: &Worker, open: u64) {
+        if let Some(status) = worker.status() {
+            status.set_open(open);
+        }
+        if self.is_draining() && open == 0 {
+            worker.wake();
+        }
+    }
+}
+
+/// Whether a token is of this front door.
+pub(crate) fn is_own(token: u64) -> bool {
+    token >= LISTENER
+}

@@ -1,0 +1,117 @@
+//! What a client has not taken yet.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use pinion_unix::sockets::{self, Wait};
+
+/// How many pieces are sent by one call.
+const AT_ONCE: usize = 16;
+
+/// Bytes and files that wait for the client to take what was sent before.
+#[derive(Debug, Default)]
+pub(super) struct Outbound {
+    pieces: VecDeque<Piece>,
+    /// How many bytes of memory wait.
+    held: usize,
+    /// The connection's epoll entry tells of room.
+    pub(super) watched: bool,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Bytes { bytes: Vec<u8>, start: usize },
+    File { file: OwnedFd, offset: u64, left: u64 },
+}
+
+impl Outbound {
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// How many bytes of memory wait.
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Adds what is left of `parts` behind their first `sent` bytes.
+    pub(super) fn add(&mut self, parts: &[IoSlice<'_>], mut sent: usize) {
+        for part in parts {
+            let skip = sent.min(part.len());
+            sent -= skip;
+            if skip < part.len() {
+                self.add_bytes(&part[skip..]);
+            }
+        }
+    }
+
+    fn add_bytes(&mut self, more: &[u8]) {
+        self.held += more.len();
+        match self.pieces.back_mut() {
+            Some(Piece::Bytes { bytes, .. }) => bytes.extend_from_slice(more),
+            _ => self.pieces.push_back(Piece::Bytes { bytes: more.to_vec(), start: 0 }),
+        }
+    }
+
+    /// Adds a part of a file.
+    pub(super) fn add_file(&mut self, file: OwnedFd, offset: u64, left: u64) {
+        if left > 0 {
+            self.pieces.push_back(Piece::File { file, offset, left });
+        }
+    }
+
+    /// Sends what the socket takes now; how many bytes those were.
+    pub(super) fn flush(&mut self, socket: BorrowedFd<'_>) -> io::Result<u64> {
+        let mut total = 0;
+        while let Some(first) = self.pieces.front_mut() {
+            let sent = match first {
+                Piece::Bytes { .. } => self.send_bytes(socket),
+                Piece::File { file, offset, left } => {
+                    let sent = sockets::send_file(socket, file.as_fd(), *offset, *left);
+                    if let Ok(sent) = sent {
+                        (*offset, *left) = (*offset + sent as u64, *left - sent as u64);
+                    }
+                    if matches!(first, Piece::File { left: 0, .. }) {
+                        self.pieces.pop_front();
+                    }
+                    sent
+                }
+            };
+            match sent {
+                // A file that has become shorter: the client was told more than there is.
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+                Ok(sent) => total += sent as u64,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(total),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(total)
+    }
+
+    fn send_bytes(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+        let slices: arrayvec::ArrayVec<IoSlice<'_>, AT_ONCE> = self
+            .pieces
+            .iter()
+            .map_while(|piece| match piece {
+                Piece::Bytes { bytes, start } => Some(IoSlice::new(&bytes[*start..])),
+                Piece::File { .. } => None,
+            })
+            .take(AT_ONCE)
+            .collect();
+        let sent = sockets::send_some(socket, &slices, Wait::No)?;
+        drop(slices);
+        self.held -= sent;
+        let mut left = sent;
+        while left > 0 {
+            let Some(Piece::Bytes { bytes, start }) = self.pieces.front_mut() else { break };
+            let step = left.min(bytes.len() - *start);
+            (*start, left) = (*start + step, left - step);
+            if *start == bytes.len() {
+                self.pieces.pop_front();
+            }
+        }
+        Ok(sent)
+    }
+}

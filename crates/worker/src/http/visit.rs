@@ -1,0 +1,152 @@
+//! Running a client's request.
+
+use std::io::IoSlice;
+use std::sync::Arc;
+
+use pinion_http::answer::Asked;
+use pinion_unix::clock;
+use pinion_wire::Header;
+use pinion_wire::request::RequestRef;
+use pyo3::prelude::*;
+
+use super::Client;
+use super::arrive::Memory;
+use crate::desk::Desk;
+use crate::environ::Maker;
+use crate::exchange::{Exchange, Peer};
+use crate::reply::{Ending, Reply};
+use crate::response::Response;
+use crate::serve::{Active, RequestLine};
+use crate::worker::Worker;
+use crate::{events, request};
+
+/// A client's request.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    /// The client. This thread owns its turn.
+    pub(super) client: Arc<Client>,
+    /// The request's number on its connection.
+    pub(super) seq: u32,
+    /// It, as a front door outside would send it.
+    pub(super) frame: Vec<u8>,
+    /// What of it concerns the answer.
+    pub(super) asked: Asked,
+    /// The status that the front door itself answers with.
+    pub(super) own: Option<u16>,
+}
+
+/// A request that was run, whose last bytes are to be sent.
+pub(crate) struct Visited {
+    client: Arc<Client>,
+    frame: Vec<u8>,
+    bytes: Vec<u8>,
+    ending: Ending,
+}
+
+/// Runs a request. Its last bytes are sent by [`Visited::leave`].
+pub(crate) fn run(
+    py: Python<'_>,
+    worker: &Worker,
+    maker: &Maker,
+    desk: &mut Desk,
+    visit: Visit,
+    arrived: u64,
+) {
+    let Visit { client, seq, frame, asked, own } = visit;
+    let date = desk.memory.date.at_copy(clock::seconds());
+    let reply = Reply::new(asked, date);
+    let mut out = desk.memory();
+    let (bytes, ending) = match (own, RequestRef::decode(frame.get(Header::SIZE..).unwrap_or(&[])))
+    {
+        (Some(status), _) => own_answer(reply, out, status),
+        (None, Err(_)) => own_answer(reply, out, 500),
+        (None, Ok(request)) => {
+            out.clear();
+            let response = Response::for_client(seq, asked.head, out, reply);
+            let exchange = Exchange::new(Some(Peer::Client(client.clone())), seq, response);
+            serve(py, worker, maker, desk, &client, &request, &exchange, arrived)
+        }
+    };
+    desk.finish_visit(Visited { client, frame, bytes, ending });
+}
+
+fn own_answer(mut reply: Reply, mut out: Vec<u8>, status: u16) -> (Vec<u8>, Ending) {
+    reply.push_own(&mut out, status);
+    (out, reply.ending())
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of one request, borrowed from four owners"
+)]
+fn serve(
+    py: Python<'_>,
+    worker: &Worker,
+    maker: &Maker,
+    desk: &Desk,
+    client: &Arc<Client>,
+    request: &RequestRef<'_>,
+    exchange: &Arc<Exchange>,
+    arrived: u64,
+) -> (Vec<u8>, Ending) {
+    let line = RequestLine::of(request);
+    let thread = desk.thread();
+    if let Some(status) = worker.status() {
+        let shown = [line.method, b" ", line.mount, line.path];
+        status.begin(thread, client.number, exchange.seq(), clock::monotonic_ns(), &shown);
+    }
+    worker.posts.begin(thread, exchange);
+    worker.count_request();
+    let _active = Active::new(worker);
+    let watch = worker.metrics.begin(thread, arrived, request);
+    events::begin(exchange);
+    let end = request::run(py, worker, maker, request, exchange, false);
+    let told = events::is_measured();
+    if !told {
+        drop(exchange.kept.forget(py));
+    }
+    let bytes = exchange.finish(py, end);
+    let ending = exchange.response(py, |response| response.ending());
+    let ending = if exchange.is_gone() { Ending::Cut } else { ending };
+    worker.posts.end(py, thread);
+    if let Some(watch) = watch {
+        worker.metrics.end(watch, exchange.code(py), exchange.meter());
+    }
+    if told {
+        events::finished(py, exchange, end);
+    }
+    maker.end(py);
+    (bytes, ending)
+}
+
+impl Visited {
+    /// Sends what is left and goes on with the client. Nothing here waits. Gives the memory back.
+    pub(crate) fn leave(
+        self,
+        worker: &Worker,
+        thread: usize,
+        memory: &mut Memory,
+        spare: &mut Vec<u8>,
+    ) -> Option<Box<Visit>> {
+        let Self { client, frame, mut bytes, mut ending } = self;
+        if !bytes.is_empty() && client.send(&[IoSlice::new(&bytes)]).is_err() {
+            ending = Ending::Cut;
+        }
+        if bytes.capacity() <= 1024 * 1024 {
+            bytes.clear();
+            *spare = bytes;
+        }
+        if frame.capacity() <= 256 * 1024 {
+            memory.frame = frame;
+        }
+        if let Some(status) = worker.status() {
+            status.end(thread);
+        }
+        let door = worker.door.as_ref()?;
+        let next = door.conclude(worker, &client, ending, memory);
+        if worker.stage() == crate::worker::Stage::Stopping {
+            worker.wake();
+        }
+        next
+    }
+}
