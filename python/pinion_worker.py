@@ -41,6 +41,8 @@ def main():
         # The application's threads and hooks may be in any state: they are not waited for.
         os._exit(1)
     start_threads(core, settings)
+    if settings["watch"] is not None:
+        load_own(os.path.join(library, "pinion_reload.py")).start(core, settings["watch"])
     core.wait()
     publisher.stopping(core.stop_reason() if settings["process_group"] else "")
     if settings["keep_at_exit"]:

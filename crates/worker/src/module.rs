@@ -12,7 +12,7 @@ use crate::worker::Worker;
 /// Called by `python/pinion_worker.py`, in the order of the functions here.
 #[pymodule(gil_used = true)]
 mod _pinion {
-    use pinion_wire::message::RetireReason;
+    use pinion_wire::message::{Bit, RetireReason};
     use pyo3::prelude::*;
     use pyo3::types::{PyDict, PyType};
 
@@ -50,6 +50,8 @@ mod _pinion {
         settings.set_item("application_group", &worker.spec.application_group)?;
         settings.set_item("processes", group.processes)?;
         settings.set_item("threads", group.threads)?;
+        let watch = group.http.as_ref().and_then(|http| http.watch.as_ref());
+        settings.set_item("watch", watch)?;
         settings.set_item("stack_size", group.limits.stack)?;
         settings.set_item("hash_seed", group.interpreter.hash_seed.is_some())?;
         settings.set_item("keep_at_exit", group.interpreter.keep_at_exit)?;
@@ -119,6 +121,14 @@ mod _pinion {
     fn retire(py: Python<'_>) -> PyResult<()> {
         let worker = started()?;
         py.detach(|| worker.retire(RetireReason::Asked));
+        Ok(())
+    }
+
+    /// Tells the manager that a file has changed that the application has loaded; `mtime` is microseconds since 1970.
+    #[pyfunction]
+    fn changed(py: Python<'_>, path: String, mtime: u64) -> PyResult<()> {
+        let worker = started()?;
+        py.detach(|| worker.tell(&Bit::Changed { path, mtime }));
         Ok(())
     }
 

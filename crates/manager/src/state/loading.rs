@@ -205,7 +205,9 @@ impl Core {
         pair.failures += 1;
         let summary = summary(&failed.reason);
         let known = pair.failure.as_ref().is_some_and(|before| before.summary == summary);
-        let retry_at = now + back_off(pair.failures);
+        let watched = pair.configured.http.as_ref().is_some_and(|http| http.watch.is_some());
+        // Whoever is just writing the application waits for it.
+        let retry_at = now + if watched { back_off(1) } else { back_off(pair.failures) };
         let (script, mtime) = (failed.script, failed.mtime);
         let text = if known {
             format!("{} still does not load: {summary}", pair.describe())

@@ -275,6 +275,10 @@ def wait(environ, start_response):
     return answer(start_response, "waited")
 
 
+def threads(environ, start_response):
+    return answer(start_response, repr([thread.name for thread in threading.enumerate()]))
+
+
 def deep(depth):
     return sum(deep(depth - 1) for _ in range(2)) if depth else 1
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pinion_testbed::raw::Connection;
 use pinion_wire::message::http::{HttpLimits, HttpSpec, HttpTimes, ListenerSpec, ProxySpec};
-use pinion_wire::message::{Rein, StartSpec, StopReason};
+use pinion_wire::message::{Bit, Rein, StartSpec, StopReason};
 
 use crate::suite::Worker;
 
@@ -310,4 +310,35 @@ pub(super) fn drain(python: &Path) {
     assert_eq!(busy.rest(), b"");
     server.worker.tell(&Rein::Stop(StopReason::Shutdown), None);
     server.worker.wait();
+}
+
+pub(super) fn watched_files(python: &Path) {
+    let server = Server::start(python, |spec, http| {
+        let script = String::from_utf8(spec.mounts[0].script.clone()).unwrap();
+        let folder = Path::new(&script).parent().unwrap();
+        std::fs::write(folder.join("settings.ini"), "a").unwrap();
+        http.watch = Some(vec![folder.to_str().unwrap().to_owned()]);
+    });
+    assert_eq!(server.text("/hello"), "Hello, world!");
+    let folder = server.worker.folder.path();
+    let changed = |name: &str| {
+        let bit = server.worker.bit_like(|bit| matches!(bit, Bit::Changed { .. }));
+        let Bit::Changed { path, .. } = bit else { panic!("{bit:?}") };
+        assert_eq!(Path::new(&path), folder.join(name));
+    };
+    let touch = |name: &str| {
+        let file = std::fs::File::options().write(true).open(folder.join(name)).unwrap();
+        let earlier = std::time::SystemTime::now() - Duration::from_secs(1000);
+        file.set_modified(earlier).unwrap();
+    };
+    // The thread may not have looked yet: what it saw first is what it compares with.
+    while !server.text("/threads").contains("pinion-reload watching") {}
+    touch("app.wsgi");
+    changed("app.wsgi");
+    touch("settings.ini");
+    changed("settings.ini");
+    std::fs::write(folder.join("fresh.py"), "").unwrap();
+    changed("fresh.py");
+    std::fs::remove_file(folder.join("fresh.py")).unwrap();
+    changed("fresh.py");
 }

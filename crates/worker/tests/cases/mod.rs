@@ -49,6 +49,7 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("http_slow_clients", http::slow_clients),
     ("http_one_thread", http::one_thread),
     ("http_drain", http::drain),
+    ("http_watched_files", http::watched_files),
     ("logs", output::logs),
     ("logs_outside_of_requests", output::outside),
     ("restricted_streams", output::restricted),
