@@ -10,6 +10,7 @@ mod parameters;
 mod progress;
 mod project;
 mod say;
+mod serve;
 mod undeploy;
 
 use std::process::ExitCode;
@@ -28,6 +29,8 @@ struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve an application by HTTP, with nothing else installed.
+    Serve(serve::Arguments),
     /// Generate the files that deploy a project under Apache, and say what is missing.
     Deploy(deploy::Arguments),
     /// Make the virtualenvs that a deployment runs in.
@@ -44,6 +47,7 @@ enum Command {
 fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     match command {
+        Command::Serve(arguments) => serve::run(&arguments).into(),
         Command::Deploy(arguments) => say::end(deploy::run(&arguments)).into(),
         Command::Env(arguments) => say::end(env::run(&arguments)).into(),
         Command::Undeploy(arguments) => say::end(undeploy::run(&arguments)).into(),

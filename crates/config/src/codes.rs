@@ -3,7 +3,8 @@
 //! Codes never change their meaning and are never used again. `PIN00..` are refused directives,
 //! `PIN01..` what a check of the configuration finds, `PIN02..` events of workers, `PIN03..` of
 //! requests, `PIN04..` of the manager, `PIN05..` what the deployment commands refuse, `PIN06..` what
-//! they find missing, `PIN07..` what goes wrong while they do it, `PIN08..` what `pinion check` finds.
+//! they find missing, `PIN07..` what goes wrong while they do it, `PIN08..` what `pinion check` finds,
+//! `PIN09..` what `pinion serve` meets.
 //! A condition that mod_wsgi documents has mod_wsgi's code.
 
 use std::fmt;
@@ -1078,6 +1079,72 @@ registry! {
         "The application's settings name a folder or file that is there, in use, outside of the application's own folder, and not writable by its user, such as a log file right in `/var/log`.",
         "Nothing is given away; what was changed is put back.",
         "Name a folder of the application's own in its settings, or give that place to its user yourself.";
+
+    TargetUnknown = "PIN0901", Error,
+        "nothing to serve",
+        "What `pinion serve` was given is no folder, no `.wsgi` script, no `module:callable` and no `config:` with an ini file.",
+        "Nothing is served.",
+        "Name one of these, or run it in the project's folder.";
+    AddressTaken = "PIN0902", Error,
+        "address in use",
+        "Another process listens on the address, or on the Unix socket's path; the message names it where the system tells.",
+        "Nothing is served.",
+        "End the other process, or choose another address with `--bind`.";
+    AddressRefused = "PIN0903", Error,
+        "address cannot be listened on",
+        "The address is none of this machine's, its port is below 1024 and the user is not root, or the folder of a Unix socket refuses.",
+        "Nothing is served.",
+        "Choose another address with `--bind`; a port below 1024 needs root, with `--user` for the application.";
+    SocketsNotInherited = "PIN0904", Error,
+        "no sockets from systemd",
+        "`--bind fd:systemd` was given, and LISTEN_PID and LISTEN_FDS do not name listening sockets for this process.",
+        "Nothing is served.",
+        "Start it by a systemd unit that has a `.socket` unit beside it.";
+    CertificateInvalid = "PIN0905", Error,
+        "certificate or key not usable",
+        "The file holds no certificate or no private key, or the two do not belong together.",
+        "Nothing is served; at a reload, the certificate of before stays.",
+        "Give the PEM files that belong together, the certificate with its chain.";
+    ImportMissing = "PIN0906", Error,
+        "module missing",
+        "The application imports a module that its Python does not have.",
+        "Nothing is served; with `--reload`, it is tried again when a file changes.",
+        "Install the package into that Python, or name another one with `--python`.";
+    ApplicationFails = "PIN0907", Error,
+        "application does not load",
+        "The application raised an exception while it was loaded, ended its process, or has no callable of that name; the traceback stands above.",
+        "Nothing is served; with `--reload`, it is tried again when a file changes.",
+        "Mend what the traceback names.";
+    PidFileHeld = "PIN0908", Error,
+        "pid file is another's",
+        "The process that the pid file names is alive.",
+        "Nothing is served.",
+        "End that process, or choose another pid file.";
+    LibraryMissing = "PIN0909", Error,
+        "Pinion's files not found",
+        "The worker core is not in `../lib/pinion` beside the `pinion` program, and could not be built there.",
+        "Nothing is served.",
+        "Install the whole tree that `cargo xtask dist` stages, or run it by `cargo run --release -- serve`.";
+    ReloadRefused = "PIN0910", Error,
+        "reload refused",
+        "SIGHUP asked for a reload, and the options, the certificate or the project are not in order; the message before it names what.",
+        "All goes on as before.",
+        "Mend what the message names, and send SIGHUP again.";
+    StartNeeded = "PIN0911", Warning,
+        "change needs a new start",
+        "SIGHUP asked for a reload, and an option has changed that is only looked at when the server starts.",
+        "That option stays as it was; the rest is taken over.",
+        "Restart `pinion serve`.";
+    OptionWithoutEffect = "PIN0912", Warning,
+        "option without effect",
+        "An option was given that does nothing together with the others, or that Apache cannot be told.",
+        "It is left out.",
+        "Leave it out, or change the others as the message says.";
+    ServerFailed = "PIN0913", Error,
+        "server cannot go on",
+        "The system refuses what the server needs, such as descriptors or memory.",
+        "The server ends.",
+        "Look at the system's limits, as the message says.";
 }
 
 #[cfg(test)]

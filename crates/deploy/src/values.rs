@@ -13,7 +13,7 @@ fn expected<T>(what: impl Into<String>) -> Result<T, Expected> {
 }
 
 /// Whether no file of ours could hold the text on one line.
-pub(crate) fn unquotable(text: &str) -> bool {
+pub fn unquotable(text: &str) -> bool {
     text.chars().any(char::is_control)
 }
 
@@ -182,7 +182,7 @@ impl fmt::Display for HostName {
 ///
 /// # Errors
 /// What a port is.
-pub(crate) fn port(text: &str) -> Result<NonZeroU16, Expected> {
+pub fn port(text: &str) -> Result<NonZeroU16, Expected> {
     text.parse().or_else(|_error| expected("a port from 1 to 65535"))
 }
 
@@ -190,7 +190,7 @@ pub(crate) fn port(text: &str) -> Result<NonZeroU16, Expected> {
 ///
 /// # Errors
 /// What a path may be.
-pub(crate) fn path(text: &str) -> Result<PathBuf, Expected> {
+pub fn path(text: &str) -> Result<PathBuf, Expected> {
     if text.is_empty() || unquotable(text) {
         return expected("a path, not empty, without line breaks and other control characters");
     }
@@ -201,7 +201,7 @@ pub(crate) fn path(text: &str) -> Result<PathBuf, Expected> {
 ///
 /// # Errors
 /// What a path may be.
-pub(crate) fn absolute(text: &str) -> Result<PathBuf, Expected> {
+pub fn absolute(text: &str) -> Result<PathBuf, Expected> {
     let path = path(text)?;
     if path.is_absolute() { Ok(path) } else { expected("an absolute path, such as `/srv/…`") }
 }
@@ -297,7 +297,7 @@ impl fmt::Display for Callable {
 }
 
 /// Whether the text is Python names divided by dots.
-pub(crate) fn dotted(text: &str) -> bool {
+pub fn dotted(text: &str) -> bool {
     text.split('.').all(|part| {
         part.starts_with(|c: char| c.is_alphabetic() || c == '_')
             && part.chars().all(|c| c.is_alphanumeric() || c == '_')

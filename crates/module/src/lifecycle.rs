@@ -231,7 +231,7 @@ fn settings(
             .zip(main.and_following())
             .map(|((name, log), server)| {
                 let level = log::server_limit(server);
-                ServerLog { name, log: *log, level }
+                ServerLog { name, log: *log, level, plain: false }
             })
             .collect(),
         logs: logs.descriptors.len() as u32,

@@ -3,6 +3,7 @@
 //! The functions are safe to call; what is unsafe about the system calls below them is confined here.
 //!
 //! - [`sockets`]: socket pairs, messages, streams, descriptors that travel.
+//! - [`listen`]: sockets on which clients connect.
 //! - [`shared`]: pages of atomic words between processes.
 //! - [`epoll`]: waiting for many descriptors.
 //! - [`signals`]: signals as descriptors, and signals ignored.
@@ -14,6 +15,7 @@ pub mod clock;
 pub mod epoll;
 pub mod folder;
 pub mod inherited;
+pub mod listen;
 pub mod process;
 pub mod shared;
 pub mod signals;

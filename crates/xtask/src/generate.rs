@@ -2,6 +2,7 @@
 
 mod compatibility;
 mod matrix;
+mod serve;
 
 use std::fs;
 
@@ -33,6 +34,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         ("docs/directives.md", directives()),
         ("docs/errors.md", errors()),
         ("docs/parameters.md", parameters()),
+        ("docs/serve-options.md", format!("{NOTE}{}", serve::page())),
         ("docs/matrix.md", format!("{NOTE}{}", matrix::page()?)),
     ];
     for (name, page) in pages {

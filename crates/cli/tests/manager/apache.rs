@@ -305,7 +305,7 @@ fn settings(folder: &std::path::Path) -> Settings {
     let env = vec![("TEST_SCRIPT".to_owned(), format!("{library}/app.wsgi"))];
     Settings {
         generation: 1,
-        servers: vec![ServerLog { name: "localhost".into(), log: 0, level: 4 }],
+        servers: vec![ServerLog { name: "localhost".into(), log: 0, level: 4, plain: false }],
         logs: 1,
         groups: vec![GroupSpec {
             processes: 2,

@@ -135,7 +135,12 @@ fn settings(installation: &Installation, group: &GroupSpec) -> Settings {
     }
     Settings {
         generation: 1,
-        servers: vec![ServerLog { name: "pinion check".to_owned(), log: 0, level: 4 }],
+        servers: vec![ServerLog {
+            name: "pinion check".to_owned(),
+            log: 0,
+            level: 4,
+            plain: false,
+        }],
         logs: 1,
         groups: vec![group],
         preload: Vec::new(),

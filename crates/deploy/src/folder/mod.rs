@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::finding::Finding;
 use crate::steps::Step;
 
+pub use script::{Source, application_of};
 pub use statics::{Served, Statics};
 
 /// A file of the generated folder.

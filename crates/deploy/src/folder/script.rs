@@ -1,10 +1,12 @@
 //! The WSGI script, as each kind of project has it, and the test script.
 
+use std::path::{Path, PathBuf};
+
 use minijinja::context;
 
 use super::{optional, text as path_text};
 use crate::deployment::Deployment;
-use crate::project::Kind;
+use crate::project::{Kind, Project};
 use crate::render::{RenderError, render};
 use crate::values::Callable;
 
@@ -43,26 +45,55 @@ fn head(deployment: &Deployment) -> Result<String, RenderError> {
     render(FILE, include_str!("../../templates/script.j2"), values)
 }
 
-/// The part that makes `application`.
 fn application(deployment: &Deployment) -> Result<String, RenderError> {
+    let layout = &deployment.layout;
+    let project = &deployment.project;
+    let source = Source {
+        ini: &layout.ini,
+        section: &deployment.settings.section,
+        logging: deployment.settings.logging && project.configures_logging(),
+    };
+    application_of(project, &source, |script| layout.deploy(script))
+}
+
+/// How Paste Deploy loads an application.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// The ini file.
+    pub ini: &'a Path,
+    /// The section of it that is the application.
+    pub section: &'a str,
+    /// Whether it sets logging up.
+    pub logging: bool,
+}
+
+/// The part of a WSGI script that makes `application`; `place` tells where a script of the project's own is.
+///
+/// # Errors
+/// A name or path that the script cannot hold.
+pub fn application_of(
+    project: &Project,
+    source: &Source<'_>,
+    place: impl Fn(&Path) -> PathBuf,
+) -> Result<String, RenderError> {
     let ini = || {
         context! {
-            ini => path_text(&deployment.layout.ini),
-            section => deployment.settings.section.clone(),
-            logging => deployment.settings.logging && deployment.project.configures_logging(),
+            ini => path_text(source.ini),
+            section => source.section,
+            logging => source.logging,
         }
     };
-    match &deployment.project.kind {
+    match &project.kind {
         Kind::TurboGears(_) | Kind::Paste(_) => {
             render(FILE, include_str!("../../templates/paste.j2"), ini())
         }
         Kind::Pyramid(_) => render(FILE, include_str!("../../templates/pyramid.j2"), ini()),
-        Kind::Django { settings, application } => django(deployment, settings, application),
+        Kind::Django { settings, application } => django(project, settings, application),
         Kind::Flask(callable) | Kind::Callable(callable) => {
             render(FILE, include_str!("../../templates/callable.j2"), import(callable))
         }
         Kind::Script(path) => {
-            let values = context! { existing => path_text(&deployment.layout.deploy(path)) };
+            let values = context! { existing => path_text(&place(path)) };
             render(FILE, include_str!("../../templates/existing.j2"), values)
         }
     }
@@ -79,12 +110,12 @@ fn import(callable: &Callable) -> minijinja::Value {
 }
 
 fn django(
-    deployment: &Deployment,
+    project: &Project,
     settings: &str,
     application: &Callable,
 ) -> Result<String, RenderError> {
     // A project may have no WSGI module of its own; Django makes the same application then.
-    let present = deployment.project.module_file(&application.module).is_some();
+    let present = project.module_file(&application.module).is_some();
     let values = context! {
         settings,
         module => present.then(|| application.module.clone()),

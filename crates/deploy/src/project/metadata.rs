@@ -112,7 +112,7 @@ pub(super) fn text(file: &Path) -> Result<Option<String>, ProjectError> {
 }
 
 /// Where and why a TOML file is broken, on one line.
-pub(crate) fn toml_problem(text: &str, error: &toml_edit::TomlError) -> String {
+pub fn toml_problem(text: &str, error: &toml_edit::TomlError) -> String {
     let at = error.span().map_or(0, |span| span.start.min(text.len()));
     let line = text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
     format!("line {line}: {}", error.message().lines().collect::<Vec<_>>().join("; "))

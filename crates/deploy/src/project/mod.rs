@@ -13,8 +13,7 @@ use crate::error::Advice;
 use crate::settings::Choices;
 use crate::values::Callable;
 
-pub(crate) use metadata::toml_problem;
-pub use metadata::{Metadata, normal_name, requirement_name};
+pub use metadata::{Metadata, normal_name, requirement_name, toml_problem};
 
 /// A project's folder, and what its files say.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -57,11 +57,13 @@ impl Shell {
 
     fn spawn(&mut self, order: Order) {
         let worker = order.worker;
+        let generation = order.start.group.http.as_ref().map(|http| http.generation);
+        let front = generation.and_then(|generation| self.front.get(&generation));
         let started = Process::start(
             Path::new(&self.library),
             order.start,
             self.scoreboard.as_fd(),
-            &self.front,
+            front.map_or(&[], Vec::as_slice),
         )
         .map_err(|error| error.to_string())
         .and_then(|(process, refused)| {

@@ -8,20 +8,33 @@ use std::{
 
 use pinion_config::{Code, Severity};
 use pinion_unix::{clock::LocalTime, sockets};
-use pinion_wire::message::Settings;
+use pinion_wire::message::{ServerLog, Settings};
 
 use crate::state::LogLine;
 
 /// The longest line that is written whole; a pipe takes as much at once.
 const LONGEST: usize = 3500;
+/// The same where lines are the application's own, such as JSON that must not be cut.
+const LONGEST_PLAIN: usize = 64 * 1024;
+
+/// Where a server logs.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Which file.
+    file: usize,
+    /// The last level that is written there.
+    level: u8,
+    /// Whether what workers say is written as they say it.
+    plain: bool,
+}
 
 /// The logs that the configuration names. Before there is one, lines go to standard error, which is the main
 /// server's log.
 #[derive(Debug, Default)]
 pub(super) struct Logs {
     files: Vec<File>,
-    /// For each server, which file, and the last level that is written there.
-    servers: Vec<(usize, u8)>,
+    /// For each server, where it logs.
+    servers: Vec<Place>,
     /// Lines that could not be written.
     lost: u64,
 }
@@ -30,8 +43,12 @@ impl Logs {
     /// Takes over the descriptors of a configuration.
     pub(super) fn replace(&mut self, descriptors: Vec<OwnedFd>, settings: &Settings) {
         self.files = descriptors.into_iter().map(File::from).collect();
-        self.servers =
-            settings.servers.iter().map(|server| (server.log as usize, server.level)).collect();
+        let place = |server: &ServerLog| Place {
+            file: server.log as usize,
+            level: server.level,
+            plain: server.plain,
+        };
+        self.servers = settings.servers.iter().map(place).collect();
     }
 
     /// Writes a line of the manager's own, with its code and what to do about it.
@@ -49,16 +66,32 @@ impl Logs {
         self.write(line.server, level, line.pid, &format!("{}: {text}{hint}", line.code));
     }
 
-    /// Which file is a server's, and the last level that is written there.
-    fn of(&self, server: Option<u32>) -> Option<(usize, u8)> {
+    fn of(&self, server: Option<u32>) -> Option<Place> {
         server.and_then(|server| self.servers.get(server as usize)).copied()
     }
 
     /// Writes what a worker says, as far as the server's LogLevel lets it through.
     pub(super) fn say(&mut self, server: Option<u32>, number: u8, pid: Option<u32>, text: &str) {
-        let limit = self.of(server).map_or(NOTICE, |(_, limit)| limit.max(NOTICE));
+        let limit = self.of(server).map_or(NOTICE, |place| place.level.max(NOTICE));
         if number <= limit {
-            self.write(server, level(number), pid, text);
+            self.output(server, level(number), pid, text);
+        }
+    }
+
+    /// Writes each line of what a worker has written.
+    pub(super) fn output(
+        &mut self,
+        server: Option<u32>,
+        level: &str,
+        pid: Option<u32>,
+        text: &str,
+    ) {
+        if !self.of(server).is_some_and(|place| place.plain) {
+            return self.write(server, level, pid, text);
+        }
+        for line in text.lines() {
+            let whole = format!("{}\n", escape(line, LONGEST_PLAIN));
+            self.put(server, &whole);
         }
     }
 
@@ -66,7 +99,7 @@ impl Logs {
     pub(super) fn write(&mut self, server: Option<u32>, level: &str, pid: Option<u32>, text: &str) {
         let pid = pid.unwrap_or_else(std::process::id);
         for line in text.lines().filter(|line| !line.trim_end().is_empty()) {
-            let line = escape(line);
+            let line = escape(line, LONGEST);
             let whole = format!("[{}] [wsgi:{level}] [pid {pid}] {line}\n", LocalTime::now());
             self.put(server, &whole);
         }
@@ -86,7 +119,7 @@ impl Logs {
 
     /// Writes without ever waiting: a log that is a pipe to a program that hangs must not hang the manager.
     fn try_put(&mut self, server: Option<u32>, line: &str) -> bool {
-        let place = self.of(server).map_or(0, |(place, _)| place);
+        let place = self.of(server).map_or(0, |place| place.file);
         let Some(file) = self.files.get_mut(place) else {
             return std::io::stderr().write_all(line.as_bytes()).is_ok();
         };
@@ -94,11 +127,11 @@ impl Logs {
     }
 }
 
-/// A line without control characters, cut to what a pipe takes at once.
-fn escape(line: &str) -> String {
+/// A line without control characters, cut to so many bytes or a few more.
+fn escape(line: &str, longest: usize) -> String {
     let mut out = String::with_capacity(line.len());
     for char in line.chars() {
-        if out.len() >= LONGEST {
+        if out.len() >= longest {
             break;
         }
         if char.is_control() && char != '\t' {
@@ -122,13 +155,12 @@ fn level(number: u8) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pinion_wire::message::ServerLog;
     use std::io::Read;
 
     fn logs() -> (Logs, File) {
         let (reader, writer) = sockets::pipe().unwrap();
         let settings = Settings {
-            servers: vec![ServerLog { name: "a".into(), log: 0, level: 4 }],
+            servers: vec![ServerLog { name: "a".into(), log: 0, level: 4, plain: false }],
             ..Settings::default()
         };
         let mut logs = Logs::default();
@@ -163,11 +195,26 @@ mod tests {
         for (number, text) in [(3, "error"), (5, "notice"), (6, "info"), (7, "debug")] {
             logs.say(Some(0), number, None, text);
         }
-        logs.servers[0].1 = 6;
+        logs.servers[0].level = 6;
         logs.say(Some(0), 6, None, "info then");
         let text = read(reader);
         let said: Vec<_> = text.lines().filter_map(|line| line.split("] ").last()).collect();
         assert_eq!(said, ["error", "notice", "info then"]);
+    }
+
+    #[test]
+    fn what_workers_write_is_left_as_it_is_where_that_is_wanted() {
+        let (mut logs, reader) = logs();
+        logs.servers[0].plain = true;
+        let long = format!("{{\"text\": \"{}\"}}", "x".repeat(5_000));
+        logs.say(Some(0), 3, Some(7), &format!("{long}\n\nred\x1b[m"));
+        logs.output(Some(0), "error", Some(7), "print\n");
+        let text = "it died".to_owned();
+        logs.line(&LogLine { server: Some(0), code: Code::WorkerKilled, pid: Some(7), text });
+        let text = read(reader);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[..4], [long.as_str(), "", "red\\u{1b}[m", "print"]);
+        assert!(lines[4].ends_with("[wsgi:error] [pid 7] PIN0201: it died"), "{text}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod sight;
 mod stacks;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     time::Duration,
@@ -33,7 +33,7 @@ use pinion_unix::{
 };
 use pinion_wire::{
     board::{self, Board},
-    message::{self, Bit, Control, Door, descriptors},
+    message::{self, Bit, Control, Door, GroupSpec, Settings, descriptors},
 };
 
 use crate::state::{ChildId, Core, Event, Exit, LogLine, WaiterId, WorkerId, deaths::Inquiry};
@@ -67,13 +67,16 @@ pub struct Channels {
     door: OwnedFd,
     board: SharedWords,
     scoreboard: OwnedFd,
+    /// Whether the manager is a thread of the process that tells it what to do.
+    inside: bool,
 }
 
 impl Channels {
-    /// For a manager inside the process that tells it what to do: the far ends of the channels and the board.
+    /// For a manager inside the process that tells it what to do: the far ends of the channels and the board. That process takes
+    /// its signals itself: it has them blocked before it starts the manager's thread, SIGCHLD among them, which is the manager's.
     #[must_use]
     pub fn new(control: OwnedFd, door: OwnedFd, board: SharedWords, scoreboard: OwnedFd) -> Self {
-        Self { control, door, board, scoreboard }
+        Self { control, door, board, scoreboard, inside: true }
     }
 
     /// Takes over the descriptors that Apache's parent gives at exec.
@@ -103,6 +106,7 @@ impl Channels {
                 SocketKind::SeqPacket,
                 "the way to the scoreboard",
             )?,
+            inside: false,
         })
     }
 }
@@ -155,8 +159,9 @@ struct Shell {
     board: SharedWords,
     /// Where workers ask for Apache's scoreboard.
     scoreboard: OwnedFd,
-    /// What workers with a front door of their own listen on, and their access log.
-    front: Vec<OwnedFd>,
+    /// What workers with a front door of their own listen on, and their access log, for each generation of `HttpSpec` that may
+    /// still be started.
+    front: BTreeMap<u32, Vec<OwnedFd>>,
     signals: Signals,
     workers: BTreeMap<WorkerId, Process>,
     lifelines: BTreeMap<ChildId, OwnedFd>,
@@ -216,8 +221,13 @@ fn now_ms() -> u64 {
 
 impl Shell {
     fn new(channels: Channels) -> Result<Self, ShellError> {
-        signals::ignore(&[Signal::SIGPIPE, Signal::SIGHUP, Signal::SIGINT, Signal::SIGUSR1])?;
-        let Channels { control, door, board, scoreboard } = channels;
+        let Channels { control, door, board, scoreboard, inside } = channels;
+        let signals: &[Signal] = if inside {
+            &[Signal::SIGCHLD]
+        } else {
+            signals::ignore(&[Signal::SIGPIPE, Signal::SIGHUP, Signal::SIGINT, Signal::SIGUSR1])?;
+            &[Signal::SIGCHLD, Signal::SIGTERM]
+        };
         let shell = Self {
             core: Core::taking_over(&epochs(&board), rows(&board)),
             epoll: Epoll::new()?,
@@ -225,8 +235,8 @@ impl Shell {
             door,
             board,
             scoreboard,
-            front: Vec::new(),
-            signals: Signals::new(&[Signal::SIGCHLD, Signal::SIGTERM])?,
+            front: BTreeMap::new(),
+            signals: Signals::new(signals)?,
             workers: BTreeMap::new(),
             lifelines: BTreeMap::new(),
             waiters: HashMap::new(),
@@ -289,7 +299,8 @@ impl Shell {
         match self.control.receive() {
             Ok(Received::Nothing) => {}
             Ok(Received::Message(Control::Configure(settings), mut fds)) => {
-                self.front = fds.split_off(fds.len().min(settings.logs as usize));
+                let front = fds.split_off(fds.len().min(settings.logs as usize));
+                self.take_front(&settings, front);
                 self.logs.replace(fds, &settings);
                 self.library.clone_from(&settings.library);
                 self.events.push_back(Event::Configured(settings));
@@ -302,6 +313,8 @@ impl Shell {
                 return true;
             }
             Ok(Received::Message(Control::Drain, _)) => {
+                // What nobody listens on refuses connections, so that clients and balancers go elsewhere at once.
+                self.front.clear();
                 self.events.push_back(Event::Drain);
                 return true;
             }
@@ -317,6 +330,18 @@ impl Shell {
             }
         }
         false
+    }
+
+    /// Keeps the descriptors of a front door. Those of a generation whose workers serve are kept as well: they go on should the new
+    /// one not load.
+    fn take_front(&mut self, settings: &Settings, descriptors: Vec<OwnedFd>) {
+        let generation = |group: &GroupSpec| group.http.as_ref().map(|http| http.generation);
+        let live: BTreeSet<u32> =
+            self.core.workers().values().filter_map(|worker| generation(&worker.spec)).collect();
+        self.front.retain(|known, _| live.contains(known));
+        if let Some(generation) = settings.groups.iter().find_map(generation) {
+            self.front.insert(generation, descriptors);
+        }
     }
 
     fn parent_gone(&mut self) {
@@ -472,7 +497,7 @@ impl Shell {
     }
 
     fn log_output(&mut self, worker: WorkerId, pid: u32, text: &str) {
-        self.logs.write(self.core.server_of(worker), "error", Some(pid), text);
+        self.logs.output(self.core.server_of(worker), "error", Some(pid), text);
     }
 
     /// Logs something that the loop itself has met.

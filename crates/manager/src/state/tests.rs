@@ -65,7 +65,7 @@ pub(super) fn group(name: &str) -> GroupSpec {
 fn settings(generation: u32, groups: Vec<GroupSpec>) -> Settings {
     Settings {
         generation,
-        servers: vec![ServerLog { name: "localhost".into(), log: 0, level: 4 }],
+        servers: vec![ServerLog { name: "localhost".into(), log: 0, level: 4, plain: false }],
         logs: 1,
         groups,
         preload: Vec::new(),

@@ -50,6 +50,8 @@ pub struct ServerLog {
     pub log: u32,
     /// The last of Apache's levels that is written there, `LogLevel`.
     pub level: u8,
+    /// Whether what workers write stands there as they wrote it, without date, level and process before each line.
+    pub plain: bool,
 }
 
 /// A process group, resolved.

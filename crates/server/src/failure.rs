@@ -1,0 +1,140 @@
+//! What is said when the application does not load.
+
+use std::path::Path;
+
+use pinion_config::Code;
+use pinion_deploy::error::Advice;
+use pinion_deploy::project::Kind;
+use thiserror::Error;
+
+use crate::plan::Plan;
+
+/// Why the application does not load.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// A module, or a distribution, is not installed.
+    #[error("no {what} in {python}, which {title} needs")]
+    Missing {
+        /// The module or distribution.
+        what: String,
+        /// The Python.
+        python: String,
+        /// The application.
+        title: String,
+        /// How to install it.
+        install: String,
+    },
+    /// Anything else.
+    #[error("{title} does not load: {reason}")]
+    Fails {
+        /// The application.
+        title: String,
+        /// The last line of the traceback.
+        reason: String,
+    },
+}
+
+impl Advice for LoadError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Missing { .. } => Code::ImportMissing,
+            Self::Fails { .. } => Code::ApplicationFails,
+        }
+    }
+
+    fn hint(&self) -> String {
+        match self {
+            Self::Missing { install, .. } => install.clone(),
+            Self::Fails { .. } => "mend what the traceback names".to_owned(),
+        }
+    }
+}
+
+impl LoadError {
+    /// What the traceback means for who has started the server.
+    pub fn of(plan: &Plan, traceback: &str) -> Self {
+        let title = plan.found.title();
+        let reason = last_line(traceback);
+        match missing(reason, plan) {
+            Some((what, distribution)) => Self::Missing {
+                what,
+                python: plan.python.to_string(),
+                title,
+                install: install(plan, &distribution),
+            },
+            None => Self::Fails { title, reason: reason.to_owned() },
+        }
+    }
+}
+
+/// The last line that says something.
+pub fn last_line(traceback: &str) -> &str {
+    traceback
+        .lines()
+        .rev()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or("no reason given")
+}
+
+/// What is missing, in words, and the distribution that has it; the distribution is empty for one of the project's own.
+fn missing(reason: &str, plan: &Plan) -> Option<(String, String)> {
+    let quoted = |text: &str| text.split('\'').nth(1).map(str::to_owned);
+    if let Some(rest) = reason.strip_prefix("ModuleNotFoundError: No module named ") {
+        let module = quoted(rest)?;
+        let top = module.split('.').next().unwrap_or(&module);
+        // A module of a package that is there: its own mistake, not a missing package.
+        if plan.found.project.module_file(top).is_some() {
+            return None;
+        }
+        return Some((format!("module {module}"), distribution(top).to_owned()));
+    }
+    let name = reason
+        .strip_prefix("importlib.metadata.PackageNotFoundError: No package metadata was found for ")
+        .or_else(|| reason.strip_prefix("pkg_resources.DistributionNotFound: The '"))?;
+    let name = name.split(['\'', ' ']).next()?.to_owned();
+    Some((format!("package {name}"), name))
+}
+
+/// The distribution that has a module, where they are not called the same.
+fn distribution(module: &str) -> &str {
+    match module {
+        "tg" => "TurboGears2",
+        "paste" => "PasteDeploy",
+        "yaml" => "PyYAML",
+        "PIL" => "Pillow",
+        "bs4" => "beautifulsoup4",
+        "MySQLdb" => "mysqlclient",
+        "psycopg2" => "psycopg2-binary",
+        "dateutil" => "python-dateutil",
+        "dotenv" => "python-dotenv",
+        "attr" => "attrs",
+        "cv2" => "opencv-python",
+        "sklearn" => "scikit-learn",
+        "django" => "Django",
+        "flask" => "Flask",
+        other => other,
+    }
+}
+
+/// The command that installs what is missing: all that the project asks for, where it says that.
+fn install(plan: &Plan, distribution: &str) -> String {
+    let root = &plan.found.project.root;
+    let home = &plan.python.home;
+    let what = if root.join("requirements.txt").is_file() {
+        format!("-r {}", root.join("requirements.txt").display())
+    } else if plan.found.project.metadata.source.is_some()
+        && !matches!(plan.found.project.kind, Kind::Script(_))
+    {
+        format!("-e {}", root.display())
+    } else {
+        distribution.to_owned()
+    };
+    if home.is_virtualenv() {
+        return format!("{} -m pip install {what}", home.interpreter.display());
+    }
+    // Distributions refuse to have their own Python changed.
+    let own = root.join(".venv");
+    let make = |own: &Path| format!("{} -m venv {}", home.interpreter.display(), own.display());
+    format!("{} && {}/bin/python -m pip install {what}", make(&own), own.display())
+}

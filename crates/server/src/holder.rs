@@ -1,0 +1,98 @@
+//! Who listens on an address, as `/proc` tells.
+
+use std::fs;
+use std::path::Path;
+
+/// A process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its number.
+    pub pid: u32,
+    /// Its name.
+    pub name: String,
+}
+
+/// The state of a listening socket in `/proc/net/tcp`.
+const LISTENING: &str = "0A";
+
+/// Who listens on a port of TCP, if this user may know.
+pub fn of_port(port: u16) -> Option<Holder> {
+    let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|table| fs::read_to_string(table).ok())
+        .flat_map(|table| listening(&table, port))
+        .collect();
+    holding(&inodes)
+}
+
+/// Who listens on a Unix socket, if this user may know.
+pub fn of_unix(path: &Path) -> Option<Holder> {
+    let table = fs::read_to_string("/proc/net/unix").ok()?;
+    let path = path.to_str()?;
+    // Num RefCount Protocol Flags Type St Inode Path
+    let inodes = table.lines().filter_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        (fields.get(7) == Some(&path)).then(|| fields[6].to_owned())
+    });
+    holding(&inodes.collect::<Vec<_>>())
+}
+
+/// The inodes of the sockets that listen on the port.
+fn listening(table: &str, port: u16) -> Vec<String> {
+    let ending = format!(":{port:04X}");
+    let of_line = |line: &str| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let found = fields.get(1)?.ends_with(&ending) && *fields.get(3)? == LISTENING;
+        found.then(|| fields.get(9).map(|inode| (*inode).to_owned()))?
+    };
+    table.lines().skip(1).filter_map(of_line).collect()
+}
+
+fn holding(inodes: &[String]) -> Option<Holder> {
+    let wanted: Vec<String> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
+    if wanted.is_empty() {
+        return None;
+    }
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    // The lowest number is the oldest one: a server's parent rather than its children.
+    let mut found: Vec<u32> = processes
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| holds(*pid, &wanted))
+        .collect();
+    found.sort_unstable();
+    let pid = *found.first()?;
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(Holder { pid, name: name.trim().to_owned() })
+}
+
+fn holds(pid: u32, wanted: &[String]) -> bool {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    descriptors
+        .filter_map(|entry| fs::read_link(entry.path()).ok())
+        .any(|target| target.to_str().is_some_and(|target| wanted.iter().any(|one| one == target)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_listens_is_told_and_who_only_connects_is_not() {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let holder = of_port(port).unwrap();
+        assert_eq!(holder.pid, std::process::id());
+        assert!(!holder.name.is_empty());
+        drop(listener);
+        assert_eq!(of_port(port), None);
+    }
+
+    #[test]
+    fn who_listens_on_a_unix_socket_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert_eq!(of_unix(&path).unwrap().pid, std::process::id());
+        assert_eq!(of_unix(&folder.path().join("other")), None);
+    }
+}
