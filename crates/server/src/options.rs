@@ -231,7 +231,7 @@ pub const OPTIONS: &[ServeOption] = &[
         "watch",
         "FOLDER",
         "none",
-        "With --reload, a folder where any change counts; may be repeated",
+        "With --reload, another folder where changes of sources count; may be repeated",
         Many(|s, v| v.path().map(|path| s.watch.push(path))),
     ),
     option(

@@ -103,8 +103,14 @@ fn http(plan: &Plan, generation: u32, listeners: &[ListenerSpec]) -> HttpSpec {
         limits: settings.limits,
         times: settings.http_times,
         tls: plan.tls.clone(),
-        watch: settings.reload.then(|| settings.watch.iter().map(|path| lossy(path)).collect()),
+        watch: settings.reload.then(|| watched(plan)),
     }
+}
+
+/// The project's folder, and what is watched beside it.
+fn watched(plan: &Plan) -> Vec<String> {
+    let own = std::iter::once(&plan.found.project.root);
+    own.chain(&plan.settings.watch).map(|path| lossy(path)).collect()
 }
 
 fn lossy(path: &Path) -> String {

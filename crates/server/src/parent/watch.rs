@@ -16,12 +16,12 @@ const FILES: usize = 20_000;
 pub(super) struct Snapshot(BTreeMap<PathBuf, (i64, i64, u64)>);
 
 impl Snapshot {
-    /// Looks at the project's Python and ini files, at its `pinion.toml`, and at the folders that are watched.
+    /// Looks at the sources in the project's folder and in those that are watched.
     pub(super) fn of(plan: &Plan) -> Self {
         let mut files = BTreeMap::new();
-        collect(&plan.found.project.root, &is_source, DEPTH, &mut files);
+        collect(&plan.found.project.root, DEPTH, &mut files);
         for folder in &plan.settings.watch {
-            collect(folder, &|_| true, DEPTH, &mut files);
+            collect(folder, DEPTH, &mut files);
         }
         // What pip has installed changes the folder.
         let home = &plan.python.home;
@@ -44,12 +44,7 @@ fn is_foreign(path: &Path) -> bool {
         || path.join("pyvenv.cfg").exists()
 }
 
-fn collect(
-    folder: &Path,
-    wanted: &dyn Fn(&Path) -> bool,
-    depth: usize,
-    files: &mut BTreeMap<PathBuf, (i64, i64, u64)>,
-) {
+fn collect(folder: &Path, depth: usize, files: &mut BTreeMap<PathBuf, (i64, i64, u64)>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if files.len() >= FILES {
@@ -57,9 +52,9 @@ fn collect(
         }
         match entry.file_type() {
             Ok(kind) if kind.is_dir() && depth > 0 && !is_foreign(&path) => {
-                collect(&path, wanted, depth - 1, files);
+                collect(&path, depth - 1, files);
             }
-            Ok(kind) if !kind.is_dir() && wanted(&path) => note(&path, files),
+            Ok(kind) if !kind.is_dir() && is_source(&path) => note(&path, files),
             _ => {}
         }
     }
