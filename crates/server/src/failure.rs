@@ -1,6 +1,6 @@
 //! What is said when the application does not load.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pinion_config::Code;
 use pinion_deploy::error::Advice;
@@ -24,6 +24,16 @@ pub enum LoadError {
         /// How to install it.
         install: String,
     },
+    /// The module that was named is not there.
+    #[error("no module {module} in {} and {python}", root.display())]
+    NoTarget {
+        /// The module.
+        module: String,
+        /// Where it was looked for first.
+        root: PathBuf,
+        /// The Python.
+        python: String,
+    },
     /// Anything else.
     #[error("{title} does not load: {reason}")]
     Fails {
@@ -37,7 +47,7 @@ pub enum LoadError {
 impl Advice for LoadError {
     fn code(&self) -> Code {
         match self {
-            Self::Missing { .. } => Code::ImportMissing,
+            Self::Missing { .. } | Self::NoTarget { .. } => Code::ImportMissing,
             Self::Fails { .. } => Code::ApplicationFails,
         }
     }
@@ -45,6 +55,9 @@ impl Advice for LoadError {
     fn hint(&self) -> String {
         match self {
             Self::Missing { install, .. } => install.clone(),
+            Self::NoTarget { module, .. } => {
+                format!("run it in the folder that {module} is in, or correct the name")
+            }
             Self::Fails { .. } => "mend what the traceback names".to_owned(),
         }
     }
@@ -55,13 +68,17 @@ impl LoadError {
     pub fn of(plan: &Plan, traceback: &str) -> Self {
         let title = plan.found.title();
         let reason = last_line(traceback);
+        let python = plan.python.to_string();
+        if let Kind::Callable(named) | Kind::Flask(named) = &plan.found.project.kind
+            && missing_module(reason).is_some_and(|module| is_part(module, &named.module))
+        {
+            let (module, root) = (named.module.clone(), plan.found.project.root.clone());
+            return Self::NoTarget { module, root, python };
+        }
         match missing(reason, plan) {
-            Some((what, distribution)) => Self::Missing {
-                what,
-                python: plan.python.to_string(),
-                title,
-                install: install(plan, &distribution),
-            },
+            Some((what, distribution)) => {
+                Self::Missing { what, python, title, install: install(plan, &distribution) }
+            }
             None => Self::Fails { title, reason: reason.to_owned() },
         }
     }
@@ -77,12 +94,26 @@ pub fn last_line(traceback: &str) -> &str {
         .unwrap_or("no reason given")
 }
 
+/// What of it a person wants to see: the traceback, without what says that the script failed.
+pub fn shown(traceback: &str) -> &str {
+    const HEAD: &str = "Traceback (most recent call last):";
+    traceback.find(HEAD).map_or(traceback, |at| &traceback[at..]).trim_end()
+}
+
+fn missing_module(reason: &str) -> Option<&str> {
+    let rest = reason.strip_prefix("ModuleNotFoundError: No module named ")?;
+    rest.split('\'').nth(1)
+}
+
+/// Whether `whole` is the module or one in it.
+fn is_part(module: &str, whole: &str) -> bool {
+    whole.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 /// What is missing, in words, and the distribution that has it; the distribution is empty for one of the project's own.
 fn missing(reason: &str, plan: &Plan) -> Option<(String, String)> {
-    let quoted = |text: &str| text.split('\'').nth(1).map(str::to_owned);
-    if let Some(rest) = reason.strip_prefix("ModuleNotFoundError: No module named ") {
-        let module = quoted(rest)?;
-        let top = module.split('.').next().unwrap_or(&module);
+    if let Some(module) = missing_module(reason) {
+        let top = module.split('.').next().unwrap_or(module);
         // A module of a package that is there: its own mistake, not a missing package.
         if plan.found.project.module_file(top).is_some() {
             return None;

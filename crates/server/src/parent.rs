@@ -14,7 +14,7 @@ use pinion_unix::sockets;
 use pinion_wire::message::{AcquireReply, Control};
 
 use crate::error::{Exit, Failed, Result};
-use crate::failure::{LoadError, last_line};
+use crate::failure::{self, LoadError};
 use crate::installation;
 use crate::manager::{Manager, ManagerError};
 use crate::pid_file::PidFile;
@@ -194,7 +194,7 @@ impl Parent<'_> {
         if matches!(self.phase, Phase::Draining | Phase::Stopping(_)) {
             return Ok(());
         }
-        let summary = last_line(traceback).to_owned();
+        let summary = failure::last_line(traceback).to_owned();
         let again = Instant::now() + retry + LATER;
         if let Phase::Failed(waiting) = &mut self.phase
             && waiting.said == summary
@@ -202,7 +202,7 @@ impl Parent<'_> {
             waiting.again = again;
             return Ok(());
         }
-        say(format_args!("{}", traceback.trim_end()));
+        say(format_args!("{}", failure::shown(traceback)));
         let error = Failed::new(LoadError::of(&self.plan, traceback), Exit::NotLoaded);
         say(format_args!("pinion: {error}"));
         if !self.plan.settings.reload {
@@ -255,7 +255,12 @@ impl Parent<'_> {
                 self.reload();
                 Ok(())
             }
-            (Signal::SIGUSR2, _) => self.manager.tell(&Control::DumpStacks).map_err(ended),
+            (Signal::SIGUSR2, _) => {
+                say(format_args!(
+                    "the Python stacks of all workers follow, but for threads without a request"
+                ));
+                self.manager.tell(&Control::DumpStacks).map_err(ended)
+            }
             _ => Ok(()),
         }
     }
@@ -319,7 +324,7 @@ impl Parent<'_> {
             format!("{number} {}", if number == 1 { one } else { many })
         };
         say(format_args!(
-            "serving {} on {} ({}, {} of {})",
+            "serving {} on {} by {}, {} of {}",
             self.plan.found.title(),
             addresses.join(", "),
             self.plan.python,

@@ -46,7 +46,7 @@ pub enum PlanError {
         needed: &'static str,
     },
     /// A folder that is not there.
-    #[error("--{option} {}: no such folder", path.display())]
+    #[error("--{option} {}: no such {}", path.display(), if *option == "static" { "folder or file" } else { "folder" })]
     NoFolder {
         /// The option.
         option: &'static str,
@@ -91,7 +91,7 @@ impl Advice for PlanError {
     fn hint(&self) -> String {
         match self {
             Self::Needs { needed, .. } => format!("add {needed}"),
-            Self::NoFolder { .. } => "make the folder, or correct the path".to_owned(),
+            Self::NoFolder { .. } => "make it, or correct the path".to_owned(),
             Self::NoAccount { option, .. } => {
                 let database = if *option == "user" { "passwd" } else { "group" };
                 format!("`getent {database}` lists them; a number is written #1000")
@@ -184,7 +184,9 @@ fn check_folders(settings: &Settings) -> Result<(), PlanError> {
     let home = settings.home.iter().map(|path| ("home", path));
     let statics = settings.statics.iter().map(|alias| ("static", &alias.path));
     let watched = settings.watch.iter().map(|path| ("watch", path));
-    match home.chain(statics).chain(watched).find(|(_, path)| !path.is_dir()) {
+    let is_there =
+        |(option, path): &(_, &PathBuf)| path.is_dir() || (*option == "static" && path.exists());
+    match home.chain(statics).chain(watched).find(|place| !is_there(place)) {
         Some((option, path)) => Err(PlanError::NoFolder { option, path: path.clone() }),
         None => Ok(()),
     }

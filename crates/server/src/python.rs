@@ -56,7 +56,7 @@ impl fmt::Display for Python {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let home = &self.home;
         let place = if home.is_virtualenv() { &home.prefix } else { &home.interpreter };
-        write!(f, "Python {} in {}", home.version, place.display())
+        write!(f, "Python {} ({})", home.version, place.display())
     }
 }
 
@@ -167,7 +167,7 @@ mod tests {
         venv(&at(".venv"));
         let own = find(None, None);
         assert_eq!((own.source, &own.home.prefix), (Source::Project, &at(".venv")));
-        assert_eq!(own.to_string(), format!("Python 3.12 in {}", at(".venv").display()));
+        assert_eq!(own.to_string(), format!("Python 3.12 ({})", at(".venv").display()));
         venv(&at("active"));
         assert_eq!(find(None, Some(at("active"))).home.prefix, at("active"));
         venv(&at("named"));

@@ -497,7 +497,9 @@ impl Shell {
     }
 
     fn log_output(&mut self, worker: WorkerId, pid: u32, text: &str) {
-        self.logs.output(self.core.server_of(worker), "error", Some(pid), text);
+        // faulthandler's empty lines stand between stacks that may have been taken out.
+        let lines: Vec<_> = text.lines().filter(|line| !line.trim_end().is_empty()).collect();
+        self.logs.output(self.core.server_of(worker), "error", Some(pid), &lines.join("\n"));
     }
 
     /// Logs something that the loop itself has met.

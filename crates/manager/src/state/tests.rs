@@ -4,6 +4,7 @@ use deaths::Inquiry;
 use pinion_wire::message::{AcquireReply, ServerLog, Timeouts};
 use std::collections::BTreeMap;
 
+mod front;
 mod life;
 mod limits;
 mod random;
