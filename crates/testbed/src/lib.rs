@@ -35,6 +35,7 @@ pub mod python;
 pub mod raw;
 mod server;
 mod site;
+pub mod tls;
 pub mod venv;
 mod wait;
 

@@ -3,6 +3,7 @@
 
 use crate::Error;
 use crate::http::Answer;
+use crate::tls;
 use nix::sys::socket::{setsockopt, sockopt};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -14,9 +15,25 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// One connection to 127.0.0.1.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// Bytes received and not yet handed out.
     pending: Vec<u8>,
+}
+
+/// What carries the bytes.
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<tls::Stream>),
+}
+
+impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
 }
 
 /// A response's status and headers.
@@ -49,15 +66,25 @@ impl Connection {
     /// # Errors
     /// Nobody listens.
     pub fn open(port: u16) -> Result<Self, Error> {
-        let connect = || -> std::io::Result<TcpStream> {
-            let stream = TcpStream::connect(("127.0.0.1", port))?;
-            stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(LIMIT))?;
-            stream.set_write_timeout(Some(LIMIT))?;
-            Ok(stream)
-        };
-        let stream = connect().map_err(Error::io(format!("connecting to port {port}")))?;
-        Ok(Self { stream, pending: Vec::new() })
+        Ok(Self { stream: Stream::Plain(connect(port)?), pending: Vec::new() })
+    }
+
+    /// Connects to a port of 127.0.0.1 and speaks TLS.
+    ///
+    /// # Errors
+    /// Nobody listens, or the handshake fails.
+    pub fn open_tls(port: u16, settings: &tls::Settings) -> Result<Self, Error> {
+        let stream = tls::shake(settings, connect(port)?)?;
+        Ok(Self { stream: Stream::Tls(Box::new(stream)), pending: Vec::new() })
+    }
+
+    /// The TLS connection, if it is one.
+    #[must_use]
+    pub fn tls(&self) -> Option<&tls::Stream> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => Some(stream),
+        }
     }
 
     /// Sends bytes as they are.
@@ -65,16 +92,24 @@ impl Connection {
     /// # Errors
     /// The other side closed, or takes nothing for a minute.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), Error> {
-        self.stream.write_all(bytes.as_ref()).map_err(Error::io("sending"))
+        let bytes = bytes.as_ref();
+        let sent = match &mut self.stream {
+            Stream::Plain(stream) => stream.write_all(bytes),
+            Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+        };
+        sent.map_err(Error::io("sending"))
     }
 
     /// The same connection for another thread, which then reads while this one sends.
     ///
     /// # Errors
-    /// No descriptor is left.
+    /// No descriptor is left, or it speaks TLS, whose state is one.
     pub fn try_clone(&self) -> Result<Self, Error> {
-        let stream = self.stream.try_clone().map_err(Error::io("cloning a socket"))?;
-        Ok(Self { stream, pending: self.pending.clone() })
+        let Stream::Plain(stream) = &self.stream else {
+            return Err(Error::http("cloning a connection", "it speaks TLS"));
+        };
+        let stream = stream.try_clone().map_err(Error::io("cloning a socket"))?;
+        Ok(Self { stream: Stream::Plain(stream), pending: self.pending.clone() })
     }
 
     /// Ends the sending direction and goes on reading.
@@ -82,7 +117,10 @@ impl Connection {
     /// # Errors
     /// The connection is gone.
     pub fn half_close(&self) -> Result<(), Error> {
-        self.stream.shutdown(Shutdown::Write).map_err(Error::io("closing the sending side"))
+        self.stream
+            .socket()
+            .shutdown(Shutdown::Write)
+            .map_err(Error::io("closing the sending side"))
     }
 
     /// Ends the connection with a TCP reset, as a client that crashed does.
@@ -91,7 +129,7 @@ impl Connection {
     /// The option cannot be set.
     pub fn reset(self) -> Result<(), Error> {
         let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
-        setsockopt(&self.stream, sockopt::Linger, &linger)
+        setsockopt(self.stream.socket(), sockopt::Linger, &linger)
             .map_err(|errno| Error::io("resetting")(errno.into()))
     }
 
@@ -100,7 +138,7 @@ impl Connection {
     /// # Errors
     /// The socket is gone.
     pub fn read_timeout(&self, limit: Duration) -> Result<(), Error> {
-        self.stream.set_read_timeout(Some(limit)).map_err(Error::io("setting a timeout"))
+        self.stream.socket().set_read_timeout(Some(limit)).map_err(Error::io("setting a timeout"))
     }
 
     /// Reads the next response's head; `method` is the request's. `100 Continue` is skipped.
@@ -182,6 +220,15 @@ impl Connection {
         Ok(Answer { status, reason, headers, body })
     }
 
+    /// Everything until the connection's end, as bytes.
+    ///
+    /// # Errors
+    /// The connection did not end as it should: it was reset, or TLS was cut off.
+    pub fn whole_rest(&mut self) -> Result<Vec<u8>, Error> {
+        while self.fill()? > 0 {}
+        Ok(std::mem::take(&mut self.pending))
+    }
+
     /// Everything until the connection's end, as bytes; a reset counts as the end.
     pub fn rest(&mut self) -> Vec<u8> {
         while self.fill().is_ok_and(|count| count > 0) {}
@@ -196,7 +243,11 @@ impl Connection {
     fn fill(&mut self) -> Result<usize, Error> {
         let mut buffer = [0; 65536];
         let count = loop {
-            match self.stream.read(&mut buffer) {
+            let read = match &mut self.stream {
+                Stream::Plain(stream) => stream.read(&mut buffer),
+                Stream::Tls(stream) => stream.read(&mut buffer),
+            };
+            match read {
                 // A socket with a timeout tells of a process that was paused and goes on.
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 read => break read.map_err(Error::io("receiving"))?,
@@ -253,6 +304,17 @@ impl Connection {
             }
         }
     }
+}
+
+fn connect(port: u16) -> Result<TcpStream, Error> {
+    let connect = || -> std::io::Result<TcpStream> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(LIMIT))?;
+        stream.set_write_timeout(Some(LIMIT))?;
+        Ok(stream)
+    };
+    connect().map_err(Error::io(format!("connecting to port {port}")))
 }
 
 /// Sends one request on a connection of its own, and reads the answer.
