@@ -4,44 +4,15 @@
 //! as Apache does it (`\"`, `\\`, `\n`, `\xhh` for whatever is not printable ASCII), in JSON by its escapes, of all that is not ASCII too.
 
 mod escape;
+mod record;
 mod stamp;
 
+pub use record::Record;
 pub use stamp::Stamp;
 
 use pinion_wire::message::http::AccessFormat;
 
 use std::io::Write as _;
-
-/// A request that was answered.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Record<'r> {
-    /// Who asked: the address that applications see; empty for a Unix socket.
-    pub peer: &'r [u8],
-    /// Who the client has proven to be.
-    pub user: Option<&'r [u8]>,
-    /// The method; empty where the request line could not be read.
-    pub method: &'r [u8],
-    /// The target as it came; where the line could not be read, as much of the line as there is.
-    pub target: &'r [u8],
-    /// `HTTP/1.1`; empty where the line could not be read.
-    pub protocol: &'r [u8],
-    /// The status of the answer.
-    pub status: u16,
-    /// How many bytes of its body were sent.
-    pub sent: u64,
-    /// The `Referer` field.
-    pub referer: Option<&'r [u8]>,
-    /// The `User-Agent` field.
-    pub agent: Option<&'r [u8]>,
-    /// The host that was asked for.
-    pub host: Option<&'r [u8]>,
-    /// When the request began: microseconds in the second of the stamp.
-    pub micros: u32,
-    /// How long it took, in microseconds.
-    pub duration: u64,
-    /// The worker's process id.
-    pub pid: u32,
-}
 
 /// How much of what clients say goes into a line, in bytes as they are written; `...` stands for the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,6 +151,16 @@ impl Lines {
         }
         out.push(b'}');
     }
+}
+
+/// How many bytes the first lines have that fit into `longest`, but one line at least.
+pub fn whole_lines(lines: &[u8], longest: usize) -> usize {
+    if lines.len() <= longest {
+        return lines.len();
+    }
+    let last = memchr::memrchr(b'\n', &lines[..longest]);
+    let end = last.or_else(|| memchr::memchr(b'\n', lines));
+    end.map_or(lines.len(), |end| end + 1)
 }
 
 fn push_key(key: &str, out: &mut Vec<u8>) {

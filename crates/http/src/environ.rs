@@ -1,5 +1,6 @@
 //! What of a request becomes its environ (PEP 3333, "environ Variables"; RFC 3875, section 4.1).
 
+use pinion_config::proxies::Rewrite;
 use pinion_wire::request::RequestWriter;
 
 use crate::answer::SERVER;
@@ -28,6 +29,8 @@ pub struct Surroundings<'a> {
     pub callable: &'a str,
     /// `SERVER_PROTOCOL`.
     pub protocol: &'a str,
+    /// What a proxy says instead of all this, if anybody is believed.
+    pub proxied: Option<&'a Rewrite<'a>>,
 }
 
 /// Why a request has no environ.
@@ -99,16 +102,29 @@ pub fn write(
     if !around.remote_port.is_empty() {
         out.entry(b"REMOTE_PORT", around.remote_port.as_bytes());
     }
-    if around.tls {
+    if around.proxied.and_then(|proxied| proxied.https).unwrap_or(around.tls) {
         out.entry(b"wsgi.url_scheme", b"https");
         out.entry(b"HTTPS", b"on");
     }
     out.entry(b"mod_wsgi.callable_object", around.callable.as_bytes());
-    write_fields(head, out);
+    write_fields(head, around.proxied, out);
+    if let Some(proxied) = around.proxied {
+        write_proxied(proxied, out);
+    }
     Ok(())
 }
 
-fn write_fields(head: &Head<'_>, out: &mut RequestWriter<'_>) {
+/// What is shown instead: later entries replace earlier ones.
+fn write_proxied(proxied: &Rewrite<'_>, out: &mut RequestWriter<'_>) {
+    for (name, value) in &proxied.set {
+        out.entry(name.as_bytes(), value);
+    }
+    if let Some(mount) = proxied.mount {
+        out.entry(b"mod_wsgi.mount_point", mount);
+    }
+}
+
+fn write_fields(head: &Head<'_>, proxied: Option<&Rewrite<'_>>, out: &mut RequestWriter<'_>) {
     let mut name = Name::default();
     for (place, (field, value)) in head.fields.iter().enumerate() {
         let is_again = |other: &&str| other.eq_ignore_ascii_case(field);
@@ -116,6 +132,9 @@ fn write_fields(head: &Head<'_>, out: &mut RequestWriter<'_>) {
             continue;
         }
         let Some(name) = name.of(field) else { continue };
+        if proxied.is_some_and(|proxied| proxied.replaces(name)) {
+            continue;
+        }
         if name == b"HTTP_HOST"
             && let Some(authority) = head.authority
         {
@@ -180,6 +199,8 @@ impl Name {
 mod tests {
     use super::*;
     use crate::head::{Limits, parse};
+    use crate::proxies::{Proxies, Sent};
+    use pinion_wire::message::http::ProxySpec;
     use pinion_wire::request::{BodyLength, RequestRef, Target};
     use std::collections::BTreeMap;
 
@@ -193,6 +214,7 @@ mod tests {
         tls: false,
         callable: "application",
         protocol: "HTTP/1.1",
+        proxied: None,
     };
 
     fn environ(
@@ -270,6 +292,44 @@ mod tests {
             let environ = environ(&format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"), &around);
             assert_eq!(environ, Err(NoEnviron::NotFound), "{path}");
         }
+    }
+
+    #[test]
+    fn a_trusted_proxy_has_the_last_word() {
+        let spec = ProxySpec {
+            networks: vec!["127.0.0.2".to_owned()],
+            headers: ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Script-Name"]
+                .map(str::to_owned)
+                .to_vec(),
+        };
+        let proxies = Proxies::new(&spec).unwrap().unwrap();
+        let text = "GET /x HTTP/1.1\r\nHost: in\r\nX-Forwarded-For: 192.0.2.1, 192.0.2.7\r\n\
+            X-Real-IP: 192.0.2.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: out\r\nX-Script-Name: /m\r\n\r\n";
+        let head = parse(text.as_bytes(), &LIMITS).unwrap().unwrap();
+        let sent = Sent::collect(head.fields.iter().copied());
+        let rewrite = proxies.rewrite(b"127.0.0.2", &sent);
+        let shown = environ(text, &Surroundings { proxied: Some(&rewrite), ..AROUND }).unwrap();
+        for (name, value) in [
+            ("REMOTE_ADDR", "192.0.2.7"),
+            ("HTTP_X_FORWARDED_FOR", "192.0.2.7"),
+            ("HTTP_HOST", "out"),
+            ("SCRIPT_NAME", "/m"),
+            ("PATH_INFO", "/x"),
+            ("mod_wsgi.mount_point", "/m"),
+            ("wsgi.url_scheme", "https"),
+            ("HTTPS", "on"),
+        ] {
+            assert_eq!(shown.get(name).map(String::as_str), Some(value), "{name}");
+        }
+        assert!(!shown.contains_key("HTTP_X_REAL_IP"));
+        let rewrite = proxies.rewrite(b"127.0.0.3", &sent);
+        let shown = environ(text, &Surroundings { proxied: Some(&rewrite), ..AROUND }).unwrap();
+        assert_eq!((&shown["REMOTE_ADDR"][..], &shown["HTTP_HOST"][..]), ("127.0.0.2", "in"));
+        assert!(!shown.keys().any(|name| name.starts_with("HTTP_X_") || name == "HTTPS"));
+        // What it says counts over TLS, too.
+        let rewrite = Rewrite { https: Some(false), ..Rewrite::default() };
+        let around = Surroundings { tls: true, proxied: Some(&rewrite), ..AROUND };
+        assert!(!environ(text, &around).unwrap().contains_key("HTTPS"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::plan::Plan;
 pub fn answer<F>(method: &[u8], draining: bool) -> Plan<F> {
     let head = method == b"HEAD";
     if !head && method != b"GET" {
-        return Plan::text(405, "method not allowed\n", false).with("Allow", "GET, HEAD");
+        return Plan::status(405, false).with("Allow", "GET, HEAD");
     }
     let plan =
         if draining { Plan::text(503, "draining\n", head) } else { Plan::text(200, "ok\n", head) };
@@ -26,9 +26,9 @@ mod tests {
     #[test]
     fn it_says_whether_the_worker_serves() {
         for (method, draining, status, body) in [
-            ("GET", false, 200, Body::Text("ok\n")),
+            ("GET", false, 200, Body::Text("ok\n".into())),
             ("HEAD", false, 200, Body::Nothing),
-            ("GET", true, 503, Body::Text("draining\n")),
+            ("GET", true, 503, Body::Text("draining\n".into())),
             ("HEAD", true, 503, Body::Nothing),
         ] {
             let plan: Plan<()> = answer(method.as_bytes(), draining);

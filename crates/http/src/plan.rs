@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::answer;
+
 /// What is to be sent. The connection adds what is its own: `Date`, `Server`, `Connection`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan<F> {
@@ -19,7 +21,7 @@ pub enum Body<F> {
     /// Nothing.
     Nothing,
     /// A few words.
-    Text(&'static str),
+    Text(Cow<'static, str>),
     /// A part of a file. Where the file turns out to be shorter, the connection has to be closed.
     File {
         /// The file.
@@ -37,14 +39,20 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 impl<F> Plan<F> {
     /// An answer of a few words; HEAD gets its headers only.
     #[must_use]
-    pub fn text(status: u16, text: &'static str, head: bool) -> Self {
-        let mut plan = Self::empty(status);
+    pub fn text(status: u16, text: impl Into<Cow<'static, str>>, head: bool) -> Self {
+        let (mut plan, text) = (Self::empty(status), text.into());
         plan.header("Content-Type", PLAIN);
         plan.header("Content-Length", text.len().to_string());
         if !head {
             plan.body = Body::Text(text);
         }
         plan
+    }
+
+    /// An answer that says its status and no more; HEAD gets its headers only.
+    #[must_use]
+    pub fn status(status: u16, head: bool) -> Self {
+        Self::text(status, format!("{status} {}\n", answer::reason(status)), head)
     }
 
     /// An answer without a body and, so far, without any header.
@@ -80,5 +88,20 @@ impl<F> Plan<F> {
             Body::Text(text) => text.len() as u64,
             Body::File { length, .. } => *length,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_says_itself() {
+        let plan: Plan<()> = Plan::status(404, false);
+        assert_eq!(plan.body, Body::Text("404 Not Found\n".into()));
+        let (status, length) = (plan.status, plan.length());
+        assert_eq!((status, length, plan.value("content-length")), (404, 14, Some("14")));
+        let head: Plan<()> = Plan::status(404, true);
+        assert_eq!((head.headers, head.body), (plan.headers, Body::Nothing));
     }
 }

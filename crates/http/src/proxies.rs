@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 
-use pinion_config::proxies::{Header, NetworkError, Networks, Rewrite, Trust};
+pub use pinion_config::proxies::Rewrite;
+
+use pinion_config::proxies::{Header, NetworkError, Networks, Trust};
 use pinion_wire::message::http::ProxySpec;
 
 /// Which proxies are believed, and what of them.

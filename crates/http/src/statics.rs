@@ -154,15 +154,15 @@ pub fn answer<F: Folder>(
     if !head && asked.method != b"GET" {
         let plan = match asked.method {
             b"OPTIONS" => Plan::empty(204),
-            _ => Plan::text(405, "method not allowed\n", false),
+            _ => Plan::status(405, false),
         };
         return Ok((!found.is_shared()).then(|| plan.with("Allow", ALLOW)));
     }
     match open(found, asked, folder, now) {
         Ok(plan) => Ok(Some(plan)),
         Err(OpenError::Missing) if found.is_shared() => Ok(None),
-        Err(OpenError::Missing) => Ok(Some(Plan::text(404, "not found\n", head))),
-        Err(OpenError::Forbidden) => Ok(Some(Plan::text(403, "forbidden\n", head))),
+        Err(OpenError::Missing) => Ok(Some(Plan::status(404, head))),
+        Err(OpenError::Forbidden) => Ok(Some(Plan::status(403, head))),
         Err(OpenError::Failed(error)) => Err(error),
     }
 }
@@ -185,7 +185,7 @@ fn open<F: Folder>(
     // The slash is worth adding only where something is behind it.
     open_file(&name.index(), folder)?;
     let location = path::with_slash(found.prefix, &name, asked.query);
-    let plan = Plan::text(301, "moved permanently\n", asked.method == b"HEAD");
+    let plan = Plan::status(301, asked.method == b"HEAD");
     Ok(plan.with("Location", location))
 }
 
@@ -225,7 +225,7 @@ impl<F> Candidate<'_, F> {
         let validators = Validators { tag: &tag, modified };
         let head = asked.method == b"HEAD";
         let mut plan = match conditions::judge(&asked.fields, validators) {
-            Verdict::Failed => return Ok(Plan::text(412, "precondition failed\n", head)),
+            Verdict::Failed => return Ok(Plan::status(412, head)),
             Verdict::NotModified => Plan::empty(304),
             Verdict::Proceed => {
                 let range = asked.fields.range.as_deref().filter(|_| !head);
@@ -282,7 +282,7 @@ fn send<F>(opened: Opened<F>, wanted: Wanted, head: bool) -> Plan<F> {
         Wanted::Whole => (0, size),
         Wanted::Part { from, length } => (from, length),
         Wanted::Beyond => {
-            let plan = Plan::text(416, "range not satisfiable\n", head);
+            let plan = Plan::status(416, head);
             return plan.with("Content-Range", format!("bytes */{size}"));
         }
     };

@@ -269,9 +269,13 @@ impl Exchange {
         let peer = match self.peer.as_ref().filter(|_| length > 0) {
             Some(Peer::Front(peer)) => peer,
             Some(Peer::Client(client)) => {
-                let _ = response.around(0);
-                let sent =
-                    self.detached(py, Way::Output, || client.send_file(file, offset, length));
+                let around = response.around(usize::try_from(length).unwrap_or(usize::MAX));
+                let (before, behind) = around.unwrap_or_default();
+                let sent = self.detached(py, Way::Output, || {
+                    client.send_some_of(&before)?;
+                    client.send_file(file.try_clone_to_owned()?, offset, length)?;
+                    client.send_some_of(behind)
+                });
                 return Ok(sent.map_err(|_| self.lose())?);
             }
             None => return Ok(()),

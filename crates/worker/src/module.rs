@@ -262,5 +262,8 @@ fn wait(py: Python<'_>, worker: &Worker) -> PyResult<()> {
     if let Some(reporter) = reporter {
         reporter.stopped(worker);
     }
+    if let Some(door) = &worker.door {
+        py.detach(|| door.finish());
+    }
     Ok(())
 }

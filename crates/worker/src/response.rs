@@ -46,6 +46,11 @@ impl Response {
         self.reply.as_ref().map_or(Ending::Cut, Reply::ending)
     }
 
+    /// The status and how many bytes of a body the client was sent.
+    pub(crate) fn told(&self) -> (u16, u64) {
+        self.reply.as_ref().map_or((self.code, 0), |reply| (reply.status, reply.body))
+    }
+
     /// What was said to the log, as frames, where those are not sent with the answer.
     pub(crate) fn take_logs(&mut self) -> Option<Vec<u8>> {
         self.reply.as_mut().map(|reply| std::mem::take(&mut reply.logs))

@@ -17,6 +17,8 @@ mod reply;
 mod response;
 #[path = "../src/retry.rs"]
 mod retry;
+#[path = "../src/http/site.rs"]
+mod site;
 #[path = "../src/text.rs"]
 mod text;
 #[path = "../src/turn.rs"]

@@ -112,6 +112,21 @@ fn what_is_too_long_is_cut_between_escapes() {
     assert_eq!(parsed(Room::PIPE, &record)["target"].as_str().unwrap().len(), just.len());
 }
 
+#[test]
+fn only_whole_lines_are_written_together() {
+    for (lines, longest, expected) in [
+        ("", 4, 0),
+        ("ab\n", 4, 3),
+        ("ab\ncd\n", 4, 3),
+        ("ab\ncd\n", 6, 6),
+        ("ab\ncd\nef\n", 8, 6),
+        ("abcdef\ngh\n", 4, 7),
+        ("abcdef", 4, 6),
+    ] {
+        assert_eq!(whole_lines(lines.as_bytes(), longest), expected, "{lines:?}");
+    }
+}
+
 /// A line of `combined` read back as its fields; quotes may be escaped in those that have some.
 fn fields(line: &str) -> Option<Vec<String>> {
     let mut fields = Vec::new();

@@ -8,11 +8,14 @@ use pinion_http::body::Decoder;
 use pinion_http::date::Date;
 use pinion_http::environ::{self, NoEnviron, Surroundings};
 use pinion_http::head::{self, BodyLength, Head};
+use pinion_http::proxies::{Rewrite, Sent};
 use pinion_http::refusal::Refusal;
 use pinion_unix::clock;
 use pinion_wire::request::{self as wire, RequestWriter, Target};
 
 use super::client::{Client, Inbound, Phase, now_ms};
+use super::log::Scribe;
+use super::own::protocol;
 use super::visit::Visit;
 use super::{Door, LISTENER};
 use crate::connection::Received;
@@ -26,13 +29,16 @@ const AWAITED: usize = 128 * 1024;
 const REST: u64 = 256 * 1024;
 /// How slow a body may come over all, in bytes a second, beyond the time between two pieces.
 const SLOWEST: u64 = 500;
+/// How many answers of its own the front door gives before it looks whether a client asks for yet more.
+const AT_A_TURN: u32 = 32;
 /// How long a client has to see the last answer, in milliseconds.
 const LINGER: u64 = 2_000;
 
 /// A request whose body is awaited.
 #[derive(Debug)]
 pub(super) struct Coming {
-    frame: Vec<u8>,
+    /// The request, as a front door outside would send it.
+    pub(super) frame: Vec<u8>,
     asked: Asked,
     decoder: Decoder,
 }
@@ -46,6 +52,11 @@ pub(crate) struct Memory {
     pub(super) frame: Vec<u8>,
     path: Vec<u8>,
     pub(super) date: Date,
+    /// For answers of the front door's own.
+    pub(super) out: Vec<u8>,
+    /// How many of those were given in this turn.
+    given: u32,
+    pub(super) scribe: Scribe,
 }
 
 /// What became of a look at a client.
@@ -86,6 +97,7 @@ impl Door {
         memory: &mut Memory,
         mut receive: bool,
     ) -> Option<Box<Visit>> {
+        memory.given = 0;
         loop {
             let mut inbound = client.inbound();
             if inbound.bytes.capacity() == 0 {
@@ -116,14 +128,13 @@ impl Door {
         memory: &mut Memory,
         mut receive: bool,
     ) -> Looked {
-        match client.flush(&worker.epoll) {
-            Ok(true) => {}
-            // One that does not take its answers is not served more of them.
-            Ok(false) => {
-                client.wait_until(now_ms(), self.spec.times.body);
-                return Looked::More;
-            }
-            Err(_) => return Looked::Ended,
+        if let Some(looked) = self.flush(worker, client) {
+            return looked;
+        }
+        if let Phase::Linger { is_told, .. } = &mut inbound.phase
+            && !std::mem::replace(is_told, true)
+        {
+            self.let_see(client);
         }
         loop {
             if let Some(looked) = self.use_up(worker, client, inbound, memory) {
@@ -133,12 +144,35 @@ impl Door {
                 self.set_patience(client, inbound);
                 return Looked::More;
             }
-            match client.receive(&mut inbound.bytes) {
+            if memory.given >= AT_A_TURN {
+                // Others are served before it, however quickly it asks.
+                let told = client.tell_again(&worker.epoll);
+                return if told.is_ok() { Looked::More } else { Looked::Ended };
+            }
+            match client.receive(inbound) {
                 Received::Some => {}
                 Received::Nothing => receive = false,
                 Received::Gone => return Looked::Ended,
             }
         }
+    }
+
+    /// Sends what is kept; one that does not take its answers is not served more of them.
+    fn flush(&self, worker: &Worker, client: &Client) -> Option<Looked> {
+        match client.flush(&worker.epoll) {
+            Ok(true) => None,
+            Ok(false) => {
+                client.wait_until(now_ms(), self.spec.times.body);
+                Some(Looked::More)
+            }
+            Err(_) => Some(Looked::Ended),
+        }
+    }
+
+    /// The last answer was sent: gives the client time to see it.
+    fn let_see(&self, client: &Client) {
+        client.end();
+        client.wait_until(now_ms(), LINGER);
     }
 
     /// Uses what has come; `None` when more must come.
@@ -152,7 +186,7 @@ impl Door {
         loop {
             match &mut inbound.phase {
                 Phase::Running => return None,
-                Phase::Linger(left) => {
+                Phase::Linger { left, .. } => {
                     let used = inbound.bytes.len();
                     *left = left.saturating_sub(used);
                     let over = *left == 0;
@@ -160,9 +194,16 @@ impl Door {
                     return over.then_some(Looked::Ended);
                 }
                 Phase::Head => match self.take_head(worker, client, inbound, memory) {
-                    Ok(Some(visit)) => return Some(Looked::Visit(visit)),
-                    Ok(None) if matches!(inbound.phase, Phase::Head) => return None,
-                    Ok(None) => {}
+                    Ok(Taken::Visit(visit)) => return Some(Looked::Visit(visit)),
+                    Ok(Taken::Part) => return None,
+                    Ok(Taken::Head) => {}
+                    Ok(Taken::Answered { is_over: true }) => return Some(Looked::Ended),
+                    Ok(Taken::Answered { .. }) => {
+                        memory.given += 1;
+                        if let Some(looked) = self.flush(worker, client) {
+                            return Some(looked);
+                        }
+                    }
                     Err(refusal) => return self.refuse(worker, client, inbound, memory, refusal),
                 },
                 Phase::Body(_) => match self.take_body(client, inbound) {
@@ -204,7 +245,7 @@ impl Door {
                 let patience = times.body.min(slowest.saturating_sub(now)).max(1);
                 client.wait_until(now, if times.body == 0 { 0 } else { patience });
             }
-            Phase::Rest | Phase::Running | Phase::Linger(_) => {}
+            Phase::Rest | Phase::Running | Phase::Linger { .. } => {}
         }
     }
 
@@ -214,9 +255,9 @@ impl Door {
         client: &Arc<Client>,
         inbound: &mut Inbound,
         memory: &mut Memory,
-    ) -> Result<Option<Box<Visit>>, Refusal> {
+    ) -> Result<Taken, Refusal> {
         if inbound.here().is_empty() || !may_be_whole(inbound) {
-            return Ok(None);
+            return Ok(Taken::Part);
         }
         let start = inbound.start;
         // Moved out so that the head can borrow it while the rest is written.
@@ -225,23 +266,25 @@ impl Door {
         inbound.bytes = bytes;
         let Some(Arrived { coming, size, expects_continue, own }) = taken? else {
             inbound.seen = inbound.here().len();
-            return Ok(None);
+            return Ok(Taken::Part);
         };
         inbound.consume(size);
         inbound.seq = inbound.seq.wrapping_add(1);
         inbound.since = now_ms();
         inbound.must_continue = expects_continue;
-        if let Some(own) = own {
-            return Ok(Some(self.visit(client, inbound, coming, Some(own))));
+        if let Some(ending) = own {
+            inbound.decoder = Some(coming.decoder);
+            let is_over = self.settle(worker, client, inbound, ending);
+            return Ok(Taken::Answered { is_over });
         }
         if coming.decoder.is_ended() || expects_continue {
-            return Ok(Some(self.visit(client, inbound, coming, None)));
+            return Ok(Taken::Visit(self.visit(client, inbound, coming)));
         }
         inbound.phase = Phase::Body(Box::new(coming));
-        Ok(None)
+        Ok(Taken::Head)
     }
 
-    /// Reads a head and writes it down for the application.
+    /// Reads a head, and answers it or writes it down for the application.
     fn understand(
         &self,
         worker: &Worker,
@@ -258,24 +301,37 @@ impl Door {
             head: head.method == "HEAD",
             keep_alive: head.keep_alive && !stopping,
         };
-        let mut frame = std::mem::take(&mut memory.frame);
-        frame.clear();
-        let path = environ::decode_path(head.path, &mut memory.path)?;
-        let own = self.write(worker, client, &head, path, &mut frame)?;
+        let mut decoded = std::mem::take(&mut memory.path);
+        let path = environ::decode_path(head.path, &mut decoded)?;
+        let sent = self.proxies.as_ref().map(|_| Sent::collect(head.fields.iter().copied()));
+        let peer = client.from.address.as_bytes();
+        let proxied = self.proxies.as_ref().zip(sent.as_ref());
+        let proxied = proxied.map(|(proxies, sent)| proxies.rewrite(peer, sent));
+        let mut frame = Vec::new();
+        let own = match self.own(worker, &head, path) {
+            Some(own) => Some(self.give(client, &head, &asked, own, proxied.as_ref(), memory)),
+            None => {
+                frame = std::mem::take(&mut memory.frame);
+                frame.clear();
+                self.write(worker, client, (&head, path), proxied.as_ref(), &mut frame)?;
+                None
+            }
+        };
+        memory.path = decoded;
         let coming = Coming { frame, asked, decoder };
         let expects_continue = head.expects_continue;
         Ok(Some(Arrived { coming, size: head.size, expects_continue, own }))
     }
 
-    /// Writes a request for the application; the status with which the door itself answers where it is none.
+    /// Writes a request for the application.
     fn write(
         &self,
         worker: &Worker,
         client: &Arc<Client>,
-        head: &Head<'_>,
-        path: &[u8],
+        (head, path): (&Head<'_>, &[u8]),
+        proxied: Option<&Rewrite<'_>>,
         frame: &mut Vec<u8>,
-    ) -> Result<Option<u16>, Refusal> {
+    ) -> Result<(), Refusal> {
         let spec = &worker.spec;
         let target = Target {
             script: &self.mount.0,
@@ -296,15 +352,16 @@ impl Door {
             remote_port: &client.from.port,
             tls: listener.is_some_and(|listener| listener.is_tls()),
             callable: &self.mount.1,
-            protocol: if head.minor == 0 { "HTTP/1.0" } else { "HTTP/1.1" },
+            protocol: protocol(head.minor),
+            proxied,
         };
         let mut writer = RequestWriter::new(frame, target, body);
         let written = environ::write(head, path, &around, &mut writer);
         writer.finish(b"");
         RequestWriter::stamp(frame, 0, clock::monotonic_ns());
         match written {
-            Ok(()) => Ok(None),
-            Err(NoEnviron::NotFound) => Ok(Some(404)),
+            // The front door itself answers what is not below the mount point.
+            Ok(()) | Err(NoEnviron::NotFound) => Ok(()),
             Err(NoEnviron::Refused(refusal)) => Err(refusal),
         }
     }
@@ -336,21 +393,15 @@ impl Door {
         let Phase::Body(coming) = std::mem::replace(&mut inbound.phase, Phase::Running) else {
             return Ok(None);
         };
-        Ok(Some(self.visit(client, inbound, *coming, None)))
+        Ok(Some(self.visit(client, inbound, *coming)))
     }
 
-    fn visit(
-        &self,
-        client: &Arc<Client>,
-        inbound: &mut Inbound,
-        coming: Coming,
-        own: Option<u16>,
-    ) -> Box<Visit> {
+    fn visit(&self, client: &Arc<Client>, inbound: &mut Inbound, coming: Coming) -> Box<Visit> {
         let Coming { frame, asked, decoder } = coming;
         inbound.phase = Phase::Running;
         inbound.decoder = Some(decoder);
         client.wait_until(0, 0);
-        Box::new(Visit { client: client.clone(), seq: inbound.seq, frame, asked, own })
+        Box::new(Visit { client: client.clone(), seq: inbound.seq, frame, asked })
     }
 
     /// Answers what is no request; the connection ends once the client has seen that.
@@ -366,7 +417,9 @@ impl Door {
         let mut out = Vec::new();
         let date = memory.date.at(clock::seconds());
         let line = (refusal.status, answer::reason(refusal.status));
-        answer::push_own(&mut out, &asked, line, &[], &format!("{}\n", refusal.text), date);
+        let text = format!("{}\n", refusal.text);
+        answer::push_own(&mut out, &asked, line, &[], &text, date);
+        self.note_refused(client, inbound, (refusal.status, text.len()), memory);
         if client.send(&[IoSlice::new(&out)]).is_err() {
             return Some(Looked::Ended);
         }
@@ -375,14 +428,15 @@ impl Door {
 
     /// The last answer is on its way: lets the client see it before the connection ends; whether it can end now.
     pub(super) fn leave(&self, worker: &Worker, client: &Client, inbound: &mut Inbound) -> bool {
-        inbound.phase = Phase::Linger(REST as usize);
-        client.wait_until(now_ms(), LINGER);
-        match client.flush(&worker.epoll) {
-            Ok(true) => client.end(),
-            Ok(false) => {}
-            Err(_) => return true,
+        let flushed = client.flush(&worker.epoll);
+        let is_told = flushed.as_ref().is_ok_and(|all| *all);
+        inbound.phase = Phase::Linger { left: REST as usize, is_told };
+        if is_told {
+            self.let_see(client);
+        } else {
+            client.wait_until(now_ms(), self.spec.times.body);
         }
-        false
+        flushed.is_err()
     }
 
     /// A request was answered; goes on with the client.
@@ -394,32 +448,41 @@ impl Door {
         memory: &mut Memory,
     ) -> Option<Box<Visit>> {
         let mut inbound = client.inbound();
+        let is_over = self.settle(worker, client, &mut inbound, ending);
+        let is_more = inbound.is_more;
+        drop(inbound);
+        if is_over {
+            self.forget(worker, client);
+            return None;
+        }
+        self.look(worker, client, memory, is_more)
+    }
+
+    /// What is behind an answer on the connection; whether that is over.
+    fn settle(
+        &self,
+        worker: &Worker,
+        client: &Client,
+        inbound: &mut Inbound,
+        ending: Ending,
+    ) -> bool {
         let left = inbound.decoder.as_ref().map_or(Some(0), Decoder::left);
         let ended = inbound.decoder.as_ref().is_none_or(Decoder::is_ended);
         match ending {
-            Ending::Cut => {
-                drop(inbound);
-                self.forget(worker, client);
-                return None;
-            }
-            Ending::Keep if ended => self.next(client, &mut inbound),
+            Ending::Cut => return true,
+            Ending::Keep if ended => self.next(client, inbound),
             // Who waits to be told to send the body has not been told, and may send it or not.
             Ending::Keep if !inbound.must_continue && left.is_none_or(|left| left <= REST) => {
                 inbound.phase = Phase::Rest;
                 client.wait_until(now_ms(), LINGER);
             }
             Ending::Keep | Ending::Close => {
-                if ended && inbound.here().is_empty() && client.flush(&worker.epoll).unwrap_or(true)
-                {
-                    drop(inbound);
-                    self.forget(worker, client);
-                    return None;
-                }
-                self.leave(worker, client, &mut inbound);
+                let is_last = ended && inbound.here().is_empty();
+                return (is_last && client.flush(&worker.epoll).unwrap_or(true))
+                    || self.leave(worker, client, inbound);
             }
         }
-        drop(inbound);
-        self.look(worker, client, memory, false)
+        false
     }
 
     /// The client has taken too long; this thread owns its turn.
@@ -428,7 +491,7 @@ impl Door {
         let is_begun = match &inbound.phase {
             Phase::Head => !inbound.here().is_empty(),
             Phase::Body(_) => true,
-            Phase::Running | Phase::Rest | Phase::Linger(_) => false,
+            Phase::Running | Phase::Rest | Phase::Linger { .. } => false,
         };
         let unsent = !client.flush(&worker.epoll).unwrap_or(false);
         let over = unsent
@@ -449,7 +512,20 @@ struct Arrived {
     coming: Coming,
     size: usize,
     expects_continue: bool,
-    own: Option<u16>,
+    /// The front door has answered it.
+    own: Option<Ending>,
+}
+
+/// What became of the front of what was received.
+enum Taken {
+    /// No whole head.
+    Part,
+    /// A head, whose body must come.
+    Head,
+    /// A request.
+    Visit(Box<Visit>),
+    /// A request that the front door has answered; whether the connection is over.
+    Answered { is_over: bool },
 }
 
 /// Whether there is a reason to read the head: where it was not whole before, only a new empty line is one, or too much of it. (Or a

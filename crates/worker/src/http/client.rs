@@ -83,6 +83,8 @@ pub(super) struct Inbound {
     pub(super) since: u64,
     /// How many bytes are known to hold no end of a head.
     pub(super) seen: usize,
+    /// As much came as there was room for: there may be more, of which epoll tells no second time.
+    pub(super) is_more: bool,
 }
 
 /// What is received next.
@@ -96,8 +98,13 @@ pub(super) enum Phase {
     Running,
     /// The rest of a body that nobody has read.
     Rest,
-    /// Nothing: what comes is thrown away until the client has seen the answer, so many bytes at most.
-    Linger(usize),
+    /// Nothing: what comes is thrown away until the client has seen the answer.
+    Linger {
+        /// So many bytes at most.
+        left: usize,
+        /// Whether the client was told that the answer is at its end.
+        is_told: bool,
+    },
 }
 
 /// Why a body cannot be read on.
@@ -156,6 +163,7 @@ impl Client {
                 must_continue: false,
                 since: now,
                 seen: 0,
+                is_more: false,
             }),
             outbound: Mutex::default(),
         };
@@ -208,14 +216,16 @@ impl Client {
     pub(super) fn is_quiet(&self) -> bool {
         self.turn.is_idle()
             && self.outbound().is_empty()
-            && matches!(self.inbound().phase, Phase::Head | Phase::Linger(_))
+            && matches!(self.inbound().phase, Phase::Head | Phase::Linger { .. })
             && self.inbound().here().is_empty()
             && !sockets::readable(self.as_fd(), Some(Duration::ZERO)).unwrap_or(false)
     }
 
     /// Receives once, without waiting.
-    pub(super) fn receive(&self, bytes: &mut Vec<u8>) -> Received {
-        match sockets::recv_append(self.as_fd(), bytes, ROOM, Wait::No) {
+    pub(super) fn receive(&self, inbound: &mut Inbound) -> Received {
+        let received = sockets::recv_append(self.as_fd(), &mut inbound.bytes, ROOM, Wait::No);
+        inbound.is_more = matches!(received, Ok((ROOM, _)));
+        match received {
             Ok((0, _)) => Received::Gone,
             Ok(_) => Received::Some,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Received::Nothing,
@@ -244,7 +254,7 @@ impl Client {
             }
             let received = match inbound.decoder.as_ref().and_then(Decoder::left) {
                 Some(left) => self.receive_plain(&mut inbound, out, wanted, left)?,
-                None => self.receive(&mut inbound.bytes),
+                None => self.receive(&mut inbound),
             };
             match received {
                 Received::Some => {}
@@ -296,7 +306,8 @@ impl Client {
         let before = out.len();
         match sockets::recv_append(self.as_fd(), out, room, Wait::No) {
             Ok((0, _)) => Ok(Received::Gone),
-            Ok(_) => {
+            Ok((count, _)) => {
+                inbound.is_more = count == room;
                 let decoder = inbound.decoder.as_mut();
                 let counted =
                     decoder.map_or(Ok(()), |decoder| decoder.step(&out[before..]).map(drop));
@@ -323,15 +334,15 @@ impl Client {
         Ok(outbound.held() > MOST_HELD)
     }
 
+    /// As [`Client::send`], for a few bytes, if there are any.
+    pub(crate) fn send_some_of(&self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() { Ok(()) } else { self.send(&[IoSlice::new(bytes)]).map(drop) }
+    }
+
     /// Sends a part of a file behind everything else, what the client takes now; the rest is kept.
-    pub(crate) fn send_file(
-        &self,
-        file: BorrowedFd<'_>,
-        offset: u64,
-        length: u64,
-    ) -> io::Result<()> {
+    pub(crate) fn send_file(&self, file: OwnedFd, offset: u64, length: u64) -> io::Result<()> {
         let mut outbound = self.outbound();
-        outbound.add_file(file.try_clone_to_owned()?, offset, length);
+        outbound.add_file(file, offset, length);
         outbound.flush(self.as_fd()).map(drop)
     }
 
@@ -360,12 +371,22 @@ impl Client {
         if outbound.is_empty() {
             return Ok(true);
         }
-        outbound.flush(self.as_fd())?;
-        if !outbound.is_empty() && !std::mem::replace(&mut outbound.watched, true) {
+        let is_full = outbound.flush(self.as_fd())?;
+        if outbound.is_empty() {
+            return Ok(true);
+        }
+        if !std::mem::replace(&mut outbound.watched, true) || !is_full {
             // What has become ready meanwhile is told again.
             epoll.modify(self.as_fd(), CLIENT | self.key, Trigger::EdgeBoth)?;
         }
-        Ok(outbound.is_empty())
+        Ok(false)
+    }
+
+    /// Has `epoll` tell again what is ready, behind what is for others.
+    pub(super) fn tell_again(&self, epoll: &Epoll) -> io::Result<()> {
+        let watched = self.outbound().watched;
+        let trigger = if watched { Trigger::EdgeBoth } else { Trigger::Edge };
+        epoll.modify(self.as_fd(), CLIENT | self.key, trigger)
     }
 
     /// Says that nothing more is sent, so that the client sees the answer's end.

@@ -5,6 +5,7 @@
 //!
 //! - [`accept`]: the listening sockets. [`client`]: a connection; [`outbound`]: what it has not taken yet.
 //! - [`arrive`]: from bytes to a request. [`visit`]: running it, and what follows.
+//! - [`own`]: what is answered without the application; [`site`]: folders of files. [`log`]: the access log.
 //! - [`keeper`]: the thread that ends what takes too long.
 //! - [`slab`]: clients by their epoll token.
 
@@ -12,7 +13,10 @@ mod accept;
 mod arrive;
 mod client;
 mod keeper;
+mod log;
 mod outbound;
+mod own;
+mod site;
 mod slab;
 mod visit;
 
@@ -22,6 +26,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pinion_http::head::Limits;
+use pinion_http::proxies::Proxies;
+use pinion_http::statics::Statics;
 use pinion_unix::epoll::Trigger;
 use pinion_unix::inherited;
 use pinion_wire::message::http::{FIRST_DESCRIPTOR, HttpSpec};
@@ -34,6 +40,8 @@ pub(crate) use client::Client;
 pub(crate) use visit::{Visit, Visited, run};
 
 use crate::worker::Worker;
+use log::AccessLog;
+use site::Site;
 use slab::Slab;
 
 /// Tokens of listening sockets.
@@ -57,6 +65,11 @@ pub(crate) struct Door {
     full: AtomicBool,
     /// The only mount's script and callable.
     mount: (Vec<u8>, String),
+    /// Which paths are files, and in which of the folders.
+    statics: Statics,
+    sites: Vec<Site>,
+    proxies: Option<Proxies>,
+    log: Option<AccessLog>,
 }
 
 impl Door {
@@ -68,6 +81,10 @@ impl Door {
             .zip(&http.listeners)
             .map(|(number, one)| Ok(Listener::new(inherited::take(number)?, one.clone())))
             .collect::<io::Result<Vec<_>>>()?;
+        let log = http.access_log.map(|format| {
+            let number = FIRST_DESCRIPTOR + listeners.len() as i32;
+            Ok::<_, io::Error>(AccessLog::new(inherited::take(number)?, format))
+        });
         let mount = spec.mounts.first();
         let mount = mount.map(|mount| (mount.script.clone(), mount.callable.clone()));
         let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
@@ -86,6 +103,10 @@ impl Door {
             draining: AtomicBool::new(false),
             full: AtomicBool::new(false),
             mount: mount.unwrap_or_default(),
+            statics: Statics::new(&http.statics),
+            sites: http.statics.iter().map(|spec| Site::new(spec.folder.clone().into())).collect(),
+            proxies: Proxies::new(&http.proxies).map_err(io::Error::other)?,
+            log: log.transpose()?,
         }))
     }
 
@@ -94,7 +115,17 @@ impl Door {
         for (listener, token) in self.listeners.iter().zip(LISTENER..) {
             worker.epoll.add(listener.as_fd(), token, Trigger::Shared)?;
         }
+        if let Some(log) = worker.door.as_ref().and_then(|door| door.log.as_ref()) {
+            log.start(worker)?;
+        }
         keeper::start(worker)
+    }
+
+    /// The worker ends: waits for the last lines of the access log.
+    pub(crate) fn finish(&self) {
+        if let Some(log) = &self.log {
+            log.finish();
+        }
     }
 
     /// Takes no new connections; those that there are end behind their next answer, or soon.

@@ -9,6 +9,9 @@ use pinion_unix::sockets::{self, Wait};
 /// How many pieces are sent by one call.
 const AT_ONCE: usize = 16;
 
+/// How many bytes are sent before another connection has its turn, however quickly this one takes them.
+const AT_A_TURN: u64 = 2 * 1024 * 1024;
+
 /// Bytes and files that wait for the client to take what was sent before.
 #[derive(Debug, Default)]
 pub(super) struct Outbound {
@@ -62,14 +65,18 @@ impl Outbound {
         }
     }
 
-    /// Sends what the socket takes now; how many bytes those were.
-    pub(super) fn flush(&mut self, socket: BorrowedFd<'_>) -> io::Result<u64> {
+    /// Sends what the socket takes now, but not more than its turn; whether it takes no more.
+    pub(super) fn flush(&mut self, socket: BorrowedFd<'_>) -> io::Result<bool> {
         let mut total = 0;
         while let Some(first) = self.pieces.front_mut() {
+            if total >= AT_A_TURN {
+                return Ok(false);
+            }
             let sent = match first {
                 Piece::Bytes { .. } => self.send_bytes(socket),
                 Piece::File { file, offset, left } => {
-                    let sent = sockets::send_file(socket, file.as_fd(), *offset, *left);
+                    let most = (*left).min(AT_A_TURN);
+                    let sent = sockets::send_file(socket, file.as_fd(), *offset, most);
                     if let Ok(sent) = sent {
                         (*offset, *left) = (*offset + sent as u64, *left - sent as u64);
                     }
@@ -83,11 +90,11 @@ impl Outbound {
                 // A file that has become shorter: the client was told more than there is.
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
                 Ok(sent) => total += sent as u64,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(total),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
                 Err(error) => return Err(error),
             }
         }
-        Ok(total)
+        Ok(true)
     }
 
     fn send_bytes(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {

@@ -1,11 +1,12 @@
 //! Running a client's request.
 
-use std::io::IoSlice;
 use std::sync::Arc;
 
+use pinion_http::access::Record;
 use pinion_http::answer::Asked;
 use pinion_unix::clock;
 use pinion_wire::Header;
+use pinion_wire::frame::FrameError;
 use pinion_wire::request::RequestRef;
 use pyo3::prelude::*;
 
@@ -31,8 +32,6 @@ pub(crate) struct Visit {
     pub(super) frame: Vec<u8>,
     /// What of it concerns the answer.
     pub(super) asked: Asked,
-    /// The status that the front door itself answers with.
-    pub(super) own: Option<u16>,
 }
 
 /// A request that was run, whose last bytes are to be sent.
@@ -41,6 +40,8 @@ pub(crate) struct Visited {
     frame: Vec<u8>,
     bytes: Vec<u8>,
     ending: Ending,
+    /// The status, and how many bytes of a body.
+    told: (u16, u64),
 }
 
 /// Runs a request. Its last bytes are sent by [`Visited::leave`].
@@ -52,27 +53,32 @@ pub(crate) fn run(
     visit: Visit,
     arrived: u64,
 ) {
-    let Visit { client, seq, frame, asked, own } = visit;
+    let Visit { client, seq, frame, asked } = visit;
     let date = desk.memory.date.at_copy(clock::seconds());
     let reply = Reply::new(asked, date);
     let mut out = desk.memory();
-    let (bytes, ending) = match (own, RequestRef::decode(frame.get(Header::SIZE..).unwrap_or(&[])))
-    {
-        (Some(status), _) => own_answer(reply, out, status),
-        (None, Err(_)) => own_answer(reply, out, 500),
-        (None, Ok(request)) => {
+    let (bytes, ending, told) = match decode(&frame) {
+        Err(_) => fail(reply, out),
+        Ok(request) => {
             out.clear();
             let response = Response::for_client(seq, asked.head, out, reply);
             let exchange = Exchange::new(Some(Peer::Client(client.clone())), seq, response);
-            serve(py, worker, maker, desk, &client, &request, &exchange, arrived)
+            let (bytes, ending) =
+                serve(py, worker, maker, desk, &client, &request, &exchange, arrived);
+            (bytes, ending, exchange.response(py, |response| response.told()))
         }
     };
-    desk.finish_visit(Visited { client, frame, bytes, ending });
+    desk.finish_visit(Visited { client, frame, bytes, ending, told });
 }
 
-fn own_answer(mut reply: Reply, mut out: Vec<u8>, status: u16) -> (Vec<u8>, Ending) {
-    reply.push_own(&mut out, status);
-    (out, reply.ending())
+fn decode(frame: &[u8]) -> Result<RequestRef<'_>, FrameError> {
+    RequestRef::decode(frame.get(Header::SIZE..).unwrap_or_default())
+}
+
+fn fail(mut reply: Reply, mut out: Vec<u8>) -> (Vec<u8>, Ending, (u16, u64)) {
+    reply.push_own(&mut out, 500);
+    let told = (reply.status, reply.body);
+    (out, reply.ending(), told)
 }
 
 #[expect(
@@ -128,9 +134,14 @@ impl Visited {
         memory: &mut Memory,
         spare: &mut Vec<u8>,
     ) -> Option<Box<Visit>> {
-        let Self { client, frame, mut bytes, mut ending } = self;
-        if !bytes.is_empty() && client.send(&[IoSlice::new(&bytes)]).is_err() {
+        let Self { client, frame, mut bytes, mut ending, told } = self;
+        if client.send_some_of(&bytes).is_err() {
             ending = Ending::Cut;
+        }
+        let log = worker.door.as_ref().and_then(|door| door.log.as_ref());
+        if let Some((log, request)) = log.zip(decode(&frame).ok()) {
+            let record = Record { status: told.0, sent: told.1, ..Record::of(&request) };
+            log.note(&mut memory.scribe, record, request.queued_ns);
         }
         if bytes.capacity() <= 1024 * 1024 {
             bytes.clear();

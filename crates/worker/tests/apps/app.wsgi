@@ -211,6 +211,12 @@ def file_part(environ, start_response):
     return environ["wsgi.file_wrapper"](open(__file__, "rb"))
 
 
+def written_and_file(environ, start_response):
+    write = start_response('200 OK', [])
+    write(b'before')
+    return environ['wsgi.file_wrapper'](open(__file__, 'rb'))
+
+
 def no_file(environ, start_response):
     start_response("200 OK", PLAIN)
     return environ["wsgi.file_wrapper"](io.BytesIO(b"in memory"), 4)

@@ -1,6 +1,7 @@
 //! The worker's own front door: requests over real sockets.
 
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use pinion_wire::message::{Bit, Rein, StartSpec, StopReason};
 use crate::suite::Worker;
 
 /// A worker with a front door on a port of its own.
-struct Server {
-    worker: Worker,
-    port: u16,
+pub(super) struct Server {
+    pub(super) worker: Worker,
+    pub(super) port: u16,
 }
 
 /// A front door as `pinion serve` asks for it when nothing is said.
@@ -34,11 +35,21 @@ fn front(port: u16) -> HttpSpec {
 }
 
 impl Server {
-    fn start(python: &Path, change: impl FnOnce(&mut StartSpec, &mut HttpSpec)) -> Self {
+    pub(super) fn start(python: &Path, change: impl FnOnce(&mut StartSpec, &mut HttpSpec)) -> Self {
+        Self::start_with(python, None, change)
+    }
+
+    /// As [`Server::start`], with a descriptor for the access log.
+    pub(super) fn start_with(
+        python: &Path,
+        log: Option<OwnedFd>,
+        change: impl FnOnce(&mut StartSpec, &mut HttpSpec),
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let worker = Worker::ready_with(python, &[listener.into()], |_, spec| {
+        let descriptors: Vec<_> = [OwnedFd::from(listener)].into_iter().chain(log).collect();
+        let worker = Worker::ready_with(python, &descriptors, |_, spec| {
             let mut http = front(port);
             change(spec, &mut http);
             spec.group.http = Some(Box::new(http));
@@ -50,7 +61,7 @@ impl Server {
         Self::start(python, |_, _| {})
     }
 
-    fn connect(&self) -> Connection {
+    pub(super) fn connect(&self) -> Connection {
         Connection::open(self.port).unwrap()
     }
 
@@ -62,12 +73,12 @@ impl Server {
         (answer.status, answer.body)
     }
 
-    fn text(&self, path: &str) -> String {
+    pub(super) fn text(&self, path: &str) -> String {
         String::from_utf8(self.ask("GET", path, "", b"").1).unwrap()
     }
 }
 
-fn request(method: &str, path: &str, fields: &str, body: &[u8]) -> Vec<u8> {
+pub(super) fn request(method: &str, path: &str, fields: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("{method} {path} HTTP/1.1\r\nHost: h.example\r\n{fields}\r\n");
     [head.as_bytes(), body].concat()
 }
@@ -187,6 +198,8 @@ pub(super) fn answers(python: &Path) {
     let source = std::fs::read(server.worker.folder.path().join("app.wsgi")).unwrap();
     assert_eq!(server.ask("GET", "/file", "", b"").1, source[10..]);
     assert_eq!(server.ask("GET", "/file_part", "", b"").1, source[..7]);
+    let behind = server.ask("GET", "/written_and_file", "", b"").1;
+    assert_eq!(behind, [b"before", &source[..]].concat());
     assert_eq!(server.ask("GET", "/raises", "", b"").0, 500);
     server.worker.log("ValueError: oops");
     let mut old = server.connect();

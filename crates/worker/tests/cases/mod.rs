@@ -5,6 +5,7 @@ use std::path::Path;
 mod answers;
 mod bodies;
 mod calls;
+mod door;
 mod http;
 mod life;
 mod output;
@@ -50,6 +51,20 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("http_one_thread", http::one_thread),
     ("http_drain", http::drain),
     ("http_watched_files", http::watched_files),
+    ("http_files", door::files),
+    ("http_files_that_the_client_has", door::conditions),
+    ("http_parts_of_files", door::parts),
+    ("http_compressed_copies", door::copies),
+    ("http_paths_that_lead_elsewhere", door::elsewhere),
+    ("http_folders_made_anew", door::made_anew),
+    ("http_files_beside_the_application", door::beside),
+    ("http_many_files_at_once", door::many),
+    ("http_files_for_slow_clients", door::slow),
+    ("http_health", door::health),
+    ("http_proxies", door::proxies),
+    ("http_access_log", door::access_log),
+    ("http_access_log_of_hostile_clients", door::hostile_clients),
+    ("http_access_log_that_nobody_reads", door::unread_log),
     ("logs", output::logs),
     ("logs_outside_of_requests", output::outside),
     ("restricted_streams", output::restricted),
