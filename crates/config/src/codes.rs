@@ -1145,6 +1145,11 @@ registry! {
         "The system refuses what the server needs, such as descriptors or memory.",
         "The server ends.",
         "Look at the system's limits, as the message says.";
+    SetupFailed = "PIN0914", Error,
+        "project cannot be set up",
+        "A command that makes the project's virtualenv, installs into it, or is named by `--setup-command`, failed; its words stand above.",
+        "Nothing is served; the next start tries again.",
+        "Mend what the command says.";
 }
 
 #[cfg(test)]

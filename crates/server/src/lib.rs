@@ -3,7 +3,7 @@
 //! - [`options`]: the one table of options; [`given`]: where they were given; [`settings`]: what they say.
 //! - [`target`]: what is to be served; [`script`]: the script by which workers load it; [`python`]: by which Python.
 //! - [`bind`]: addresses; [`sockets`]: listening on them, with [`holder`] to say who else does; [`tls`]: the certificate.
-//! - [`plan`]: all of that together; [`spec`]: what the manager is told.
+//! - [`setup`]: the project's virtualenv, made where that is wanted. [`plan`]: all of that together; [`spec`]: what the manager is told.
 //! - [`installation`]: Pinion's own files; [`pid_file`]: the file with the process's number.
 //! - [`manager`]: the manager in a thread of its own; [`parent`]: the loop around it; [`failure`]: what it says when the application
 //!   does not load.
@@ -24,6 +24,7 @@ pub mod plan;
 pub mod python;
 pub mod script;
 pub mod settings;
+pub mod setup;
 pub mod sockets;
 pub mod spec;
 pub mod target;

@@ -18,9 +18,10 @@ use crate::failure::{self, LoadError};
 use crate::installation;
 use crate::manager::{Manager, ManagerError};
 use crate::pid_file::PidFile;
-use crate::plan::{Plan, Remark, Request};
+use crate::plan::{Plan, Remark, Request, Wanted};
 use crate::script::Script;
 use crate::settings::{LogTarget, Settings};
+use crate::setup;
 use crate::sockets::{Inherited, Listening};
 use crate::spec;
 
@@ -47,7 +48,11 @@ pub fn serve(request: &Request) -> Exit {
 fn run(request: &Request) -> Result<Exit> {
     // Before anything is opened: their numbers are known by nothing else.
     let mut inherited = Inherited::of_process();
-    let plan = Plan::make(request)?;
+    let wanted = Wanted::read(request)?;
+    if wanted.settings.setup {
+        setup::ensure(&wanted, |text| say(format_args!("{text}")))?;
+    }
+    let plan = Plan::of(wanted)?;
     plan.remarks.iter().for_each(remark);
     let library = installation::library()?;
     let listening = Listening::on(&plan.settings.bind, plan.settings.socket_mode, &mut inherited)?;

@@ -19,9 +19,13 @@ use crate::error::Result;
 use crate::given::{self, Given};
 use crate::python::{self, Python, Surroundings};
 use crate::settings::Settings;
+use crate::setup;
 use crate::sockets::SYSTEMD_VARIABLES;
 use crate::target::{Found, Target};
 use crate::tls;
+
+/// Environment variables.
+pub type Variables = Vec<(String, String)>;
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -113,6 +117,53 @@ pub struct Remark {
     pub hint: String,
 }
 
+/// What was asked for, read but not looked into.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The folder whose `pinion.toml` and virtualenv count.
+    pub root: PathBuf,
+    /// What the options say.
+    pub settings: Settings,
+    /// What is served.
+    pub found: Found,
+}
+
+impl Wanted {
+    /// Reads the options and recognises the project.
+    ///
+    /// # Errors
+    /// An option is not understood, or there is nothing to serve.
+    pub fn read(request: &Request) -> Result<Self> {
+        let target = Target::parse(request.target.as_deref(), &request.current)?;
+        let root = target.root(&request.current);
+        let settings = settings(request, &root)?;
+        let found = target.find(&request.current)?;
+        Ok(Self { root, settings, found })
+    }
+
+    /// Which Python runs it: with `setup`, that of the project's own virtualenv.
+    ///
+    /// # Errors
+    /// It is not there, or cannot be used.
+    pub fn python(&self) -> Result<Python> {
+        let around = Surroundings::of_process();
+        if self.settings.setup {
+            let around = Surroundings { virtual_env: Some(setup::home(&self.root)), ..around };
+            return python::find(None, &self.root, &around);
+        }
+        python::find(self.settings.python.as_deref(), &self.root, &around)
+    }
+
+    /// Whose rights the workers get, and their environment.
+    ///
+    /// # Errors
+    /// An account is unknown or not for this user, or a file of variables is not understood.
+    pub fn account(&self) -> Result<(Option<Identity>, Variables)> {
+        let (identity, account) = identity(&self.settings)?;
+        Ok((identity, environment(&self.settings, account)?))
+    }
+}
+
 /// All that a server is started or reloaded with.
 #[derive(Debug)]
 pub struct Plan {
@@ -129,7 +180,7 @@ pub struct Plan {
     /// Their working folder.
     pub home: PathBuf,
     /// Their environment.
-    pub env: Vec<(String, String)>,
+    pub env: Variables,
     /// The certificate.
     pub tls: Option<TlsSpec>,
     /// What to say about it.
@@ -142,15 +193,19 @@ impl Plan {
     /// # Errors
     /// The first thing that is not in order.
     pub fn make(request: &Request) -> Result<Self> {
-        let target = Target::parse(request.target.as_deref(), &request.current)?;
-        let root = target.root(&request.current);
-        let settings = settings(request, &root)?;
-        let found = target.find(&request.current)?;
-        let python = python::find(settings.python.as_deref(), &root, &Surroundings::of_process())?;
+        Self::of(Wanted::read(request)?)
+    }
+
+    /// Looks at the rest of what was asked for.
+    ///
+    /// # Errors
+    /// The first thing that is not in order.
+    pub fn of(wanted: Wanted) -> Result<Self> {
+        let python = wanted.python()?;
+        let (identity, env) = wanted.account()?;
+        let Wanted { root, settings, found } = wanted;
         check_folders(&settings)?;
-        let (identity, account) = identity(&settings)?;
         let tls = certificate(&settings)?;
-        let env = environment(&settings, account)?;
         let script = matches!(found.project.kind, Kind::Script(_));
         Ok(Self {
             remarks: remarks(&settings),
@@ -191,9 +246,6 @@ fn check_folders(settings: &Settings) -> Result<(), PlanError> {
         None => Ok(()),
     }
 }
-
-/// Environment variables.
-type Variables = Vec<(String, String)>;
 
 /// Whose rights the workers get, and the account's variables.
 fn identity(settings: &Settings) -> Result<(Option<Identity>, Variables), PlanError> {

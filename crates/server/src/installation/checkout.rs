@@ -12,10 +12,8 @@ pub(super) fn workspace_of(program: &Path) -> Option<PathBuf> {
     let root = package.ancestors().find(|folder| is_workspace(folder))?.to_owned();
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
     let target = root.join(target).canonicalize().ok()?;
-    program
-        .starts_with(target.join("dist"))
-        .then_some(())
-        .map_or_else(|| program.starts_with(&target).then_some(root), |()| None)
+    // `target/release/pinion`; a staged `target/dist/bin/pinion` is whole by itself.
+    (program.parent()?.parent()? == target).then_some(root)
 }
 
 fn is_workspace(folder: &Path) -> bool {
