@@ -57,10 +57,8 @@ def load_core(path):
     """Imports the extension module from its file, so that its folder need not be importable."""
     import sys
     from importlib.machinery import ExtensionFileLoader
-    from importlib.util import module_from_spec, spec_from_file_location
 
-    spec = spec_from_file_location("_pinion", path, loader=ExtensionFileLoader("_pinion", path))
-    module = module_from_spec(spec)
+    module, spec = new_module("_pinion", path, ExtensionFileLoader)
     sys.modules["_pinion"] = module
     spec.loader.exec_module(module)
     return module
@@ -68,13 +66,22 @@ def load_core(path):
 
 def load_own(path):
     """Imports another of Pinion's files, of which `sys.modules` is to show nothing."""
-    from importlib.util import module_from_spec, spec_from_file_location
+    from importlib.machinery import SourceFileLoader
 
-    name = path.rpartition("/")[2][:-len(".py")]
-    spec = spec_from_file_location(name, path)
-    module = module_from_spec(spec)
+    module, spec = new_module(path.rpartition("/")[2][:-len(".py")], path, SourceFileLoader)
     spec.loader.exec_module(module)
     return module
+
+
+def new_module(name, path, loader):
+    """A module that is to be loaded from a file, and its spec. Without `importlib.util`, which brings a dozen modules that the
+    application may have no use for."""
+    from importlib._bootstrap import module_from_spec
+    from importlib.machinery import ModuleSpec
+
+    spec = ModuleSpec(name, loader(name, path), origin=path)
+    spec.has_location = True
+    return module_from_spec(spec), spec
 
 
 def watch_for_crashes(settings):

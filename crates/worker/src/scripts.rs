@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
+use md5::{Digest, Md5};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
@@ -208,11 +209,10 @@ fn execute(
             _ => pyo3::exceptions::PyOSError::new_err(about_args(py, about)),
         }
     })?;
-    let digest = py.import("hashlib")?.getattr("md5")?;
-    let flags = PyDict::new(py);
-    flags.set_item("usedforsecurity", false)?;
-    let digest = digest.call((PyBytes::new(py, name),), Some(&flags))?;
-    let name = format!("_mod_wsgi_{}", digest.call_method0("hexdigest")?.extract::<String>()?);
+    // Not by Python's hashlib, which brings all of OpenSSL into a worker that may have no other use for it.
+    let digest = Md5::digest(name);
+    let name =
+        digest.iter().fold("_mod_wsgi_".to_owned(), |name, byte| format!("{name}{byte:02x}"));
     let code = compile(py, &source, file)?;
     let module = new_module(py, &name, file)?;
     let modules = py.import("sys")?.getattr("modules")?;
