@@ -336,6 +336,8 @@ impl Parent<'_> {
             plural(settings.processes.get(), "process", "processes"),
             plural(settings.threads.get(), "thread", "threads"),
         ));
+        // From here on it waits.
+        pinion_unix::program::rest();
     }
 }
 

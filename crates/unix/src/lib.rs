@@ -8,6 +8,7 @@
 //! - [`epoll`]: waiting for many descriptors.
 //! - [`signals`]: signals as descriptors, and signals ignored.
 //! - [`process`]: starting, reaping and signalling processes; [`title`]: what `ps` shows.
+//! - [`program`]: the memory of the running program itself.
 //! - [`users`]: accounts; [`clock`]: the time; [`inherited`]: descriptors that came with exec.
 //! - [`folder`]: files by names from outside.
 
@@ -17,6 +18,7 @@ pub mod folder;
 pub mod inherited;
 pub mod listen;
 pub mod process;
+pub mod program;
 pub mod shared;
 pub mod signals;
 pub mod sockets;
