@@ -13,7 +13,12 @@ def main():
     import sys
 
     library = os.path.dirname(os.path.abspath(__file__))
-    core = load_core(os.path.join(library, "_pinion.abi3.so"))
+    path = os.path.join(library, core_name())
+    if not os.path.exists(path):
+        sys.stderr.write("pinion worker: %s is free-threaded, and there is no %s\n" % (sys.executable, path))
+        sys.stderr.write("hint: install Pinion with a core for it, or name a Python with a GIL\n")
+        return 2
+    core = load_core(path)
     modules = load_own(os.path.join(library, "pinion_module.py"))
     try:
         settings = core.start()
@@ -26,9 +31,9 @@ def main():
     clean(library)
     prepare(core, settings)
     set_locale(core, settings)
-    add_paths(settings["python_path"])
+    add_paths(core, settings, settings["python_path"])
     for folders in settings["more_paths"]:
-        add_paths(folders)
+        add_paths(core, settings, folders)
     replace_streams(settings)
     publisher = modules.install(core, settings)
     take_signals(core, settings, publisher)
@@ -51,6 +56,17 @@ def main():
         sys.stderr.flush()
         os._exit(0)
     return 0
+
+
+def core_name():
+    """The core for this interpreter's kind: one for all with a GIL, one for each version without."""
+    import sys
+
+    if "t" not in getattr(sys, "abiflags", ""):
+        return "_pinion.abi3.so"
+    from importlib.machinery import EXTENSION_SUFFIXES
+
+    return "_pinion" + EXTENSION_SUFFIXES[0]
 
 
 def load_core(path):
@@ -113,9 +129,25 @@ def prepare(core, settings):
     if settings["hash_seed"]:
         # It has had its effect, and is not meant for the application's own children.
         os.environ.pop("PYTHONHASHSEED", None)
-    if settings["switch_interval"] is not None:
-        sys.setswitchinterval(settings["switch_interval"])
-        core.log(6, "Setting Python switch interval to %s seconds." % settings["switch_interval"])
+    interval = settings["switch_interval"]
+    if interval is None:
+        return
+    if has_gil():
+        sys.setswitchinterval(interval)
+        core.log(6, "Setting Python switch interval to %s seconds." % interval)
+    else:
+        why = "free-threading is active in this process so there is no GIL switch interval to set."
+        place = "daemon process '%s'" % settings["process_group"]
+        code = "WSGI0204"
+        if not settings["process_group"]:
+            code, place = "WSGI0203", "Apache child process"
+        core.log(4, "%s: Skipping WSGISwitchInterval %.6fs in %s: %s" % (code, interval, place, why))
+
+
+def has_gil():
+    import sys
+
+    return getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 def set_locale(core, settings):
@@ -125,19 +157,40 @@ def set_locale(core, settings):
         try:
             locale.setlocale(locale.LC_ALL, settings["locale"])
         except locale.Error as error:
-            core.log(4, "cannot set locale=%s: %s" % (settings["locale"], error))
+            text = "WSGI0079: Unsupported locale setting '%s' specified for daemon process group '%s'; daemon will run " \
+                "with the inherited locale (%s). Consider 'C.UTF-8' as a fallback."
+            core.log(4, text % (settings["locale"], settings["process_group"], error))
 
 
-def add_paths(folders):
+def add_paths(core, settings, folders):
     """Adds folders as site packages, `.pth` files included, and moves what is new to the front."""
     import site
     import sys
 
     before = list(sys.path)
     for folder in folders:
-        site.addsitedir(folder)
+        try:
+            site.addsitedir(folder)
+        except BaseException as error:
+            # A `.pth` file may run anything.
+            tell_failed_folder(core, settings, folder, error)
+            break
     new = [entry for entry in sys.path if entry not in before]
     sys.path[:] = new + [entry for entry in sys.path if entry in before]
+
+
+def tell_failed_folder(core, settings, folder, error):
+    """Says so in mod_wsgi's words."""
+    import traceback
+
+    place = settings["interpreter"].split(" of ")[-1] if settings["process_group"] else "Apache child process"
+    text = "WSGI0091: Call to 'site.addsitedir()' failed for '%s' in %s; remaining python-path entries will not be added."
+    core.log(3, text % (folder, place))
+    ignored = isinstance(error, SystemExit)
+    text = "%s: %s exception raised during Python interpreter initialisation for %s%s"
+    words = ("WSGI0189" if ignored else "WSGI0188", type(error).__name__, settings["interpreter"])
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    core.log(3, text % (words + ("; ignored." if ignored else ".",)) + "\n" + "".join(lines).rstrip())
 
 
 def replace_streams(settings):

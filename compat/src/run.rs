@@ -43,8 +43,11 @@ fn trial(server: &str, suite: &Suite, case: &Case, shared: &Arc<Shared>) -> Opti
     }
     let name = format!("{server}::{}::{}", suite.area, case.name);
     let gap = case.gap.filter(|_| pinion);
-    let (check, shared) = (case.check, Arc::clone(shared));
-    Some(Trial::ignorable_test(name, move || judge(shared.check(check), gap)))
+    let (check, needs, shared) = (case.check, case.needs, Arc::clone(shared));
+    Some(Trial::ignorable_test(name, move || match needs.map(|needs| needs()) {
+        Some(Err(lacking)) => Ok(Completion::ignored_with(lacking)),
+        Some(Ok(())) | None => judge(shared.check(check), gap),
+    }))
 }
 
 /// A known gap that is still one is reported as ignored; one that is closed fails.

@@ -27,6 +27,8 @@ pub struct Case {
     pub only_pinion: Option<&'static str>,
     /// Why Pinion is not asked, for what it leaves out on purpose.
     pub only_original: Option<&'static str>,
+    /// Says what this machine lacks for it.
+    pub needs: Option<fn() -> Result<(), String>>,
     /// Id and reason, while Pinion does not do this yet.
     pub gap: Option<(&'static str, &'static str)>,
 }
@@ -87,8 +89,17 @@ impl Suite {
         self
     }
 
+    /// Has the last case left out, and shown so, where `needs` says what this machine lacks.
+    pub fn needs(mut self, needs: fn() -> Result<(), String>) -> Self {
+        if let Some(case) = self.cases.last_mut() {
+            case.needs = Some(needs);
+        }
+        self
+    }
+
     fn add(mut self, name: &'static str, check: Check) -> Self {
-        let case = Case { name, check, only_pinion: None, only_original: None, gap: None };
+        let case =
+            Case { name, check, only_pinion: None, only_original: None, needs: None, gap: None };
         self.cases.push(case);
         self
     }

@@ -14,6 +14,7 @@ mod environ;
 mod environment;
 mod express;
 mod failing;
+mod free_threading;
 mod groups;
 mod handlers;
 mod input;
@@ -70,6 +71,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         apps::suites(),
         api::suites(),
         settings::suites(),
+        free_threading::suites(),
         accepted::suites(),
         telemetry::suites(),
         logging::suites(),

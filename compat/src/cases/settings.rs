@@ -37,7 +37,8 @@ pub(super) fn suites() -> Vec<Suite> {
             .solo("bytecode_default_leaves_pyc", bytecode_default)
             .solo("bytecode_off_leaves_none", bytecode_off)
             .solo("signal_restriction_can_be_lifted", signal_restriction_off)
-            .solo("free_threading_is_refused", free_threading),
+            .solo("free_threading_is_refused", free_threading)
+            .solo("free_threading_is_of_processes", free_threading_of_a_group),
         Suite::alone("settings_refused")
             .solo("flags", refused_flags)
             .solo("optimize", refused_optimize)
@@ -319,7 +320,7 @@ fn free_threading(server: &Server) -> Outcome {
     site.config("WSGIFreeThreading On");
     let tested = site.configtest()?;
     if server.is_pinion() {
-        assert!(!tested.success && tested.output().contains("PIN0041"), "{}", tested.output());
+        assert!(!tested.success && tested.output().contains("WSGI0200"), "{}", tested.output());
     }
     // The applications are served all the same, with a GIL.
     let apache = site.start()?;
@@ -327,6 +328,16 @@ fn free_threading(server: &Server) -> Outcome {
     if !server.is_pinion() {
         apache.log().wait_for("WSGI0200", SOON)?;
     }
+    Ok(())
+}
+
+fn free_threading_of_a_group(server: &Server) -> Outcome {
+    let mut site = Site::new(server)?;
+    site.config(
+        "<WSGIInterpreterOptions application-group=one>\nWSGIFreeThreading On\n</WSGIInterpreterOptions>",
+    );
+    let tested = site.configtest()?;
+    assert!(tested.success && tested.output().contains("WSGI0201"), "{}", tested.output());
     Ok(())
 }
 

@@ -138,11 +138,21 @@ registry! {
         "An option was given a value of another kind, or outside its range. mod_wsgi reads `processes=3x` as 3; Pinion refuses it.",
         "Apache is not started.",
         "Give a value as the hint says.";
-    GilNeeded = "PIN0041", Error,
+    GilNeeded = "WSGI0200", Error,
         "free threading not possible",
-        "`WSGIFreeThreading On` holds for a process group.",
+        "`WSGIFreeThreading On` holds for a process group whose Python was built with a GIL.",
         "A configuration test fails; the group's applications run with a GIL.",
-        "Take the directive away. Pinion has no worker core for free-threaded interpreters; `processes` use several processors.";
+        "Take the directive away, or name a Python that was built with `--disable-gil`. `processes` use several processors, too.";
+    GilOfApplicationGroup = "WSGI0201", Warning,
+        "free threading of an application group",
+        "`WSGIFreeThreading` stands in a `<WSGIInterpreterOptions>` with `application-group=`; a process has a GIL or has none.",
+        "It is ignored there.",
+        "Select a process group alone.";
+    CoreMissing = "PIN0133", Error,
+        "no worker core for a free-threaded Python",
+        "A process group's Python is free-threaded, such as `python3.14t`. Such a Python needs a worker core that was built for its version, and the installation has none.",
+        "A configuration test fails; the group's workers cannot be started.",
+        "Build Pinion on a machine that has that Python (`cargo xtask dist` finds those of 3.14 and newer), or name a Python with a GIL.";
     GilOwn = "PIN0042", Notice,
         "each application group has a GIL of its own",
         "`WSGIPerInterpreterGIL On` asks for what Pinion always does: each application group runs in processes of its own.",

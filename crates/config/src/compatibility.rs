@@ -157,9 +157,14 @@ pub const DIRECTIVES: &[Row] = &[
     row(
         "WSGIFreeThreading",
         Differently(
-            "configtest refuses it: there is no worker core for free-threaded Pythons; applications run with a GIL",
+            "configtest refuses it for a Python that was built with a GIL, and applications run with one all the same",
         ),
-        &["settings_alone::free_threading_is_refused", "settings_refused::flags"],
+        &[
+            "settings_alone::free_threading_is_refused",
+            "settings_alone::free_threading_is_of_processes",
+            "free_threading::no_gil_where_it_is_on",
+            "settings_refused::flags",
+        ],
     ),
     row(
         "WSGIGroupAuthoritative",

@@ -141,8 +141,10 @@ impl Interpreters {
 
     /// Whether an interpreter of a process group shall run without a GIL.
     pub fn wants_free_threading(&self, process_group: &str) -> bool {
-        let mut said =
-            self.layers_of(process_group).into_iter().filter_map(|one| one.free_threading);
+        // A process has a GIL or has none, whatever is said of an application group.
+        let of_process = |one: &&Layer| one.application_group.is_none();
+        let layers = self.layers_of(process_group).into_iter().filter(of_process);
+        let mut said = layers.filter_map(|one| one.free_threading);
         said.next_back().or(self.base.free_threading).unwrap_or(false)
     }
 }

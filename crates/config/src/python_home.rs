@@ -20,6 +20,8 @@ pub struct PythonHome {
     pub prefix: PathBuf,
     /// The version.
     pub version: Version,
+    /// Whether it was built to run without a GIL, as `python3.14t` is: it needs a worker core of its own.
+    pub free_threaded: bool,
     /// For a virtualenv, the `bin` folder of the Python that it was made from.
     pub base: Option<PathBuf>,
 }
@@ -212,7 +214,23 @@ fn describe(
     if version < OLDEST {
         return Err(HomeError::TooOld { interpreter, found: version });
     }
-    Ok(PythonHome { interpreter, prefix: prefix.to_owned(), version, base })
+    let free_threaded = is_free_threaded(files, prefix, &interpreter, version);
+    Ok(PythonHome { interpreter, prefix: prefix.to_owned(), version, free_threaded, base })
+}
+
+/// Whether an interpreter is free-threaded: by its own name, or by that of the folder of its modules where only one of
+/// the two is there.
+fn is_free_threaded(
+    files: &dyn Files,
+    prefix: &Path,
+    interpreter: &Path,
+    version: Version,
+) -> bool {
+    if linked_name(files, interpreter).is_some_and(|name| name.ends_with('t')) {
+        return true;
+    }
+    let has = |name: String| files.stat(&prefix.join("lib").join(name)).is_ok();
+    has(format!("python{version}t")) && !has(format!("python{version}"))
 }
 
 /// The versions for which `lib/python3.*` folders are below a prefix, in order.
@@ -230,10 +248,16 @@ pub(crate) fn library_versions(files: &dyn Files, prefix: &Path) -> Vec<Version>
 
 /// The version in the name of the interpreter, or of a file that its links lead to.
 fn linked_version(files: &dyn Files, interpreter: &Path) -> Option<Version> {
+    linked_name(files, interpreter).as_deref().and_then(Version::of_name)
+}
+
+/// The name of the interpreter, or of a file that its links lead to, if there is a version in it.
+fn linked_name(files: &dyn Files, interpreter: &Path) -> Option<String> {
     let mut path = interpreter.to_owned();
     for _ in 0..40 {
-        if let Some(version) = path.file_name()?.to_str().and_then(Version::of_name) {
-            return Some(version);
+        let name = path.file_name()?.to_str()?;
+        if Version::of_name(name).is_some() {
+            return Some(name.to_owned());
         }
         let target = files.read_link(&path).ok()?;
         path = path.parent()?.join(target);
@@ -318,12 +342,36 @@ mod tests {
     }
 
     #[test]
+    fn a_free_threaded_python_is_told_by_its_name_or_its_folder() {
+        let free = |files: &MemoryFiles, path: &str| at(files, path).unwrap().free_threaded;
+        let both = debian()
+            .program("/opt/bin/python3.14")
+            .program("/opt/bin/python3.14t")
+            .link("/opt/bin/python3", "python3.14")
+            .link("/opt/bin/python", "python3.14t")
+            .folder("/opt/lib/python3.14")
+            .folder("/opt/lib/python3.14t")
+            .folder("/alone/lib/python3.14t")
+            .program("/alone/bin/python3.14")
+            .link("/alone/bin/python3", "python3.14");
+        assert!(free(&both, "/opt/bin/python3.14t") && free(&both, "/opt/bin/python"));
+        assert!(!free(&both, "/opt/bin/python3") && !free(&both, "/opt"));
+        assert!(free(&both, "/alone"), "Debian's way of installing it: only the folder tells");
+        let venv = both
+            .file("/srv/free/pyvenv.cfg", "home = /opt/bin\nversion = 3.14.1\n")
+            .link("/srv/free/bin/python", "/opt/bin/python3.14t")
+            .folder("/srv/free/lib/python3.14t/site-packages");
+        assert!(free(&venv, "/srv/free"));
+    }
+
+    #[test]
     fn a_virtualenv_is_found_by_its_folder_and_by_its_interpreter() {
         let files = venv("home = /usr/bin\nversion = 3.11.2\n");
         let expected = PythonHome {
             interpreter: "/srv/venv/bin/python".into(),
             prefix: "/srv/venv".into(),
             version: V311,
+            free_threaded: false,
             base: Some("/usr/bin".into()),
         };
         assert_eq!(at(&files, "/srv/venv"), Ok(expected.clone()));

@@ -14,7 +14,7 @@ use std::{
 use pinion_config::{
     Accounts, Config, DaemonGroup, StaticMount, User, VhostId, env_file,
     files::{FileKind, Files},
-    python_home,
+    python_home::{self, PythonHome},
 };
 use pinion_wire::message::{
     Buffers, GroupSpec, Identity, InterpreterSpec, Layer, Limits, MountKey, PairKey, TelemetrySpec,
@@ -123,7 +123,7 @@ fn resolve(
         restrict_stdout: config.server.restrict_stdout,
         restrict_stdin: config.server.restrict_stdin,
         fold_case: config.server.fold_case,
-        interpreter: interpreter(config, group),
+        interpreter: interpreter(config, group, &python),
         maximum_requests: group.maximum_requests.map_or(0, |count| count.get().into()),
         timeouts: timeouts(group, around),
         listen_backlog: group.listen_backlog,
@@ -140,7 +140,7 @@ fn resolve(
 }
 
 /// How the group's Python is started, and what its interpreters are told.
-fn interpreter(config: &Config, group: &DaemonGroup) -> InterpreterSpec {
+fn interpreter(config: &Config, group: &DaemonGroup, python: &PythonHome) -> InterpreterSpec {
     let said = &config.server.interpreters;
     let mut arguments: Vec<String> = match said.optimize {
         0 => Vec::new(),
@@ -151,6 +151,11 @@ fn interpreter(config: &Config, group: &DaemonGroup) -> InterpreterSpec {
         arguments.push("-B".to_owned());
     }
     arguments.extend(said.warnings.iter().map(|filter| format!("-W{filter}")));
+    if python.free_threaded {
+        // As mod_wsgi has it: with a GIL unless it is asked to do without, whatever extension modules say of themselves.
+        let gil = u8::from(!said.wants_free_threading(group.name.as_str()));
+        arguments.push(format!("-Xgil={gil}"));
+    }
     // The path of the base, and who may not use which stream, is the group's own already.
     let base = pinion_config::interpreter::Layer {
         python_path: Vec::new(),
@@ -176,7 +181,6 @@ fn layer(layer: &pinion_config::interpreter::Layer) -> Layer {
         restrict_stdin: layer.restrict_stdin,
         restrict_stdout: layer.restrict_stdout,
         restrict_signal: layer.restrict_signal,
-        free_threading: layer.free_threading,
     }
 }
 

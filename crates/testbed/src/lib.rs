@@ -23,6 +23,7 @@ mod command;
 mod error;
 mod express;
 pub mod frameworks;
+pub mod free_threaded;
 pub mod http;
 pub mod load;
 mod network;

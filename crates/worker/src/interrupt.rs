@@ -36,15 +36,17 @@ pub(crate) fn raise(
     connection: u32,
     seq: u32,
 ) -> PyResult<Option<usize>> {
-    let class = class(py)?;
-    let Some((place, thread)) = worker.posts.thread_of(connection, seq) else { return Ok(None) };
-    // SAFETY: the GIL is held, and the class lives as long as the process.
-    let found = unsafe { ffi::PyThreadState_SetAsyncExc(thread, class.as_ptr()) };
-    Ok((found == 1).then_some(place + 1))
+    let class = class(py)?.as_ptr();
+    let place = worker.posts.interrupt((connection, seq), |thread| {
+        // SAFETY: this thread is attached, and the class lives as long as the process. No Python code runs: what the call
+        // could replace is the same class.
+        unsafe { ffi::PyThreadState_SetAsyncExc(thread, class) == 1 }
+    });
+    Ok(place.map(|place| place + 1))
 }
 
 /// Takes back what [`raise`] asked of the calling thread and the thread has not seen yet: its request is over.
 pub(crate) fn take_back(_py: Python<'_>, thread: c_long) {
-    // SAFETY: the GIL is held; NULL clears what is pending.
+    // SAFETY: this thread is attached; NULL clears what is pending.
     unsafe { ffi::PyThreadState_SetAsyncExc(thread, std::ptr::null_mut()) };
 }

@@ -10,7 +10,8 @@ use pyo3::types::PyDict;
 use crate::worker::Worker;
 
 /// Called by `python/pinion_worker.py`, in the order of the functions here.
-#[pymodule(gil_used = true)]
+/// Nothing in here relies on a lock of the interpreter: what threads share has locks of its own.
+#[pymodule(gil_used = false)]
 mod _pinion {
     use pinion_wire::message::{Bit, RetireReason};
     use pyo3::prelude::*;
@@ -47,6 +48,7 @@ mod _pinion {
         settings.set_item("python_path", &group.python_path)?;
         settings.set_item("locale", &group.locale)?;
         settings.set_item("process_group", &group.name)?;
+        settings.set_item("interpreter", worker.interpreter())?;
         settings.set_item("application_group", &worker.spec.application_group)?;
         settings.set_item("processes", group.processes)?;
         settings.set_item("threads", group.threads)?;
@@ -61,7 +63,6 @@ mod _pinion {
         settings.set_item("restrict_stdin", own.restrict_stdin)?;
         settings.set_item("restrict_stdout", own.restrict_stdout)?;
         settings.set_item("restrict_signal", own.restrict_signal)?;
-        settings.set_item("free_threading", own.free_threading)?;
         settings.set_item("version", environ::VERSION)?;
         settings.set_item("dump_signal", control::dump_signal())?;
         settings.set_item("waker", worker.waker().as_raw_fd())?;

@@ -77,7 +77,8 @@ impl Monitor {
             orders.dump = Dump::None;
             return false;
         }
-        true
+        // Without a GIL, all threads are stopped for it, which one that runs C code can put off for ever.
+        orders.dump == Dump::None || cfg!(not(Py_GIL_DISABLED))
     }
 
     /// Writes the stacks if somebody waits for them.

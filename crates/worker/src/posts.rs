@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
 
 use crate::exchange::Exchange;
 use crate::interrupt;
@@ -57,7 +58,8 @@ impl Posts {
     /// The thread at a place, which calls this, has ended its request.
     pub(crate) fn end(&self, py: Python<'_>, place: usize) {
         let Some(post) = self.0.get(place) else { return };
-        let ended = post.running().take();
+        let ended =
+            post.running.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
         if post.interrupted.swap(false, Ordering::Relaxed) {
             interrupt::take_back(py, post.thread.load(Ordering::Relaxed));
         }
@@ -65,15 +67,23 @@ impl Posts {
         drop(ended);
     }
 
-    /// The place and Python's number of the thread that runs request `seq` of connection number `connection`. It will
-    /// be interrupted.
-    pub(crate) fn thread_of(&self, connection: u32, seq: u32) -> Option<(usize, c_long)> {
-        let runs = |post: &&Post| {
-            post.running().as_ref().is_some_and(|exchange| exchange.is(connection, seq))
-        };
-        let (place, post) = self.0.iter().enumerate().find(|(_, post)| runs(post))?;
-        post.interrupted.store(true, Ordering::Relaxed);
-        Some((place, post.thread.load(Ordering::Relaxed)))
+    /// Does `interrupt` with Python's number of the thread that runs request `seq` of connection number `connection`; the
+    /// request does not end meanwhile. Returns the thread's place, if one runs it and `interrupt` says that it did something.
+    ///
+    /// `interrupt` must not run Python code.
+    pub(crate) fn interrupt(
+        &self,
+        (connection, seq): (u32, u32),
+        interrupt: impl Fn(c_long) -> bool,
+    ) -> Option<usize> {
+        self.0.iter().position(|post| {
+            let running = post.running();
+            let runs = running.as_ref().is_some_and(|exchange| exchange.is(connection, seq));
+            if runs {
+                post.interrupted.store(true, Ordering::Relaxed);
+            }
+            runs && interrupt(post.thread.load(Ordering::Relaxed))
+        })
     }
 
     /// The requests that run now.

@@ -12,7 +12,7 @@ use std::time::Instant;
 use md5::{Digest, Md5};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::MutexExt;
+use pyo3::sync::{MutexExt, OnceLockExt};
 use pyo3::types::{PyBytes, PyDict, PyModule, PyString};
 
 use crate::exchange::INFO;
@@ -71,8 +71,9 @@ impl Script {
         name: &[u8],
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let text = || String::from_utf8_lossy(name);
-        let (known, kept) =
-            self.name.get_or_init(|| (name.to_vec(), PyString::intern(py, &text()).unbind()));
+        let (known, kept) = self.name.get_or_init_py_attached(py, || {
+            (name.to_vec(), PyString::intern(py, &text()).unbind())
+        });
         let names = self.names.bind(py);
         if known == name { names.get_item(kept) } else { names.get_item(&*text()) }
     }

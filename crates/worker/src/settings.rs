@@ -12,7 +12,6 @@ pub(crate) struct Own {
     pub(crate) restrict_stdin: bool,
     pub(crate) restrict_stdout: bool,
     pub(crate) restrict_signal: bool,
-    pub(crate) free_threading: bool,
 }
 
 impl Own {
@@ -25,7 +24,6 @@ impl Own {
             restrict_stdin: group.restrict_stdin,
             restrict_stdout: group.restrict_stdout,
             restrict_signal: true,
-            free_threading: false,
         };
         let selects = |layer: &&Layer| {
             layer.application_group.as_ref().is_none_or(|wanted| *wanted == spec.application_group)
@@ -46,6 +44,5 @@ impl Own {
         over(&mut self.restrict_stdin, layer.restrict_stdin);
         over(&mut self.restrict_stdout, layer.restrict_stdout);
         over(&mut self.restrict_signal, layer.restrict_signal);
-        over(&mut self.free_threading, layer.free_threading);
     }
 }

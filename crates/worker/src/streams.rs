@@ -203,10 +203,11 @@ impl Log {
     }
 }
 
-/// How many references to an object there are.
-fn references<T>(object: &Py<T>, _attached: Python<'_>) -> isize {
+/// Whether there are as many references to an object, and no more can come to be. Never said without a GIL: another thread
+/// may be taking one just now.
+fn has_references<T>(object: &Py<T>, count: isize, _attached: Python<'_>) -> bool {
     // SAFETY: the object lives, and its count changes only with the GIL, which the caller has.
-    unsafe { ffi::Py_REFCNT(object.as_ptr()) }
+    cfg!(not(Py_GIL_DISABLED)) && unsafe { ffi::Py_REFCNT(object.as_ptr()) } == count
 }
 
 /// Makes the text streams that end in a [`Log`].
@@ -231,8 +232,8 @@ impl Stream {
     /// Whether no trace of its request is left: nobody else has the wrapper or what is below it, nothing was
     /// written or set.
     fn is_as_new(&self, py: Python<'_>) -> bool {
-        references(&self.wrapper, py) == 1
-            && references(&self.log, py) == 2
+        has_references(&self.wrapper, 1, py)
+            && has_references(&self.log, 2, py)
             && !self.log.get().used.load(Ordering::Relaxed)
             && self.names.bind(py).is_empty()
     }

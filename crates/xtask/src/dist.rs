@@ -9,6 +9,8 @@ mod stage;
 
 use std::path::PathBuf;
 
+use pinion_testbed::free_threaded;
+
 use crate::failure::{Failure, Result};
 use crate::{paths, run, say};
 use artifacts::{Artifacts, Kind};
@@ -27,6 +29,11 @@ pub(crate) fn build() -> Result<PathBuf> {
     let mut stage = stage::Stage::new(tree.clone());
     for (package, kind, place) in PIECES {
         stage.add(artifacts.find(package, kind)?, place);
+    }
+    for python in free_threaded::interpreters() {
+        say::line(format_args!("a worker core for {}", python.path.display()));
+        let (core, name) = free_threaded::build_core(&python, true)?;
+        stage.add(&core, PathBuf::from("lib/pinion").join(name));
     }
     stage.add_python(&paths::root().join("python"), "lib/pinion")?;
     inspect::module(artifacts.find("mod_pinion", Kind::Cdylib)?)?;

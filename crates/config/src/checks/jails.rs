@@ -22,7 +22,8 @@ impl Checker<'_> {
             let hint = "make the folder, with an interpreter and Pinion's library in it";
             return self.find(Code::JailLacks, &subject, "it is not a folder", hint);
         }
-        let needed = python.into_iter().flat_map(of_python).chain(self.of_pinion());
+        let free = python.is_some_and(|python| python.free_threaded);
+        let needed = python.into_iter().flat_map(of_python).chain(self.of_pinion(free));
         // A link in there leads to somewhere in there: that it stands there is all that can be told from outside.
         let lacks = |path: &PathBuf| self.files.lstat(&inside(root, path)).is_err();
         let lacking: Vec<_> = needed.filter(lacks).collect();
@@ -36,9 +37,11 @@ impl Checker<'_> {
         }
     }
 
-    fn of_pinion(&self) -> impl Iterator<Item = PathBuf> + use<> {
+    /// The files of the library folder; which of the cores for free-threaded interpreters is needed, the worker will tell.
+    fn of_pinion(&self, free: bool) -> impl Iterator<Item = PathBuf> + use<> {
         let folder = self.library.map(Path::to_owned);
-        folder.into_iter().flat_map(|folder| LIBRARY.map(|name| folder.join(name)))
+        let names = &LIBRARY[usize::from(free)..];
+        folder.into_iter().flat_map(|folder| names.iter().map(move |name| folder.join(name)))
     }
 }
 

@@ -450,3 +450,23 @@ fn what_a_jail_lacks_is_named() {
     let gone = findings(&files(), &[line]);
     assert!(gone.len() == 1 && gone[0].contains("it is not a folder"), "{gone:?}");
 }
+
+#[test]
+fn a_free_threaded_python_needs_a_core_of_its_own_and_a_gil_cannot_be_done_without_otherwise() {
+    let files = files()
+        .program("/free/bin/python3.14t")
+        .link("/free/bin/python3", "python3.14t")
+        .folder("/free/lib/python3.14t")
+        .file("/opt/pinion/pinion_worker.py", "");
+    let lines = ["WSGIFreeThreading On", "WSGIDaemonProcess shop python-home=/free"];
+    let found = findings(&files, &lines);
+    let [core, embedded] = &found[..] else { panic!("{found:?}") };
+    assert!(core.starts_with("PIN0133: ") && core.contains("process group 'shop'"), "{core}");
+    assert!(
+        embedded.starts_with("WSGI0200: ") && embedded.contains("/usr/bin/python3"),
+        "{embedded}"
+    );
+    let files = files.file("/opt/pinion/_pinion.cpython-314t-x86_64-linux-gnu.so", "");
+    assert_eq!(findings(&files, &lines), std::slice::from_ref(embedded));
+    assert!(findings(&files, &lines[1..]).is_empty());
+}

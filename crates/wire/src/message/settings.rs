@@ -222,8 +222,6 @@ pub struct Layer {
     pub restrict_stdout: Option<bool>,
     /// Ignore `signal.signal()`.
     pub restrict_signal: Option<bool>,
-    /// Run without a GIL.
-    pub free_threading: Option<bool>,
 }
 
 /// The times of a process group in milliseconds; 0 means none.

@@ -272,6 +272,19 @@ def process(environ, start_response):
     ]))
 
 
+def lock(environ, start_response):
+    return answer(start_response, repr(getattr(sys, "_is_gil_enabled", lambda: True)()))
+
+
+def busy(environ, start_response):
+    """Makes and drops all that a request has, and leaves the rest to other threads."""
+    kept = [environ["wsgi.errors"], environ["wsgi.input"], start_response, dict(environ)]
+    kept.append(kept)
+    print("busy", environ["QUERY_STRING"])
+    threading.Thread(target=kept.clear).start()
+    return answer(start_response, environ["QUERY_STRING"] * 50)
+
+
 def wait(environ, start_response):
     """Waits until the file in the query is there."""
     path = parse_qs(environ["QUERY_STRING"])["path"][0]

@@ -3,7 +3,7 @@ use std::path::Path;
 use pinion_wire::answer::End;
 use pinion_wire::request::BodyLength;
 
-use crate::suite::Worker;
+use crate::suite::{Worker, is_free_threaded};
 
 pub(crate) fn hello(python: &Path) {
     let mut worker = Worker::ready(python, |_, _| {});
@@ -57,6 +57,30 @@ pub(crate) fn process(python: &Path) {
     assert!(lines[3].starts_with("_mod_wsgi_") && lines[3].len() == 10 + 32, "{}", lines[3]);
     let rest = ["True", "(6, 1, 1)", "'group'", "'app|/x'", "ModuleNotFoundError"];
     assert_eq!(lines[4..], rest);
+}
+
+pub(crate) fn lock(python: &Path) {
+    let mut worker = Worker::ready(python, |_, _| {});
+    let expected = if is_free_threaded(python) { "False" } else { "True" };
+    assert_eq!(worker.connect().get("/lock").text(), expected);
+}
+
+/// Each answer and each log is its own request's, whatever the threads do at the same time.
+pub(crate) fn many_at_once(python: &Path) {
+    let mut worker = Worker::ready(python, |_, spec| spec.group.threads = 4);
+    let fronts: Vec<_> = (0..6).map(|_| worker.connect()).collect();
+    std::thread::scope(|scope| {
+        for (number, mut front) in fronts.into_iter().enumerate() {
+            scope.spawn(move || {
+                for round in 0..150 {
+                    let mark = format!("{number}-{round}");
+                    let answer = front.get(&format!("/busy?{mark}"));
+                    assert_eq!(answer.text(), mark.repeat(50));
+                    assert_eq!(answer.logs, [format!("busy {mark}")]);
+                }
+            });
+        }
+    });
 }
 
 pub(crate) fn start_response_errors(python: &Path) {

@@ -19,6 +19,8 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("hello", answers::hello),
     ("environ", answers::environ),
     ("process", answers::process),
+    ("lock", answers::lock),
+    ("many_at_once", answers::many_at_once),
     ("start_response_errors", answers::start_response_errors),
     ("blocks", answers::blocks),
     ("replaced_and_reraised_heads", answers::heads),

@@ -1,9 +1,11 @@
 //! Plays manager and front door for one worker process.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, IoSlice, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use pinion_unix::process::{self, ExitCause, Spawn};
@@ -21,6 +23,14 @@ use pinion_wire::{Header, Kind};
 
 /// How long anything may take here.
 const SOON: Duration = Duration::from_secs(20);
+
+/// For each free-threaded interpreter, the core that was built for it and the name of that.
+pub(crate) static FREE_THREADED: OnceLock<HashMap<PathBuf, (PathBuf, String)>> = OnceLock::new();
+
+/// Whether the interpreter is free-threaded: workers run on it without a GIL then.
+pub(crate) fn is_free_threaded(python: &Path) -> bool {
+    FREE_THREADED.get().is_some_and(|all| all.contains_key(python))
+}
 
 /// A worker process.
 pub(crate) struct Worker {
@@ -69,7 +79,11 @@ impl Worker {
         let library = folder.path().join("library");
         fs::create_dir(&library).unwrap();
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        fs::copy(core(), library.join("_pinion.abi3.so")).unwrap();
+        let free = FREE_THREADED.get().and_then(|all| all.get(python));
+        match free {
+            None => fs::copy(core(), library.join("_pinion.abi3.so")).unwrap(),
+            Some((core, name)) => fs::copy(core, library.join(name)).unwrap(),
+        };
         let bootstrap = library.join("pinion_worker.py");
         for file in fs::read_dir(here.join("../../python")).unwrap().map(Result::unwrap) {
             if file.path().extension().is_some_and(|ending| ending == "py") {
@@ -84,6 +98,9 @@ impl Worker {
         let page = SharedWords::create(c"status", status::WORDS).unwrap();
         let (output, writer) = sockets::pipe().unwrap();
         let mut process = Spawn::new(python);
+        if free.is_some() {
+            process.arg("-Xgil=0");
+        }
         process.arg(&bootstrap).env("PYTHONDONTWRITEBYTECODE", "1").env("LANG", "C.UTF-8");
         process.descriptor(3, theirs.as_fd()).descriptor(4, page.fd());
         process.descriptor(1, writer.as_fd()).descriptor(2, writer.as_fd());
