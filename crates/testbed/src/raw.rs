@@ -123,6 +123,20 @@ impl Connection {
             .map_err(Error::io("closing the sending side"))
     }
 
+    /// Tells the other side that nothing more is sent, by TLS if that is spoken, and goes on reading.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn end(&mut self) -> Result<(), Error> {
+        match &mut self.stream {
+            Stream::Plain(_) => self.half_close(),
+            Stream::Tls(stream) => {
+                stream.conn.send_close_notify();
+                stream.flush().map_err(Error::io("closing the sending side"))
+            }
+        }
+    }
+
     /// Ends the connection with a TCP reset, as a client that crashed does.
     ///
     /// # Errors

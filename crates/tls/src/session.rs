@@ -73,6 +73,8 @@ enum Stage {
 pub struct Session {
     connection: ServerConnection,
     stage: Stage,
+    /// Receiving once more may bring something at once.
+    has_more: bool,
 }
 
 impl Session {
@@ -83,7 +85,7 @@ impl Session {
     pub fn new(settings: Settings) -> Result<Self, Failure> {
         let mut connection = ServerConnection::new(settings).map_err(Failure::Tls)?;
         connection.set_buffer_limit(Some(MOST_PENDING));
-        Ok(Self { connection, stage: Stage::Silent })
+        Ok(Self { connection, stage: Stage::Silent, has_more: false })
     }
 
     /// Whether the handshake is not over.
@@ -96,6 +98,12 @@ impl Session {
     #[must_use]
     pub fn protocol(&self) -> Option<&[u8]> {
         self.connection.alpn_protocol()
+    }
+
+    /// Whether the last receive may have left something behind, of which no event tells.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.has_more
     }
 
     /// Whether encrypted bytes wait for room in the socket.
@@ -121,6 +129,7 @@ impl Session {
         out: &mut Vec<u8>,
     ) -> Result<Came, Failure> {
         let before = out.len();
+        self.has_more = false;
         loop {
             if self.stage == Stage::Ended {
                 return Ok(Came::Ended);
@@ -147,6 +156,7 @@ impl Session {
                 return Err(Failure::Tls(error));
             }
             if out.len() > before {
+                self.has_more = received.len() == scratch.len() || self.stage == Stage::Ended;
                 return Ok(Came::Some);
             }
         }

@@ -4,6 +4,7 @@ use pinion_wire::message::{Bit, StartMount};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 
+use crate::http::Door;
 use crate::request::{lead, stop_child};
 use crate::scripts::{Found, execute_alone, modified};
 use crate::serve;
@@ -15,6 +16,10 @@ use crate::worker::{Stage, Worker};
 /// Loads, warms up, and tells the manager how that went; false when the worker is of no use.
 pub(crate) fn load(py: Python<'_>, worker: &'static Worker) -> PyResult<bool> {
     telemetry::start(py, worker)?;
+    if let Some(reason) = worker.door.as_ref().and_then(Door::trouble) {
+        py.detach(|| worker.tell(&no_door(worker, &reason)));
+        return Ok(false);
+    }
     for mount in &worker.spec.mounts {
         let failed = load_one(py, worker, mount)?;
         stop_child(py, None);
@@ -25,6 +30,13 @@ pub(crate) fn load(py: Python<'_>, worker: &'static Worker) -> PyResult<bool> {
     }
     be_ready(py, worker)?;
     Ok(true)
+}
+
+/// What to tell the manager when the front door cannot be opened.
+fn no_door(worker: &Worker, reason: &str) -> Bit {
+    let script = worker.spec.mounts.first().map(|mount| mount.script.clone()).unwrap_or_default();
+    let mtime = modified(&script);
+    Bit::LoadFailed { script, mtime, reason: shorten(reason), warmup: false }
 }
 
 fn be_ready(py: Python<'_>, worker: &'static Worker) -> PyResult<()> {

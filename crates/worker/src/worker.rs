@@ -120,12 +120,12 @@ pub(crate) fn start() -> Result<&'static Worker, StartError> {
     if bytes.is_empty() {
         return Err(StartError::NoStart);
     }
-    let Rein::Start(spec) = message::decode(&bytes)? else { return Err(StartError::NoStart) };
+    let Rein::Start(mut spec) = message::decode(&bytes)? else { return Err(StartError::NoStart) };
     let scoreboard = spec.group.server_metrics.then(|| inherited::take(SCOREBOARD)).transpose();
     let scoreboard = scoreboard.map_err(|error| StartError::Descriptor(SCOREBOARD, error))?;
     let scripts = Scripts::new(spec.group.fold_case);
     let door =
-        Door::take(&spec).map_err(|error| StartError::Descriptor(FIRST_DESCRIPTOR, error))?;
+        Door::take(&mut spec).map_err(|error| StartError::Descriptor(FIRST_DESCRIPTOR, error))?;
     let worker = Worker {
         door,
         posts: Posts::new(spec.group.threads),

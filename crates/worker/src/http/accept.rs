@@ -6,10 +6,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::sync::atomic::Ordering;
 
+use pinion_tls::{Failure, Session};
 use pinion_unix::epoll::Trigger;
 use pinion_wire::message::http::ListenerSpec;
 
 use super::client::Origin;
+use super::way::Secure;
 use super::{CLIENT, Client, Door, LISTENER};
 use crate::worker::Worker;
 
@@ -123,14 +125,23 @@ impl Door {
     ) {
         let number = self.accepted.fetch_add(1, Ordering::Relaxed) as u32;
         let from = Origin::new(listener, address);
-        let idle = self.spec.times.head;
-        let make = |key| Client::new(number, key, socket, from, idle);
+        let Ok(tls) = self.secure(listener) else { return };
+        let patience = self.spec.times.head;
+        let make = |key| Client::new((number, key), socket, tls, from, patience);
         let Some(client) = self.clients().insert(make) else { return };
         let open = self.open.fetch_add(1, Ordering::AcqRel) + 1;
         self.note_open(worker, open);
         if worker.epoll.add(client.as_fd(), CLIENT | client.key, Trigger::Edge).is_err() {
             self.forget(worker, &client);
         }
+    }
+
+    /// What a connection to a listening socket encrypts with, if it does.
+    fn secure(&self, listener: usize) -> Result<Option<Secure>, Failure> {
+        let settings = self.tls.as_ref().ok().and_then(Option::as_ref);
+        let is_tls = self.listeners.get(listener).is_some_and(Listener::is_tls);
+        let settings = settings.filter(|_| is_tls);
+        settings.map(|settings| Session::new(settings.clone()).map(Secure::new)).transpose()
     }
 
     /// Leaves connections waiting in the socket's queue until there is room.

@@ -10,6 +10,7 @@ use pinion_http::environ::{self, NoEnviron, Surroundings};
 use pinion_http::head::{self, BodyLength, Head};
 use pinion_http::proxies::{Rewrite, Sent};
 use pinion_http::refusal::Refusal;
+use pinion_tls::Failure;
 use pinion_unix::clock;
 use pinion_wire::request::{self as wire, RequestWriter, Target};
 
@@ -142,7 +143,9 @@ impl Door {
             }
             if !receive {
                 self.set_patience(client, inbound);
-                return Looked::More;
+                // What TLS itself has to say may find no room.
+                let flushed = client.flush(&worker.epoll);
+                return if flushed.is_ok() { Looked::More } else { Looked::Ended };
             }
             if memory.given >= AT_A_TURN {
                 // Others are served before it, however quickly it asks.
@@ -152,9 +155,23 @@ impl Door {
             match client.receive(inbound) {
                 Received::Some => {}
                 Received::Nothing => receive = false,
-                Received::Gone => return Looked::Ended,
+                Received::Gone if self.has_failed(worker, client, inbound) => {}
+                Received::Gone => {
+                    if !client.is_unsent() {
+                        client.tell_end();
+                    }
+                    return Looked::Ended;
+                }
             }
         }
+    }
+
+    /// Whether a connection has ended because no TLS is spoken on it: the client is given time to see what it was told.
+    fn has_failed(&self, worker: &Worker, client: &Client, inbound: &mut Inbound) -> bool {
+        let Some(failure) = client.take_failure() else { return false };
+        worker.log(7, &format!("no TLS with '{}': {failure}", client.from.address));
+        inbound.consume(inbound.here().len());
+        !matches!(failure, Failure::Socket(_)) && !self.leave(worker, client, inbound)
     }
 
     /// Sends what is kept; one that does not take its answers is not served more of them.
@@ -162,7 +179,9 @@ impl Door {
         match client.flush(&worker.epoll) {
             Ok(true) => None,
             Ok(false) => {
-                client.wait_until(now_ms(), self.spec.times.body);
+                if !client.is_handshaking() {
+                    client.wait_until(now_ms(), self.spec.times.body);
+                }
                 Some(Looked::More)
             }
             Err(_) => Some(Looked::Ended),
@@ -478,8 +497,11 @@ impl Door {
             }
             Ending::Keep | Ending::Close => {
                 let is_last = ended && inbound.here().is_empty();
-                return (is_last && client.flush(&worker.epoll).unwrap_or(true))
-                    || self.leave(worker, client, inbound);
+                let flushed = client.flush(&worker.epoll);
+                if is_last && matches!(flushed, Ok(true)) {
+                    client.tell_end();
+                }
+                return (is_last && flushed.unwrap_or(true)) || self.leave(worker, client, inbound);
             }
         }
         false
@@ -499,6 +521,9 @@ impl Door {
             || self.refuse(worker, client, &mut inbound, memory, Refusal::TIMEOUT).is_some();
         drop(inbound);
         if over {
+            if !unsent {
+                client.tell_end();
+            }
             self.forget(worker, client);
         } else {
             let left = self.look(worker, client, memory, true);

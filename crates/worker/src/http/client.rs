@@ -11,15 +11,14 @@ use pinion_http::answer::CONTINUE;
 use pinion_http::body::Decoder;
 use pinion_unix::clock;
 use pinion_unix::epoll::{Epoll, Trigger};
-use pinion_unix::sockets::{self, Wait};
+use pinion_unix::sockets;
 
 use super::CLIENT;
 use super::outbound::Outbound;
+use super::way::{ROOM, Secure, Way};
 use crate::connection::Received;
 use crate::turn::Turn;
 
-/// How much is received at once.
-const ROOM: usize = 64 * 1024;
 /// How much memory what a client does not take may hold before whoever sends waits.
 const MOST_HELD: usize = 1024 * 1024;
 /// How long a connection on which nothing comes may go on when connections are to end, in milliseconds.
@@ -56,6 +55,8 @@ pub(crate) struct Client {
     /// Its key in the slab.
     pub(super) key: u64,
     socket: OwnedFd,
+    /// What it encrypts with.
+    tls: Option<Box<Mutex<Secure>>>,
     /// Whose turn it is to read.
     pub(super) turn: Turn,
     pub(super) from: Origin,
@@ -144,12 +145,19 @@ impl Inbound {
 
 impl Client {
     /// A connection that was just taken; its first request must come within `patience` milliseconds, if that is not 0.
-    pub(super) fn new(number: u32, key: u64, socket: OwnedFd, from: Origin, patience: u64) -> Self {
+    pub(super) fn new(
+        (number, key): (u32, u64),
+        socket: OwnedFd,
+        tls: Option<Secure>,
+        from: Origin,
+        patience: u64,
+    ) -> Self {
         let now = now_ms();
         let client = Self {
             number,
             key,
             socket,
+            tls: tls.map(|tls| Box::new(Mutex::new(tls))),
             turn: Turn::default(),
             from,
             due: AtomicU64::new(0),
@@ -177,6 +185,24 @@ impl Client {
 
     fn outbound(&self) -> MutexGuard<'_, Outbound> {
         locked(&self.outbound)
+    }
+
+    /// The way to it. Whoever holds it must not ask for what has come or waits.
+    fn way(&self) -> Way<'_> {
+        match &self.tls {
+            None => Way::Plain(self.as_fd()),
+            Some(tls) => Way::Tls(self.as_fd(), locked(tls)),
+        }
+    }
+
+    /// Whether its TLS handshake is not over.
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| locked(tls).is_handshaking())
+    }
+
+    /// Why its TLS is of no use any more, once.
+    pub(super) fn take_failure(&self) -> Option<pinion_tls::Failure> {
+        self.tls.as_ref().and_then(|tls| locked(tls).take_failure())
     }
 
     /// It may take `patience` milliseconds from `start` on; 0 for any time.
@@ -215,7 +241,7 @@ impl Client {
     /// Whether nothing is begun or queued.
     pub(super) fn is_quiet(&self) -> bool {
         self.turn.is_idle()
-            && self.outbound().is_empty()
+            && !self.is_unsent()
             && matches!(self.inbound().phase, Phase::Head | Phase::Linger { .. })
             && self.inbound().here().is_empty()
             && !sockets::readable(self.as_fd(), Some(Duration::ZERO)).unwrap_or(false)
@@ -223,14 +249,14 @@ impl Client {
 
     /// Receives once, without waiting.
     pub(super) fn receive(&self, inbound: &mut Inbound) -> Received {
-        let received = sockets::recv_append(self.as_fd(), &mut inbound.bytes, ROOM, Wait::No);
-        inbound.is_more = matches!(received, Ok((ROOM, _)));
-        match received {
-            Ok((0, _)) => Received::Gone,
-            Ok(_) => Received::Some,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Received::Nothing,
-            Err(_) => Received::Gone,
-        }
+        let (received, is_more) = self.way().receive(&mut inbound.bytes, ROOM);
+        inbound.is_more = is_more;
+        received
+    }
+
+    /// Whether something waits for the client to take what was sent before.
+    pub(super) fn is_unsent(&self) -> bool {
+        !self.outbound().is_empty() || self.way().is_pending()
     }
 
     /// Appends what there is of the running request's body to `out`, waiting for `patience` milliseconds at most (0: for ever)
@@ -252,7 +278,8 @@ impl Client {
             if std::mem::take(&mut inbound.must_continue) {
                 self.send(&[IoSlice::new(CONTINUE)]).map_err(|_| BodyError::Gone)?;
             }
-            let received = match inbound.decoder.as_ref().and_then(Decoder::left) {
+            let left = inbound.decoder.as_ref().and_then(Decoder::left);
+            let received = match left.filter(|_| self.tls.is_none()) {
                 Some(left) => self.receive_plain(&mut inbound, out, wanted, left)?,
                 None => self.receive(&mut inbound),
             };
@@ -304,19 +331,14 @@ impl Client {
     ) -> Result<Received, BodyError> {
         let room = usize::try_from(left).unwrap_or(usize::MAX).min(wanted.max(ROOM)).min(ROOM * 16);
         let before = out.len();
-        match sockets::recv_append(self.as_fd(), out, room, Wait::No) {
-            Ok((0, _)) => Ok(Received::Gone),
-            Ok((count, _)) => {
-                inbound.is_more = count == room;
-                let decoder = inbound.decoder.as_mut();
-                let counted =
-                    decoder.map_or(Ok(()), |decoder| decoder.step(&out[before..]).map(drop));
-                counted.map_err(|refusal| BodyError::Broken(refusal.text.to_owned()))?;
-                Ok(Received::Some)
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Received::Nothing),
-            Err(_) => Ok(Received::Gone),
+        let (received, is_more) = self.way().receive(out, room);
+        inbound.is_more = is_more;
+        if received == Received::Some {
+            let decoder = inbound.decoder.as_mut();
+            let counted = decoder.map_or(Ok(()), |decoder| decoder.step(&out[before..]).map(drop));
+            counted.map_err(|refusal| BodyError::Broken(refusal.text.to_owned()))?;
         }
+        Ok(received)
     }
 
     /// Sends what the client takes now, and keeps the rest. Returns whether so much is kept that whoever sends should wait
@@ -325,7 +347,7 @@ impl Client {
         let mut outbound = self.outbound();
         let mut sent = 0;
         if outbound.is_empty() {
-            sent = match sockets::send_some(self.as_fd(), parts, Wait::No) {
+            sent = match self.way().send(parts) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
                 other => other?,
             };
@@ -343,7 +365,7 @@ impl Client {
     pub(crate) fn send_file(&self, file: OwnedFd, offset: u64, length: u64) -> io::Result<()> {
         let mut outbound = self.outbound();
         outbound.add_file(file, offset, length);
-        outbound.flush(self.as_fd()).map(drop)
+        outbound.flush(&mut self.way()).map(drop)
     }
 
     /// Waits until little is kept.
@@ -354,7 +376,7 @@ impl Client {
         let limit = (patience > 0).then(|| Duration::from_millis(patience));
         loop {
             let mut outbound = self.outbound();
-            outbound.flush(self.as_fd())?;
+            outbound.flush(&mut self.way())?;
             if outbound.held() <= MOST_HELD / 2 {
                 return Ok(());
             }
@@ -368,11 +390,12 @@ impl Client {
     /// Sends what is kept, as far as the client takes it now; whether all is sent. Otherwise `epoll` tells when there is room.
     pub(super) fn flush(&self, epoll: &Epoll) -> io::Result<bool> {
         let mut outbound = self.outbound();
-        if outbound.is_empty() {
+        let mut way = self.way();
+        if outbound.is_empty() && !way.is_pending() {
             return Ok(true);
         }
-        let is_full = outbound.flush(self.as_fd())?;
-        if outbound.is_empty() {
+        let is_full = outbound.flush(&mut way)?;
+        if outbound.is_empty() && !way.is_pending() {
             return Ok(true);
         }
         if !std::mem::replace(&mut outbound.watched, true) || !is_full {
@@ -391,7 +414,13 @@ impl Client {
 
     /// Says that nothing more is sent, so that the client sees the answer's end.
     pub(super) fn end(&self) {
+        self.tell_end();
         let _ = sockets::shutdown(self.as_fd(), Shutdown::Write);
+    }
+
+    /// Has the client know that what it has is whole. Without this before [`Client::close`], it knows by TLS that it was cut off.
+    pub(super) fn tell_end(&self) {
+        self.way().tell_end();
     }
 
     /// Ends the connection for both sides, at once, whoever still holds it.

@@ -4,6 +4,7 @@
 //! turn, reads what came, and runs the request when it is whole; a client that is too slow costs memory, and no thread.
 //!
 //! - [`accept`]: the listening sockets. [`client`]: a connection; [`outbound`]: what it has not taken yet.
+//! - [`way`]: how bytes travel, as they are or by TLS.
 //! - [`arrive`]: from bytes to a request. [`visit`]: running it, and what follows.
 //! - [`own`]: what is answered without the application; [`site`]: folders of files. [`log`]: the access log.
 //! - [`keeper`]: the thread that ends what takes too long.
@@ -19,6 +20,7 @@ mod own;
 mod site;
 mod slab;
 mod visit;
+mod way;
 
 use std::io;
 use std::os::fd::AsFd;
@@ -28,6 +30,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use pinion_http::head::Limits;
 use pinion_http::proxies::Proxies;
 use pinion_http::statics::Statics;
+use pinion_tls::BadPair;
 use pinion_unix::epoll::Trigger;
 use pinion_unix::inherited;
 use pinion_wire::message::http::{FIRST_DESCRIPTOR, HttpSpec};
@@ -49,12 +52,17 @@ const LISTENER: u64 = 1 << 62;
 /// Tokens of clients.
 const CLIENT: u64 = 1 << 63;
 
+/// What is spoken by TLS, the most wanted first.
+const PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
+
 /// Everything that has come in by the front door.
 pub(crate) struct Door {
     /// What is served.
     pub(crate) spec: HttpSpec,
     /// What a request's head may be.
     limits: Limits,
+    /// What TLS listeners encrypt with, or why they cannot.
+    tls: Result<Option<pinion_tls::Settings>, BadPair>,
     listeners: Vec<Listener>,
     clients: Mutex<Slab>,
     open: AtomicU64,
@@ -73,9 +81,12 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    /// Takes over the descriptors of a group that has a front door of its own.
-    pub(crate) fn take(spec: &StartSpec) -> io::Result<Option<Self>> {
-        let GroupSpec { http: Some(http), .. } = &spec.group else { return Ok(None) };
+    /// Takes over the descriptors of a group that has a front door of its own, and its certificate and key, which are left to
+    /// nobody else.
+    pub(crate) fn take(spec: &mut StartSpec) -> io::Result<Option<Self>> {
+        let GroupSpec { http: Some(http), .. } = &mut spec.group else { return Ok(None) };
+        let pair = http.tls.take();
+        let tls = pair.map(|pair| pinion_tls::settings(&pair.certificates, &pair.key, PROTOCOLS));
         let numbers = FIRST_DESCRIPTOR..;
         let listeners = numbers
             .zip(&http.listeners)
@@ -96,6 +107,7 @@ impl Door {
         Ok(Some(Self {
             spec: (**http).clone(),
             limits,
+            tls: tls.transpose(),
             listeners,
             clients: Mutex::default(),
             open: AtomicU64::new(0),
@@ -108,6 +120,12 @@ impl Door {
             proxies: Proxies::new(&http.proxies).map_err(io::Error::other)?,
             log: log.transpose()?,
         }))
+    }
+
+    /// Why it cannot be opened, if it cannot.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let error = self.tls.as_ref().err()?;
+        Some(format!("{error}\nhint: {}", error.hint()))
     }
 
     /// Takes connections from now on.

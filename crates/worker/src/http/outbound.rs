@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
-use pinion_unix::sockets::{self, Wait};
+use super::way::Way;
 
 /// How many pieces are sent by one call.
 const AT_ONCE: usize = 16;
@@ -66,17 +66,17 @@ impl Outbound {
     }
 
     /// Sends what the socket takes now, but not more than its turn; whether it takes no more.
-    pub(super) fn flush(&mut self, socket: BorrowedFd<'_>) -> io::Result<bool> {
+    pub(super) fn flush(&mut self, way: &mut Way<'_>) -> io::Result<bool> {
         let mut total = 0;
         while let Some(first) = self.pieces.front_mut() {
             if total >= AT_A_TURN {
                 return Ok(false);
             }
             let sent = match first {
-                Piece::Bytes { .. } => self.send_bytes(socket),
+                Piece::Bytes { .. } => self.send_bytes(way),
                 Piece::File { file, offset, left } => {
                     let most = (*left).min(AT_A_TURN);
-                    let sent = sockets::send_file(socket, file.as_fd(), *offset, most);
+                    let sent = way.send_file(file.as_fd(), *offset, most);
                     if let Ok(sent) = sent {
                         (*offset, *left) = (*offset + sent as u64, *left - sent as u64);
                     }
@@ -94,10 +94,13 @@ impl Outbound {
                 Err(error) => return Err(error),
             }
         }
-        Ok(true)
+        match way.push() {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(true),
+        }
     }
 
-    fn send_bytes(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+    fn send_bytes(&mut self, way: &mut Way<'_>) -> io::Result<usize> {
         let slices: arrayvec::ArrayVec<IoSlice<'_>, AT_ONCE> = self
             .pieces
             .iter()
@@ -107,7 +110,7 @@ impl Outbound {
             })
             .take(AT_ONCE)
             .collect();
-        let sent = sockets::send_some(socket, &slices, Wait::No)?;
+        let sent = way.send(&slices)?;
         drop(slices);
         self.held -= sent;
         let mut left = sent;

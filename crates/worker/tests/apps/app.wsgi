@@ -119,6 +119,11 @@ def big(environ, start_response):
     return [b"a" * 3000000, b"b" * 10, b"c" * 50000]
 
 
+def megabyte(environ, start_response):
+    start_response("200 OK", PLAIN)
+    return [b"m" * 1000000]
+
+
 def too_long(environ, start_response):
     start_response("200 OK", [("Content-Length", "5")])
     return [b"123", b"45678", b"9"]

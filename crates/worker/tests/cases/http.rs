@@ -18,7 +18,7 @@ pub(super) struct Server {
 }
 
 /// A front door as `pinion serve` asks for it when nothing is said.
-fn front(port: u16) -> HttpSpec {
+pub(super) fn front(port: u16) -> HttpSpec {
     HttpSpec {
         generation: 1,
         listeners: vec![ListenerSpec { name: "127.0.0.1".to_owned(), port, tls: false }],
@@ -240,6 +240,14 @@ pub(super) fn pipelining(python: &Path) {
         ] {
             assert_eq!(connection.answer(method).unwrap().body, body, "{cut}");
         }
+    }
+    // More than is received at once, and nothing behind it that would tell of the rest.
+    let upload = request("POST", "/count", "Content-Length: 150000\r\n", &[b'x'; 150_000]);
+    let many = request("GET", "/hello", "", b"").repeat(3000);
+    connection.send([upload, many].concat()).unwrap();
+    assert_eq!(connection.answer("POST").unwrap().body, b"150000");
+    for _ in 0..3000 {
+        assert_eq!(connection.answer("GET").unwrap().body, b"Hello, world!");
     }
 }
 

@@ -7,6 +7,7 @@ mod bodies;
 mod calls;
 mod door;
 mod http;
+mod https;
 mod life;
 mod output;
 mod reload;
@@ -67,6 +68,15 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("http_access_log", door::access_log),
     ("http_access_log_of_hostile_clients", door::hostile_clients),
     ("http_access_log_that_nobody_reads", door::unread_log),
+    ("https_hello", https::hello),
+    ("https_bodies", https::bodies),
+    ("https_pipelining", https::pipelining),
+    ("https_answers_that_are_not_whole", https::truncated_answers),
+    ("https_slow_readers", https::slow_readers),
+    ("https_clients_that_speak_no_tls", https::no_tls),
+    ("https_clients_that_stall_or_vanish", https::stalled),
+    ("https_bad_pairs", https::bad_pairs),
+    ("https_drain", https::drain),
     ("logs", output::logs),
     ("logs_outside_of_requests", output::outside),
     ("restricted_streams", output::restricted),

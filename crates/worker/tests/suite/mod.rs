@@ -70,7 +70,7 @@ impl Worker {
     }
 
     /// As [`Worker::start`], with descriptors for a front door of its own.
-    fn start_with(
+    pub(crate) fn start_with(
         python: &Path,
         front: &[OwnedFd],
         change: impl FnOnce(&Path, &mut StartSpec),
