@@ -5,9 +5,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::sync::atomic::Ordering;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use pinion_tls::{Failure, Session};
-use pinion_unix::epoll::Trigger;
+use pinion_unix::epoll::{Epoll, Trigger};
 use pinion_wire::message::http::ListenerSpec;
 
 use super::client::Origin;
@@ -23,7 +24,8 @@ const SPARE: u64 = 32;
 /// A listening socket.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    socket: Socket,
+    /// `None` once it has been given up.
+    socket: RwLock<Option<Socket>>,
     port: String,
     spec: ListenerSpec,
 }
@@ -39,7 +41,7 @@ impl Listener {
     pub(super) fn new(socket: OwnedFd, spec: ListenerSpec) -> Self {
         let is_unix = spec.port == 0;
         let socket = if is_unix { Socket::Unix(socket.into()) } else { Socket::Tcp(socket.into()) };
-        Self { socket, port: spec.port.to_string(), spec }
+        Self { socket: RwLock::new(Some(socket)), port: spec.port.to_string(), spec }
     }
 
     /// `SERVER_NAME`.
@@ -61,8 +63,31 @@ impl Listener {
         self.spec.tls
     }
 
+    /// Lets the epoll tell when somebody connects.
+    pub(super) fn watch(&self, epoll: &Epoll, token: u64) -> io::Result<()> {
+        let socket = self.socket();
+        socket.as_ref().map_or(Ok(()), |socket| epoll.add(socket.as_fd(), token, Trigger::Shared))
+    }
+
+    /// Takes that back.
+    fn unwatch(&self, epoll: &Epoll) {
+        if let Some(socket) = &*self.socket() {
+            // An error means that it is not watched.
+            let _ = epoll.remove(socket.as_fd());
+        }
+    }
+
+    /// Gives the socket up: who connects is refused once nobody has it any more.
+    fn close(&self) {
+        *self.socket.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn socket(&self) -> RwLockReadGuard<'_, Option<Socket>> {
+        self.socket.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn accept(&self) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
-        match &self.socket {
+        match self.socket().as_ref().ok_or(io::ErrorKind::WouldBlock)? {
             Socket::Tcp(listener) => {
                 let (stream, address) = listener.accept()?;
                 // The answer's last part must not wait for the client to acknowledge the one before.
@@ -79,11 +104,11 @@ impl Listener {
     }
 }
 
-impl AsFd for Listener {
+impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match &self.socket {
-            Socket::Tcp(listener) => listener.as_fd(),
-            Socket::Unix(listener) => listener.as_fd(),
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener) => listener.as_fd(),
         }
     }
 }
@@ -113,6 +138,22 @@ impl Door {
                 // Nobody waits any more, or the one that did has gone again.
                 Err(_) => return,
             }
+        }
+    }
+
+    /// Takes those that are connected already, of whom some may have sent a request, and nobody after them.
+    pub(super) fn take_last(&self, worker: &Worker) {
+        for (number, listener) in self.listeners.iter().enumerate() {
+            listener.unwatch(&worker.epoll);
+            loop {
+                match listener.accept() {
+                    Ok((socket, address)) => self.admit(worker, number, socket, address),
+                    // That one has gone again.
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                    Err(_) => break,
+                }
+            }
+            listener.close();
         }
     }
 
@@ -147,7 +188,7 @@ impl Door {
     /// Leaves connections waiting in the socket's queue until there is room.
     fn pause(&self, worker: &Worker, what: &str) {
         for listener in &self.listeners {
-            let _ = worker.epoll.remove(listener.as_fd());
+            listener.unwatch(&worker.epoll);
         }
         if !self.full.swap(true, Ordering::AcqRel) {
             let open = self.open.load(Ordering::Acquire);
@@ -164,7 +205,7 @@ impl Door {
         let has_room = self.open.load(Ordering::Acquire) < most && has_descriptors();
         if has_room && !self.is_draining() && self.full.swap(false, Ordering::AcqRel) {
             for (listener, token) in self.listeners.iter().zip(LISTENER..) {
-                let _ = worker.epoll.add(listener.as_fd(), token, Trigger::Shared);
+                let _ = listener.watch(&worker.epoll, token);
             }
         }
     }

@@ -23,7 +23,6 @@ mod visit;
 mod way;
 
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -31,7 +30,6 @@ use pinion_http::head::Limits;
 use pinion_http::proxies::Proxies;
 use pinion_http::statics::Statics;
 use pinion_tls::BadPair;
-use pinion_unix::epoll::Trigger;
 use pinion_unix::inherited;
 use pinion_wire::message::http::{FIRST_DESCRIPTOR, HttpSpec};
 use pinion_wire::message::{GroupSpec, StartSpec};
@@ -131,7 +129,7 @@ impl Door {
     /// Takes connections from now on.
     pub(crate) fn open(&self, worker: &'static Worker) -> io::Result<()> {
         for (listener, token) in self.listeners.iter().zip(LISTENER..) {
-            worker.epoll.add(listener.as_fd(), token, Trigger::Shared)?;
+            listener.watch(&worker.epoll, token)?;
         }
         if let Some(log) = worker.door.as_ref().and_then(|door| door.log.as_ref()) {
             log.start(worker)?;
@@ -146,15 +144,12 @@ impl Door {
         }
     }
 
-    /// Takes no new connections; those that there are end behind their next answer, or soon.
+    /// Takes those that have connected and nobody after them; all connections end behind their next answer, or soon.
     pub(crate) fn drain(&self, worker: &Worker) {
         if self.draining.swap(true, Ordering::SeqCst) {
             return;
         }
-        for listener in &self.listeners {
-            // An error means that it is not watched.
-            let _ = worker.epoll.remove(listener.as_fd());
-        }
+        self.take_last(worker);
         for client in self.clients().all() {
             client.hurry();
         }

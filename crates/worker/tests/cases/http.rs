@@ -312,15 +312,24 @@ pub(super) fn one_thread(python: &Path) {
 }
 
 pub(super) fn drain(python: &Path) {
-    let mut server = Server::plain(python);
+    let mut server = Server::start(python, |_, http| http.limits.connections = 2);
     let go = server.worker.folder.path().join("go");
-    let mut busy = server.connect();
-    busy.send(request("GET", &format!("/wait?path={}", go.display()), "", b"")).unwrap();
-    server.worker.log("waiting");
     let mut idle = server.connect();
     idle.send(request("GET", "/hello", "", b"")).unwrap();
     assert_eq!(idle.answer("GET").unwrap().status, 200);
+    let mut busy = server.connect();
+    busy.send(request("GET", &format!("/wait?path={}", go.display()), "", b"")).unwrap();
+    server.worker.log("waiting");
+    // There is no room for this one, but as far as its client knows it is connected.
+    let mut waiting = server.connect();
+    waiting.send(request("POST", "/echo", "Content-Length: 5\r\n", b"hello")).unwrap();
+    server.worker.log("2 connections are open");
+
     server.worker.tell(&Rein::Drain, None);
+    let answer = waiting.answer("POST").unwrap();
+    assert_eq!((answer.status, &answer.body[..]), (200, &b"hello"[..]));
+    assert_eq!(waiting.rest(), b"");
+    assert!(Connection::open(server.port).is_err(), "nobody listens any more");
     while !matches!(server.worker.open(), 1) {
         std::thread::sleep(Duration::from_millis(2));
     }
