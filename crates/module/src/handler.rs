@@ -10,7 +10,7 @@ use std::{
 use pinion_config::{Code, HANDLER_CALLABLE, HandlerScript};
 use pinion_front::Request as FrontRequest;
 use pinion_httpd::{Answer, FileKind, PathInfo, Request, log::Level};
-use pinion_wire::frame::{REQUEST_IS_NO_ACTIVITY, REQUEST_MAY_RELOAD};
+use pinion_wire::frame::{REQUEST_IS_NO_ACTIVITY, REQUEST_MAY_RELOAD, REQUEST_NEXT_IS_NEAR};
 use pinion_wire::request::{BodyLength, RequestWriter, Target};
 
 use crate::{
@@ -221,6 +221,9 @@ fn serve<'r>(request: Request<'r>, script: Script<'r>, body: BodyLength) -> Answ
     }
     if settings.ignore_activity() {
         writer.flag(REQUEST_IS_NO_ACTIVITY);
+    }
+    if pace::is_near(request, child.means) {
+        writer.flag(REQUEST_NEXT_IS_NEAR);
     }
     writer.finish(&inline);
     // Applications answer ranges themselves, if they want to: httpd's filter would do it once more.

@@ -49,6 +49,13 @@ pub(crate) fn is_alone(means: Means) -> bool {
     means.processors > 1 && BUSY.load(Ordering::Relaxed) <= 1
 }
 
+/// Whether this is the only request in this process's hands, and will be looked for the one behind it.
+pub(crate) fn is_near(request: Request<'_>, means: Means) -> bool {
+    let gap = pace_of(request).and_then(|(_, pace)| pace.gap.get());
+    let others = BUSY.load(Ordering::Relaxed).saturating_sub(1);
+    gap.is_some_and(|gap| plan(gap, others, means) == Plan::Look)
+}
+
 /// What is known of how quickly a client asks again.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {

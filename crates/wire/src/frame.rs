@@ -82,6 +82,10 @@ pub const REQUEST_MAY_RELOAD: u16 = 1;
 /// Flag of [`Kind::Request`]: the request is no activity for inactivity-timeout (`WSGIIgnoreActivity`).
 pub const REQUEST_IS_NO_ACTIVITY: u16 = 2;
 
+/// Flag of [`Kind::Request`]: the client asks again at once, nobody else asks, and the front door stays awake for it. A worker that does
+/// so too saves the time in which a sleeping processor wakes.
+pub const REQUEST_NEXT_IS_NEAR: u16 = 4;
+
 /// Flag of [`Kind::Body`]: no more bytes of the body follow.
 pub const BODY_LAST: u16 = 1;
 

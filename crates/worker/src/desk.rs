@@ -5,13 +5,13 @@ use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pinion_unix::clock;
 use pinion_unix::epoll::{Ready, Trigger};
 use pinion_unix::sockets::Wait;
 use pinion_wire::Kind;
-use pinion_wire::frame::FrameError;
+use pinion_wire::frame::{FrameError, REQUEST_NEXT_IS_NEAR};
 
 use crate::connection::{Connection, Received};
 use crate::http::{self, Memory, Visit, Visited};
@@ -19,6 +19,13 @@ use crate::worker::{Stage, Worker};
 
 /// A front door lets a request wait for longer than this, in nanoseconds, before it takes it back.
 const LONG_NS: u64 = 500_000_000;
+
+/// How long a thread looks for the next request of a client that asks again at once: the front door's share of a request, and the
+/// client's own.
+const LOOK: Duration = Duration::from_micros(120);
+
+/// How many requests are not looked for behind a look in vain, where the processors have other things to do.
+const REST: u8 = 8;
 
 /// A request that was received.
 pub(crate) struct Job {
@@ -59,6 +66,8 @@ struct Held {
     /// What is to be sent, and how much of it was.
     frames: Vec<u8>,
     sent: usize,
+    /// Whether the next one will be here at once.
+    near: bool,
 }
 
 /// One serving thread's place.
@@ -66,6 +75,8 @@ pub(crate) struct Desk {
     worker: &'static Worker,
     thread: usize,
     held: Option<Held>,
+    /// Requests that are not to be looked for.
+    rest: u8,
     /// Memory for the next request's frames.
     spare: Vec<u8>,
     /// The client whose request was run last.
@@ -83,6 +94,7 @@ impl Desk {
             worker,
             thread,
             held: None,
+            rest: 0,
             spare: Vec::new(),
             visited: None,
             memory: Memory::default(),
@@ -117,8 +129,12 @@ impl Desk {
 
     /// A request was run; `frames` are to be sent.
     pub(crate) fn finish(&mut self, job: Job, frames: Vec<u8>) {
-        let Job { connection, bytes: request, .. } = job;
-        self.held = Some(Held { connection, request, frames, sent: 0 });
+        let Job { connection, bytes: request, flags, .. } = job;
+        let mut near = flags & REQUEST_NEXT_IS_NEAR != 0;
+        if near && self.rest > 0 {
+            (near, self.rest) = (false, self.rest - 1);
+        }
+        self.held = Some(Held { connection, request, frames, sent: 0, near });
     }
 
     /// A client's request was run.
@@ -188,7 +204,7 @@ impl Desk {
 
     /// Finishes with the connection of the last request. Its next request may be here already.
     fn let_go(&mut self, wait: bool) -> Option<Next> {
-        let Held { connection, frames, sent, .. } = self.held.as_mut()?;
+        let Held { connection, frames, sent, near, .. } = self.held.as_mut()?;
         if *sent < frames.len() {
             if wait {
                 if connection.send(&mut [IoSlice::new(&frames[*sent..])]).is_err() {
@@ -205,10 +221,11 @@ impl Desk {
             }
         }
         // A thread of the application's own may still wait for the body, and only goes on with the GIL.
-        if !wait && connection.is_read() {
+        // And nobody looks for a request with the GIL.
+        if !wait && (connection.is_read() || *near) {
             return Some(Next::Nothing);
         }
-        let Held { connection, request, mut frames, .. } = self.held.take()?;
+        let Held { connection, request, mut frames, near, .. } = self.held.take()?;
         connection.inbox().give_back(request);
         if frames.capacity() <= 1024 * 1024 {
             frames.clear();
@@ -216,6 +233,12 @@ impl Desk {
         }
         if let Some(status) = self.worker.status() {
             status.end(self.thread);
+        }
+        if near {
+            if let Some(job) = self.look_for_next(&connection) {
+                return Some(Next::Job(job));
+            }
+            self.rest = REST;
         }
         if connection.set_watched(true) {
             // An error means that the connection has ended: the look below finds that.
@@ -227,6 +250,24 @@ impl Desk {
             self.worker.wake();
         }
         job.map(Next::Job)
+    }
+
+    /// Looks for the next request on a connection that this thread owns, without going to sleep. The epoll does not watch it
+    /// meanwhile, or it would wake another thread for what is found here.
+    fn look_for_next(&self, connection: &Arc<Connection>) -> Option<Job> {
+        if connection.set_watched(false) {
+            let _ = self.worker.epoll.remove(connection.as_fd());
+        }
+        let start = Instant::now();
+        while start.elapsed() < LOOK {
+            let received = connection.receive(&mut connection.inbox(), Wait::No);
+            match received {
+                Received::Nothing => {}
+                Received::Some => return take_request(connection).ok().flatten(),
+                Received::Gone => return None,
+            }
+        }
+        None
     }
 
     /// Reads a connection that this thread owns, until there is a request, or nothing more; lets it go then.
