@@ -4,9 +4,12 @@
 use crate::Error;
 use crate::http::Answer;
 use crate::tls;
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrIn, bind, setsockopt, socket, sockopt,
+};
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpStream};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 /// How long a read or write may take before the exchange counts as failed.
@@ -85,6 +88,28 @@ impl Connection {
             Stream::Plain(_) => None,
             Stream::Tls(stream) => Some(stream),
         }
+    }
+
+    /// Connects from an address of this machine, such as 127.0.0.5. For the answers there is little room, `window` bytes or what the
+    /// system has at least, so that whoever answers finds out soon that nobody reads.
+    ///
+    /// # Errors
+    /// Nobody listens, or the address is none of this machine.
+    pub fn from(address: Ipv4Addr, window: Option<usize>, port: u16) -> Result<Self, Error> {
+        let connect = || -> nix::Result<TcpStream> {
+            let kind = SockType::Stream;
+            let socket = socket(AddressFamily::Inet, kind, SockFlag::SOCK_CLOEXEC, None)?;
+            if let Some(window) = window {
+                setsockopt(&socket, sockopt::RcvBuf, &window)?;
+            }
+            bind(socket.as_raw_fd(), &SockaddrIn::from(SocketAddrV4::new(address, 0)))?;
+            let server = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+            nix::sys::socket::connect(socket.as_raw_fd(), &SockaddrIn::from(server))?;
+            Ok(socket.into())
+        };
+        let tuned = connect().map_err(std::io::Error::from).and_then(tune);
+        let stream = tuned.map_err(Error::io(format!("connecting to port {port}")))?;
+        Ok(Self { stream: Stream::Plain(stream), pending: Vec::new() })
     }
 
     /// Sends bytes as they are.
@@ -321,14 +346,15 @@ impl Connection {
 }
 
 fn connect(port: u16) -> Result<TcpStream, Error> {
-    let connect = || -> std::io::Result<TcpStream> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(LIMIT))?;
-        stream.set_write_timeout(Some(LIMIT))?;
-        Ok(stream)
-    };
-    connect().map_err(Error::io(format!("connecting to port {port}")))
+    let stream = TcpStream::connect(("127.0.0.1", port)).and_then(tune);
+    stream.map_err(Error::io(format!("connecting to port {port}")))
+}
+
+fn tune(stream: TcpStream) -> std::io::Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    stream.set_write_timeout(Some(LIMIT))?;
+    Ok(stream)
 }
 
 /// Sends one request on a connection of its own, and reads the answer.

@@ -179,8 +179,9 @@ impl Desk {
                 if self.worker.stage() == Stage::Ended {
                     park_for_ever();
                 }
+                let (memory, closed) = (&mut self.memory, ready.closed);
                 let visit =
-                    door.and_then(|door| door.event(self.worker, ready.token, &mut self.memory));
+                    door.and_then(|door| door.event(self.worker, ready.token, closed, memory));
                 match visit {
                     Some(visit) => return Next::Visit(visit),
                     None => continue,

@@ -104,15 +104,16 @@ impl Input {
         body: &mut Body,
         needed: u64,
     ) -> Result<(), Failure> {
-        let patience = worker().and_then(|worker| worker.door.as_ref());
-        let patience = patience.map_or(0, |door| door.spec.times.body);
-        let wanted = usize::try_from(needed).unwrap_or(usize::MAX);
+        let Some(worker) = worker() else { return Err(Failure::Gone) };
+        let patience = worker.door.as_ref().map_or(0, |door| door.spec.times.body);
+        let (wanted, seq) = (usize::try_from(needed).unwrap_or(usize::MAX), self.exchange.seq());
         let read = self.exchange.detached(py, Way::Input, || {
-            body.append(|bytes| client.read_body(bytes, wanted, patience))
+            body.append(|bytes| client.read_body(seq, bytes, wanted, patience))
         });
         match read {
             Ok(()) => Ok(()),
             Err(BodyError::Gone) => Err(self.exchange.lose().into()),
+            Err(BodyError::Over) => Err(Failure::Broken("the request has ended".to_owned())),
             Err(BodyError::Broken(reason)) => {
                 body.failed = Some(reason.clone());
                 self.exchange.fail_body();

@@ -125,6 +125,8 @@ impl Door {
         let Some(listener) = self.listeners.get(number) else { return };
         for _ in 0..AT_ONCE {
             if self.is_draining() {
+                // Or it would be told of again and again, where it was added at the moment the end began.
+                listener.unwatch(&worker.epoll);
                 return;
             }
             if self.open.load(Ordering::Acquire) >= u64::from(self.spec.limits.connections) {
@@ -170,8 +172,8 @@ impl Door {
         let patience = self.spec.times.head;
         let make = |key| Client::new((number, key), socket, tls, from, patience);
         let Some(client) = self.clients().insert(make) else { return };
-        let open = self.open.fetch_add(1, Ordering::AcqRel) + 1;
-        self.note_open(worker, open);
+        self.open.fetch_add(1, Ordering::SeqCst);
+        self.note_open(worker);
         if worker.epoll.add(client.as_fd(), CLIENT | client.key, Trigger::Edge).is_err() {
             self.forget(worker, &client);
         }

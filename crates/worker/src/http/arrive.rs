@@ -1,20 +1,20 @@
 //! From bytes to a request.
 
-use std::io::IoSlice;
 use std::sync::Arc;
 
-use pinion_http::answer::{self, Asked};
+use pinion_http::answer::Asked;
 use pinion_http::body::Decoder;
 use pinion_http::date::Date;
 use pinion_http::environ::{self, NoEnviron, Surroundings};
 use pinion_http::head::{self, BodyLength, Head};
 use pinion_http::proxies::{Rewrite, Sent};
 use pinion_http::refusal::Refusal;
-use pinion_tls::Failure;
 use pinion_unix::clock;
 use pinion_wire::request::{self as wire, RequestWriter, Target};
 
-use super::client::{Client, Inbound, Phase, now_ms};
+use super::client::{Client, now_ms};
+use super::depart::LINGER;
+use super::inbound::{Inbound, Phase, slowest};
 use super::log::Scribe;
 use super::own::protocol;
 use super::visit::Visit;
@@ -26,14 +26,10 @@ use crate::worker::{Stage, Worker};
 /// How much of a body is awaited before a thread takes the request: a client that sends slowly keeps no thread from others until
 /// then.
 const AWAITED: usize = 128 * 1024;
-/// How much of a body that nobody reads is received so that the connection can go on, or that the client sees the answer.
-const REST: u64 = 256 * 1024;
-/// How slow a body may come over all, in bytes a second, beyond the time between two pieces.
-const SLOWEST: u64 = 500;
-/// How many answers of its own the front door gives before it looks whether a client asks for yet more.
-const AT_A_TURN: u32 = 32;
-/// How long a client has to see the last answer, in milliseconds.
-const LINGER: u64 = 2_000;
+/// How much that nobody wants may be received before other clients are looked at.
+const UNWANTED: usize = 256 * 1024;
+/// How many requests of one client are answered before others are looked at.
+const IN_A_ROW: u32 = 32;
 
 /// A request whose body is awaited.
 #[derive(Debug)]
@@ -55,8 +51,6 @@ pub(crate) struct Memory {
     pub(super) date: Date,
     /// For answers of the front door's own.
     pub(super) out: Vec<u8>,
-    /// How many of those were given in this turn.
-    given: u32,
     pub(super) scribe: Scribe,
 }
 
@@ -65,16 +59,19 @@ pub(super) enum Looked {
     Visit(Box<Visit>),
     /// More must come.
     More,
+    /// There is more, but it is the turn of others.
+    Enough,
     /// The connection has ended.
     Ended,
 }
 
 impl Door {
-    /// An event came for this token; a request, if it is whole now.
+    /// An event came for this token, perhaps that the client has `closed`; a request, if it is whole now.
     pub(crate) fn event(
         &self,
         worker: &Worker,
         token: u64,
+        closed: bool,
         memory: &mut Memory,
     ) -> Option<Box<Visit>> {
         if token & super::CLIENT == 0 {
@@ -83,9 +80,18 @@ impl Door {
             return None;
         }
         let client = self.client(token)?;
+        client.note(closed);
         if !client.turn.take() {
+            // Whoever runs the request may be busy with other things than sending. What fails here fails there too.
+            let _ = client.flush();
             return None;
         }
+        if worker.stage() == Stage::Ended {
+            // Who waits for all turns to be idle must not wait for this one, whatever has come.
+            while !client.turn.release() {}
+            return None;
+        }
+        client.inbound().in_a_row = 0;
         self.look(worker, &client, memory, true)
     }
 
@@ -98,21 +104,21 @@ impl Door {
         memory: &mut Memory,
         mut receive: bool,
     ) -> Option<Box<Visit>> {
-        memory.given = 0;
         loop {
             let mut inbound = client.inbound();
-            if inbound.bytes.capacity() == 0 {
-                std::mem::swap(&mut inbound.bytes, &mut memory.received);
-            }
+            inbound.waits_for_us = false;
+            inbound.lend(&mut memory.received);
             let looked = self.advance(worker, client, &mut inbound, memory, receive);
-            if inbound.bytes.is_empty() && memory.received.capacity() == 0 {
-                std::mem::swap(&mut inbound.bytes, &mut memory.received);
-            }
+            inbound.give_back(&mut memory.received);
             drop(inbound);
             match looked {
                 Looked::Visit(visit) => return Some(visit),
                 Looked::Ended => {
                     self.forget(worker, client);
+                    return None;
+                }
+                Looked::Enough => {
+                    client.pass_turn_on();
                     return None;
                 }
                 Looked::More if client.turn.release() => return None,
@@ -127,16 +133,15 @@ impl Door {
         client: &Arc<Client>,
         inbound: &mut Inbound,
         memory: &mut Memory,
-        mut receive: bool,
+        receive: bool,
     ) -> Looked {
-        if let Some(looked) = self.flush(worker, client) {
+        // What an event has told of stays unread where something else comes first, such as a request that is here already.
+        inbound.is_more |= receive;
+        if let Some(looked) = self.flush(client, inbound) {
             return looked;
         }
-        if let Phase::Linger { is_told, .. } = &mut inbound.phase
-            && !std::mem::replace(is_told, true)
-        {
-            self.let_see(client);
-        }
+        let mut receive = client.is_unread(inbound);
+        let mut unwanted = 0;
         loop {
             if let Some(looked) = self.use_up(worker, client, inbound, memory) {
                 return looked;
@@ -144,15 +149,15 @@ impl Door {
             if !receive {
                 self.set_patience(client, inbound);
                 // What TLS itself has to say may find no room.
-                let flushed = client.flush(&worker.epoll);
+                let flushed = client.flush();
                 return if flushed.is_ok() { Looked::More } else { Looked::Ended };
             }
-            if memory.given >= AT_A_TURN {
-                // Others are served before it, however quickly it asks.
-                let told = client.tell_again(&worker.epoll);
-                return if told.is_ok() { Looked::More } else { Looked::Ended };
+            if unwanted > UNWANTED {
+                self.set_patience(client, inbound);
+                return Looked::Enough;
             }
             match client.receive(inbound) {
+                Received::Some if inbound.phase.is_over() => unwanted += inbound.here().len(),
                 Received::Some => {}
                 Received::Nothing => receive = false,
                 Received::Gone if self.has_failed(worker, client, inbound) => {}
@@ -166,34 +171,6 @@ impl Door {
         }
     }
 
-    /// Whether a connection has ended because no TLS is spoken on it: the client is given time to see what it was told.
-    fn has_failed(&self, worker: &Worker, client: &Client, inbound: &mut Inbound) -> bool {
-        let Some(failure) = client.take_failure() else { return false };
-        worker.log(7, &format!("no TLS with '{}': {failure}", client.from.address));
-        inbound.consume(inbound.here().len());
-        !matches!(failure, Failure::Socket(_)) && !self.leave(worker, client, inbound)
-    }
-
-    /// Sends what is kept; one that does not take its answers is not served more of them.
-    fn flush(&self, worker: &Worker, client: &Client) -> Option<Looked> {
-        match client.flush(&worker.epoll) {
-            Ok(true) => None,
-            Ok(false) => {
-                if !client.is_handshaking() {
-                    client.wait_until(now_ms(), self.spec.times.body);
-                }
-                Some(Looked::More)
-            }
-            Err(_) => Some(Looked::Ended),
-        }
-    }
-
-    /// The last answer was sent: gives the client time to see it.
-    fn let_see(&self, client: &Client) {
-        client.end();
-        client.wait_until(now_ms(), LINGER);
-    }
-
     /// Uses what has come; `None` when more must come.
     fn use_up(
         &self,
@@ -203,44 +180,47 @@ impl Door {
         memory: &mut Memory,
     ) -> Option<Looked> {
         loop {
-            match &mut inbound.phase {
+            let refused = match inbound.phase {
                 Phase::Running => return None,
-                Phase::Linger { left, .. } => {
-                    let used = inbound.bytes.len();
-                    *left = left.saturating_sub(used);
-                    let over = *left == 0;
-                    inbound.consume(used);
-                    return over.then_some(Looked::Ended);
+                Phase::Linger { .. } => return (!inbound.throw_away()).then_some(Looked::Ended),
+                Phase::Head if inbound.in_a_row >= IN_A_ROW && !inbound.here().is_empty() => {
+                    inbound.waits_for_us = true;
+                    return Some(Looked::Enough);
                 }
                 Phase::Head => match self.take_head(worker, client, inbound, memory) {
                     Ok(Taken::Visit(visit)) => return Some(Looked::Visit(visit)),
                     Ok(Taken::Part) => return None,
-                    Ok(Taken::Head) => {}
+                    Ok(Taken::Head) => continue,
                     Ok(Taken::Answered { is_over: true }) => return Some(Looked::Ended),
-                    Ok(Taken::Answered { .. }) => {
-                        memory.given += 1;
-                        if let Some(looked) = self.flush(worker, client) {
-                            return Some(looked);
-                        }
-                    }
-                    Err(refusal) => return self.refuse(worker, client, inbound, memory, refusal),
+                    Ok(Taken::Answered { .. }) => match self.flush(client, inbound) {
+                        Some(looked) => return Some(looked),
+                        None => continue,
+                    },
+                    Err(refusal) => refusal,
                 },
                 Phase::Body(_) => match self.take_body(client, inbound) {
                     Ok(Some(visit)) => return Some(Looked::Visit(visit)),
                     Ok(None) => return None,
-                    Err(refusal) => return self.refuse(worker, client, inbound, memory, refusal),
+                    Err(refusal) => refusal,
                 },
-                Phase::Rest => match pass_over(inbound) {
-                    Ok(true) => self.next(client, inbound),
-                    Ok(false) => return None,
-                    Err(_) => return Some(Looked::Ended),
+                Phase::Rest(_) => match pass_over(inbound) {
+                    Some(true) => {
+                        self.next(client, inbound);
+                        continue;
+                    }
+                    Some(false) => return None,
+                    None if self.leave(client, inbound) => return Some(Looked::Ended),
+                    None => continue,
                 },
+            };
+            if self.refuse(client, inbound, memory, refused) {
+                return Some(Looked::Ended);
             }
         }
     }
 
     /// The next request may begin.
-    fn next(&self, client: &Client, inbound: &mut Inbound) {
+    pub(super) fn next(&self, client: &Client, inbound: &mut Inbound) {
         (inbound.phase, inbound.decoder) = (Phase::Head, None);
         inbound.since = if inbound.here().is_empty() { 0 } else { now_ms() };
         client.wait_until(now_ms(), client.patience(self.spec.times.idle));
@@ -258,13 +238,16 @@ impl Door {
                 client.wait_until(inbound.since, times.head);
             }
             Phase::Body(coming) => {
-                let taken = coming.decoder.taken();
-                let slowest = inbound.since + times.body + taken * 1_000 / SLOWEST;
+                let slowest = inbound.since + slowest(times.body, coming.decoder.taken());
                 let now = now_ms();
                 let patience = times.body.min(slowest.saturating_sub(now)).max(1);
                 client.wait_until(now, if times.body == 0 { 0 } else { patience });
             }
-            Phase::Rest | Phase::Running | Phase::Linger { .. } => {}
+            Phase::Linger { until, .. } => {
+                let now = now_ms();
+                client.wait_until(now, LINGER.min(until.saturating_sub(now)).max(1));
+            }
+            Phase::Rest(_) | Phase::Running => {}
         }
     }
 
@@ -278,22 +261,19 @@ impl Door {
         if inbound.here().is_empty() || !may_be_whole(inbound) {
             return Ok(Taken::Part);
         }
-        let start = inbound.start;
-        // Moved out so that the head can borrow it while the rest is written.
-        let bytes = std::mem::take(&mut inbound.bytes);
-        let taken = self.understand(worker, client, &bytes[start..], memory);
-        inbound.bytes = bytes;
-        let Some(Arrived { coming, size, expects_continue, own }) = taken? else {
+        let taken = self.understand(worker, client, inbound.here(), memory)?;
+        let Some(Arrived { coming, size, expects_continue, closes, own }) = taken else {
             inbound.seen = inbound.here().len();
             return Ok(Taken::Part);
         };
         inbound.consume(size);
         inbound.seq = inbound.seq.wrapping_add(1);
-        inbound.since = now_ms();
-        inbound.must_continue = expects_continue;
+        (inbound.since, inbound.waited) = (now_ms(), 0);
+        (inbound.must_continue, inbound.closes) = (expects_continue, closes);
+        inbound.in_a_row += 1;
         if let Some(ending) = own {
             inbound.decoder = Some(coming.decoder);
-            let is_over = self.settle(worker, client, inbound, ending);
+            let is_over = self.settle(client, inbound, ending);
             return Ok(Taken::Answered { is_over });
         }
         if coming.decoder.is_ended() || expects_continue {
@@ -338,8 +318,8 @@ impl Door {
         };
         memory.path = decoded;
         let coming = Coming { frame, asked, decoder };
-        let expects_continue = head.expects_continue;
-        Ok(Some(Arrived { coming, size: head.size, expects_continue, own }))
+        let (expects_continue, closes) = (head.expects_continue, !head.keep_alive);
+        Ok(Some(Arrived { coming, size: head.size, expects_continue, closes, own }))
     }
 
     /// Writes a request for the application.
@@ -391,28 +371,16 @@ impl Door {
         client: &Arc<Client>,
         inbound: &mut Inbound,
     ) -> Result<Option<Box<Visit>>, Refusal> {
-        let Inbound { bytes, start, phase: Phase::Body(coming), .. } = inbound else {
+        let Phase::Body(mut coming) = std::mem::replace(&mut inbound.phase, Phase::Running) else {
             return Ok(None);
         };
-        let mut used = 0;
-        while !coming.decoder.is_ended() {
-            let here = &bytes[*start + used..];
-            let step = coming.decoder.step(here)?;
-            coming.frame.extend_from_slice(&here[step.skip..step.skip + step.take]);
-            used += step.skip + step.take;
-            if step.skip + step.take == 0 {
-                break;
-            }
+        let taken = coming.take(inbound);
+        if taken.is_ok() && (coming.decoder.is_ended() || coming.decoder.taken() >= AWAITED as u64)
+        {
+            return Ok(Some(self.visit(client, inbound, *coming)));
         }
-        let enough = coming.decoder.is_ended() || coming.decoder.taken() >= AWAITED as u64;
-        inbound.consume(used);
-        if !enough {
-            return Ok(None);
-        }
-        let Phase::Body(coming) = std::mem::replace(&mut inbound.phase, Phase::Running) else {
-            return Ok(None);
-        };
-        Ok(Some(self.visit(client, inbound, *coming)))
+        inbound.phase = Phase::Body(coming);
+        taken.map(|()| None)
     }
 
     fn visit(&self, client: &Arc<Client>, inbound: &mut Inbound, coming: Coming) -> Box<Visit> {
@@ -420,115 +388,23 @@ impl Door {
         inbound.phase = Phase::Running;
         inbound.decoder = Some(decoder);
         client.wait_until(0, 0);
+        client.begin();
         Box::new(Visit { client: client.clone(), seq: inbound.seq, frame, asked })
     }
+}
 
-    /// Answers what is no request; the connection ends once the client has seen that.
-    pub(super) fn refuse(
-        &self,
-        worker: &Worker,
-        client: &Arc<Client>,
-        inbound: &mut Inbound,
-        memory: &mut Memory,
-        refusal: Refusal,
-    ) -> Option<Looked> {
-        let asked = Asked { minor: 1, head: false, keep_alive: false };
-        let mut out = Vec::new();
-        let date = memory.date.at(clock::seconds());
-        let line = (refusal.status, answer::reason(refusal.status));
-        let text = format!("{}\n", refusal.text);
-        answer::push_own(&mut out, &asked, line, &[], &text, date);
-        self.note_refused(client, inbound, (refusal.status, text.len()), memory);
-        if client.send(&[IoSlice::new(&out)]).is_err() {
-            return Some(Looked::Ended);
-        }
-        self.leave(worker, client, inbound).then_some(Looked::Ended)
-    }
-
-    /// The last answer is on its way: lets the client see it before the connection ends; whether it can end now.
-    pub(super) fn leave(&self, worker: &Worker, client: &Client, inbound: &mut Inbound) -> bool {
-        let flushed = client.flush(&worker.epoll);
-        let is_told = flushed.as_ref().is_ok_and(|all| *all);
-        inbound.phase = Phase::Linger { left: REST as usize, is_told };
-        if is_told {
-            self.let_see(client);
-        } else {
-            client.wait_until(now_ms(), self.spec.times.body);
-        }
-        flushed.is_err()
-    }
-
-    /// A request was answered; goes on with the client.
-    pub(crate) fn conclude(
-        &self,
-        worker: &Worker,
-        client: &Arc<Client>,
-        ending: Ending,
-        memory: &mut Memory,
-    ) -> Option<Box<Visit>> {
-        let mut inbound = client.inbound();
-        let is_over = self.settle(worker, client, &mut inbound, ending);
-        let is_more = inbound.is_more;
-        drop(inbound);
-        if is_over {
-            self.forget(worker, client);
-            return None;
-        }
-        self.look(worker, client, memory, is_more)
-    }
-
-    /// What is behind an answer on the connection; whether that is over.
-    fn settle(
-        &self,
-        worker: &Worker,
-        client: &Client,
-        inbound: &mut Inbound,
-        ending: Ending,
-    ) -> bool {
-        let left = inbound.decoder.as_ref().map_or(Some(0), Decoder::left);
-        let ended = inbound.decoder.as_ref().is_none_or(Decoder::is_ended);
-        match ending {
-            Ending::Cut => return true,
-            Ending::Keep if ended => self.next(client, inbound),
-            // Who waits to be told to send the body has not been told, and may send it or not.
-            Ending::Keep if !inbound.must_continue && left.is_none_or(|left| left <= REST) => {
-                inbound.phase = Phase::Rest;
-                client.wait_until(now_ms(), LINGER);
-            }
-            Ending::Keep | Ending::Close => {
-                let is_last = ended && inbound.here().is_empty();
-                let flushed = client.flush(&worker.epoll);
-                if is_last && matches!(flushed, Ok(true)) {
-                    client.tell_end();
-                }
-                return (is_last && flushed.unwrap_or(true)) || self.leave(worker, client, inbound);
+impl Coming {
+    /// Takes what has come of the body.
+    fn take(&mut self, inbound: &mut Inbound) -> Result<(), Refusal> {
+        while !self.decoder.is_ended() {
+            let step = self.decoder.step(inbound.here())?;
+            self.frame.extend_from_slice(&inbound.here()[step.skip..step.skip + step.take]);
+            inbound.consume(step.skip + step.take);
+            if step.skip + step.take == 0 {
+                break;
             }
         }
-        false
-    }
-
-    /// The client has taken too long; this thread owns its turn.
-    pub(super) fn expire(&self, worker: &Worker, client: &Arc<Client>, memory: &mut Memory) {
-        let mut inbound = client.inbound();
-        let is_begun = match &inbound.phase {
-            Phase::Head => !inbound.here().is_empty(),
-            Phase::Body(_) => true,
-            Phase::Running | Phase::Rest | Phase::Linger { .. } => false,
-        };
-        let unsent = !client.flush(&worker.epoll).unwrap_or(false);
-        let over = unsent
-            || !is_begun
-            || self.refuse(worker, client, &mut inbound, memory, Refusal::TIMEOUT).is_some();
-        drop(inbound);
-        if over {
-            if !unsent {
-                client.tell_end();
-            }
-            self.forget(worker, client);
-        } else {
-            let left = self.look(worker, client, memory, true);
-            debug_assert!(left.is_none(), "nothing is served to who lingers");
-        }
+        Ok(())
     }
 }
 
@@ -537,6 +413,7 @@ struct Arrived {
     coming: Coming,
     size: usize,
     expects_continue: bool,
+    closes: bool,
     /// The front door has answered it.
     own: Option<Ending>,
 }
@@ -565,17 +442,20 @@ fn may_be_whole(inbound: &Inbound) -> bool {
         || memchr::memmem::find(fresh, b"\n\n").is_some()
 }
 
-/// Throws the rest of a body away; whether it has ended.
-fn pass_over(inbound: &mut Inbound) -> Result<bool, Refusal> {
-    let Some(mut decoder) = inbound.decoder.take() else { return Ok(true) };
+/// Throws the rest of a body away; whether it has ended. `None` when it is none, or too long for that.
+fn pass_over(inbound: &mut Inbound) -> Option<bool> {
+    let Some(mut decoder) = inbound.decoder.take() else { return Some(true) };
+    let Phase::Rest(mut most) = inbound.phase else { return None };
     while !decoder.is_ended() {
-        let step = decoder.step(inbound.here())?;
-        inbound.consume(step.skip + step.take);
-        if step.skip + step.take == 0 {
+        let step = decoder.step(inbound.here()).ok()?;
+        let used = step.skip + step.take;
+        inbound.consume(used);
+        most = most.checked_sub(used as u64)?;
+        if used == 0 {
             break;
         }
     }
     let ended = decoder.is_ended();
-    inbound.decoder = Some(decoder);
-    Ok(ended)
+    (inbound.decoder, inbound.phase) = (Some(decoder), Phase::Rest(most));
+    Some(ended)
 }

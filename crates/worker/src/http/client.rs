@@ -10,17 +10,17 @@ use std::time::Duration;
 use pinion_http::answer::CONTINUE;
 use pinion_http::body::Decoder;
 use pinion_unix::clock;
-use pinion_unix::epoll::{Epoll, Trigger};
+use pinion_unix::epoll::Trigger;
 use pinion_unix::sockets;
 
 use super::CLIENT;
+use super::inbound::{Inbound, Phase};
 use super::outbound::Outbound;
 use super::way::{ROOM, Secure, Way};
 use crate::connection::Received;
 use crate::turn::Turn;
+use crate::worker::worker;
 
-/// How much memory what a client does not take may hold before whoever sends waits.
-const MOST_HELD: usize = 1024 * 1024;
 /// How long a connection on which nothing comes may go on when connections are to end, in milliseconds.
 const HURRY: u64 = 1_000;
 
@@ -64,48 +64,10 @@ pub(crate) struct Client {
     due: AtomicU64,
     /// Connections are to end.
     hurried: AtomicBool,
+    /// The client sends nothing more, or the connection is broken; what it has sent may still be there to read.
+    closed: AtomicBool,
     inbound: Mutex<Inbound>,
     outbound: Mutex<Outbound>,
-}
-
-/// What has come and was not used yet.
-#[derive(Debug)]
-pub(super) struct Inbound {
-    pub(super) bytes: Vec<u8>,
-    pub(super) start: usize,
-    pub(super) phase: Phase,
-    /// How many requests have come.
-    pub(super) seq: u32,
-    /// The rest of the running request's body.
-    pub(super) decoder: Option<Decoder>,
-    /// Whether the client waits to be told to send the body.
-    pub(super) must_continue: bool,
-    /// When what is being received began, milliseconds.
-    pub(super) since: u64,
-    /// How many bytes are known to hold no end of a head.
-    pub(super) seen: usize,
-    /// As much came as there was room for: there may be more, of which epoll tells no second time.
-    pub(super) is_more: bool,
-}
-
-/// What is received next.
-#[derive(Debug)]
-pub(super) enum Phase {
-    /// A request's head.
-    Head,
-    /// A request's body, as far as it is awaited before a thread takes the request.
-    Body(Box<super::arrive::Coming>),
-    /// What the running request asks for.
-    Running,
-    /// The rest of a body that nobody has read.
-    Rest,
-    /// Nothing: what comes is thrown away until the client has seen the answer.
-    Linger {
-        /// So many bytes at most.
-        left: usize,
-        /// Whether the client was told that the answer is at its end.
-        is_told: bool,
-    },
 }
 
 /// Why a body cannot be read on.
@@ -113,6 +75,8 @@ pub(super) enum Phase {
 pub(crate) enum BodyError {
     /// The client has gone.
     Gone,
+    /// The request was answered, and what comes belongs to others.
+    Over,
     /// What came is no body, or did not come in time.
     Broken(String),
 }
@@ -124,23 +88,6 @@ pub(super) fn now_ms() -> u64 {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Inbound {
-    /// What has come and was not used.
-    pub(super) fn here(&self) -> &[u8] {
-        &self.bytes[self.start..]
-    }
-
-    /// Passes over bytes at the front.
-    pub(super) fn consume(&mut self, count: usize) {
-        self.start += count;
-        self.seen = 0;
-        if self.start >= self.bytes.len() {
-            self.bytes.clear();
-            self.start = 0;
-        }
-    }
 }
 
 impl Client {
@@ -162,17 +109,8 @@ impl Client {
             from,
             due: AtomicU64::new(0),
             hurried: AtomicBool::new(false),
-            inbound: Mutex::new(Inbound {
-                bytes: Vec::new(),
-                start: 0,
-                phase: Phase::Head,
-                seq: 0,
-                decoder: None,
-                must_continue: false,
-                since: now,
-                seen: 0,
-                is_more: false,
-            }),
+            closed: AtomicBool::new(false),
+            inbound: Mutex::new(Inbound::new(now)),
             outbound: Mutex::default(),
         };
         client.wait_until(now, patience);
@@ -207,7 +145,7 @@ impl Client {
 
     /// It may take `patience` milliseconds from `start` on; 0 for any time.
     pub(super) fn wait_until(&self, start: u64, patience: u64) {
-        let due = if patience == 0 { 0 } else { start + patience };
+        let due = if patience == 0 { 0 } else { start.saturating_add(patience) };
         self.due.store(due, Ordering::Release);
     }
 
@@ -238,17 +176,35 @@ impl Client {
         }
     }
 
+    /// Notes what an event says.
+    pub(super) fn note(&self, closed: bool) {
+        if closed {
+            self.closed.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether no event will tell of what can be received now: it was told of, and not all was received, or the end was told of.
+    pub(super) fn is_unread(&self, inbound: &Inbound) -> bool {
+        inbound.is_more || self.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether something can be received now.
+    pub(super) fn has_input(&self) -> bool {
+        sockets::readable(self.as_fd(), Some(Duration::ZERO)).unwrap_or(false)
+    }
+
     /// Whether nothing is begun or queued.
     pub(super) fn is_quiet(&self) -> bool {
         self.turn.is_idle()
             && !self.is_unsent()
             && matches!(self.inbound().phase, Phase::Head | Phase::Linger { .. })
             && self.inbound().here().is_empty()
-            && !sockets::readable(self.as_fd(), Some(Duration::ZERO)).unwrap_or(false)
+            && !self.has_input()
     }
 
     /// Receives once, without waiting.
     pub(super) fn receive(&self, inbound: &mut Inbound) -> Received {
+        inbound.make_room();
         let (received, is_more) = self.way().receive(&mut inbound.bytes, ROOM);
         inbound.is_more = is_more;
         received
@@ -259,24 +215,31 @@ impl Client {
         !self.outbound().is_empty() || self.way().is_pending()
     }
 
-    /// Appends what there is of the running request's body to `out`, waiting for `patience` milliseconds at most (0: for ever)
+    /// Appends what there is of the body of request number `seq` to `out`, waiting for `patience` milliseconds at most (0: for ever)
     /// where nothing is here; `wanted` bytes are wanted at least. Returns whether the body has ended.
     pub(crate) fn read_body(
         &self,
+        seq: u32,
         out: &mut Vec<u8>,
         wanted: usize,
         patience: u64,
     ) -> Result<bool, BodyError> {
-        let mut inbound = self.inbound();
         let before = out.len();
+        let mut waited = 0;
         loop {
+            let mut inbound = self.inbound();
+            // A thread that the application has left behind must not take what the next request brings.
+            if !inbound.is_running(seq) {
+                return Err(BodyError::Over);
+            }
+            inbound.waited += waited;
             self.take_body(&mut inbound, out)?;
             let ended = inbound.decoder.as_ref().is_none_or(Decoder::is_ended);
             if ended || out.len() > before {
                 return Ok(ended);
             }
-            if std::mem::take(&mut inbound.must_continue) {
-                self.send(&[IoSlice::new(CONTINUE)]).map_err(|_| BodyError::Gone)?;
+            if inbound.must_continue {
+                self.tell_to_continue(&mut inbound).map_err(|_| BodyError::Gone)?;
             }
             let left = inbound.decoder.as_ref().and_then(Decoder::left);
             let received = match left.filter(|_| self.tls.is_none()) {
@@ -284,18 +247,37 @@ impl Client {
                 None => self.receive(&mut inbound),
             };
             match received {
-                Received::Some => {}
+                Received::Some => waited = 0,
                 Received::Gone => return Err(BodyError::Gone),
                 Received::Nothing => {
-                    let limit = (patience > 0).then(|| Duration::from_millis(patience));
-                    match sockets::readable(self.as_fd(), limit) {
-                        Ok(true) => {}
-                        Ok(false) => return Err(BodyError::Broken("Timeout".to_owned())),
-                        Err(_) => return Err(BodyError::Gone),
-                    }
+                    let limit = inbound.body_patience(patience);
+                    // Without the lock: the request may end meanwhile.
+                    drop(inbound);
+                    waited = self.wait_for_input(limit)?;
                 }
             }
         }
+    }
+
+    /// Waits until something can be received; how long it took, in milliseconds.
+    fn wait_for_input(&self, limit: Option<Duration>) -> Result<u64, BodyError> {
+        let start = now_ms();
+        match sockets::readable(self.as_fd(), limit) {
+            Ok(true) => Ok(now_ms() - start),
+            Ok(false) => Err(BodyError::Broken("Timeout".to_owned())),
+            Err(_) => Err(BodyError::Gone),
+        }
+    }
+
+    /// Tells the client to send the body, unless the answer is on its way: then it would be taken for a part of that.
+    fn tell_to_continue(&self, inbound: &mut Inbound) -> io::Result<()> {
+        let mut outbound = self.outbound();
+        if outbound.is_answering {
+            return Ok(());
+        }
+        inbound.must_continue = false;
+        outbound.add(&[IoSlice::new(CONTINUE)], 0);
+        self.send_on(&mut outbound).map(drop)
     }
 
     /// Takes what has been received of the body already.
@@ -341,10 +323,16 @@ impl Client {
         Ok(received)
     }
 
+    /// A request is about to be answered.
+    pub(super) fn begin(&self) {
+        self.outbound().is_answering = false;
+    }
+
     /// Sends what the client takes now, and keeps the rest. Returns whether so much is kept that whoever sends should wait
     /// ([`Client::wait_for_room`]).
     pub(crate) fn send(&self, parts: &[IoSlice<'_>]) -> io::Result<bool> {
         let mut outbound = self.outbound();
+        outbound.is_answering = true;
         let mut sent = 0;
         if outbound.is_empty() {
             sent = match self.way().send(parts) {
@@ -353,7 +341,8 @@ impl Client {
             };
         }
         outbound.add(parts, sent);
-        Ok(outbound.held() > MOST_HELD)
+        self.send_on(&mut outbound)?;
+        Ok(outbound.is_full())
     }
 
     /// As [`Client::send`], for a few bytes, if there are any.
@@ -364,8 +353,9 @@ impl Client {
     /// Sends a part of a file behind everything else, what the client takes now; the rest is kept.
     pub(crate) fn send_file(&self, file: OwnedFd, offset: u64, length: u64) -> io::Result<()> {
         let mut outbound = self.outbound();
+        outbound.is_answering = true;
         outbound.add_file(file, offset, length);
-        outbound.flush(&mut self.way()).map(drop)
+        self.send_on(&mut outbound).map(drop)
     }
 
     /// Waits until little is kept.
@@ -377,7 +367,7 @@ impl Client {
         loop {
             let mut outbound = self.outbound();
             outbound.flush(&mut self.way())?;
-            if outbound.held() <= MOST_HELD / 2 {
+            if outbound.is_light() {
                 return Ok(());
             }
             drop(outbound);
@@ -387,9 +377,17 @@ impl Client {
         }
     }
 
-    /// Sends what is kept, as far as the client takes it now; whether all is sent. Otherwise `epoll` tells when there is room.
-    pub(super) fn flush(&self, epoll: &Epoll) -> io::Result<bool> {
-        let mut outbound = self.outbound();
+    /// Sends what is kept, as far as the client takes it now; whether all is sent. Otherwise the epoll tells when there is room.
+    pub(super) fn flush(&self) -> io::Result<bool> {
+        self.send_on(&mut self.outbound())
+    }
+
+    /// How much of what was kept was ever sent.
+    pub(super) fn taken(&self) -> u64 {
+        self.outbound().taken
+    }
+
+    fn send_on(&self, outbound: &mut Outbound) -> io::Result<bool> {
         let mut way = self.way();
         if outbound.is_empty() && !way.is_pending() {
             return Ok(true);
@@ -400,16 +398,22 @@ impl Client {
         }
         if !std::mem::replace(&mut outbound.watched, true) || !is_full {
             // What has become ready meanwhile is told again.
-            epoll.modify(self.as_fd(), CLIENT | self.key, Trigger::EdgeBoth)?;
+            self.tell_of(Trigger::EdgeBoth)?;
         }
         Ok(false)
     }
 
-    /// Has `epoll` tell again what is ready, behind what is for others.
-    pub(super) fn tell_again(&self, epoll: &Epoll) -> io::Result<()> {
-        let watched = self.outbound().watched;
-        let trigger = if watched { Trigger::EdgeBoth } else { Trigger::Edge };
-        epoll.modify(self.as_fd(), CLIENT | self.key, trigger)
+    fn tell_of(&self, trigger: Trigger) -> io::Result<()> {
+        let epoll = worker().map(|worker| &worker.epoll);
+        epoll.map_or(Ok(()), |epoll| epoll.modify(self.as_fd(), CLIENT | self.key, trigger))
+    }
+
+    /// Lets go of the turn while there is something to do: another event will come, behind those of others.
+    pub(super) fn pass_turn_on(&self) {
+        while !self.turn.release() {}
+        self.outbound().watched = true;
+        // There is room to write, so it is told of at once. An error means that the connection has ended.
+        let _ = self.tell_of(Trigger::EdgeBoth);
     }
 
     /// Says that nothing more is sent, so that the client sees the answer's end.

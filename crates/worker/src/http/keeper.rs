@@ -23,6 +23,10 @@ fn keep(worker: &'static Worker) {
     while worker.stage() < Stage::Ended {
         std::thread::sleep(INTERVAL);
         door.resume(worker);
+        if door.is_draining() {
+            // Again: one may have come, or begun to wait, just before.
+            door.hurry();
+        }
         let due: Vec<Arc<Client>> = door.clients().due(now_ms());
         for client in due {
             // Somebody who has its turn sees to it.

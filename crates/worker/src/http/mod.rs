@@ -3,9 +3,10 @@
 //! The serving threads wait for clients on the same epoll as for front doors outside. Whoever is woken for a client owns its
 //! turn, reads what came, and runs the request when it is whole; a client that is too slow costs memory, and no thread.
 //!
-//! - [`accept`]: the listening sockets. [`client`]: a connection; [`outbound`]: what it has not taken yet.
+//! - [`accept`]: the listening sockets. [`client`]: a connection; [`inbound`]: what has come from it and was not used yet;
+//!   [`outbound`]: what it has not taken yet.
 //! - [`way`]: how bytes travel, as they are or by TLS.
-//! - [`arrive`]: from bytes to a request. [`visit`]: running it, and what follows.
+//! - [`arrive`]: from bytes to a request. [`visit`]: running it. [`depart`]: what follows.
 //! - [`own`]: what is answered without the application; [`site`]: folders of files. [`log`]: the access log.
 //! - [`keeper`]: the thread that ends what takes too long.
 //! - [`slab`]: clients by their epoll token.
@@ -13,6 +14,8 @@
 mod accept;
 mod arrive;
 mod client;
+mod depart;
+mod inbound;
 mod keeper;
 mod log;
 mod outbound;
@@ -150,9 +153,7 @@ impl Door {
             return;
         }
         self.take_last(worker);
-        for client in self.clients().all() {
-            client.hurry();
-        }
+        self.hurry();
     }
 
     /// Whether connections are to end behind their next answer.
@@ -162,12 +163,21 @@ impl Door {
 
     /// Whether no client has anything that is begun or queued.
     pub(crate) fn is_drained(&self) -> bool {
-        self.clients().all().iter().all(|client| client.is_quiet())
+        // Looked at without the lock.
+        let all = self.clients().all();
+        all.iter().all(|client| client.is_quiet())
     }
 
     /// Whether no client's request runs.
     pub(crate) fn is_idle(&self) -> bool {
-        self.clients().all().iter().all(|client| client.turn.is_idle())
+        let all = self.clients().all();
+        all.iter().all(|client| client.turn.is_idle())
+    }
+
+    /// Has clients on whose connections nothing comes ended soon.
+    fn hurry(&self) {
+        let all = self.clients().all();
+        all.iter().for_each(|client| client.hurry());
     }
 
     fn clients(&self) -> MutexGuard<'_, Slab> {
@@ -183,17 +193,24 @@ impl Door {
     pub(crate) fn forget(&self, worker: &Worker, client: &Client) {
         client.close();
         if self.clients().remove(client.key) {
-            let open = self.open.fetch_sub(1, Ordering::AcqRel) - 1;
-            self.note_open(worker, open);
+            self.open.fetch_sub(1, Ordering::SeqCst);
+            self.note_open(worker);
         }
     }
 
-    fn note_open(&self, worker: &Worker, open: u64) {
-        if let Some(status) = worker.status() {
-            status.set_open(open);
-        }
-        if self.is_draining() && open == 0 {
-            worker.wake();
+    /// Says how many connections are open. Several threads may do so at once: the last one to write has looked last.
+    fn note_open(&self, worker: &Worker) {
+        loop {
+            let open = self.open.load(Ordering::SeqCst);
+            if let Some(status) = worker.status() {
+                status.set_open(open);
+            }
+            if self.open.load(Ordering::SeqCst) == open {
+                if self.is_draining() && open == 0 {
+                    worker.wake();
+                }
+                return;
+            }
         }
     }
 }

@@ -3,11 +3,21 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::way::Way;
 
 /// How many pieces are sent by one call.
 const AT_ONCE: usize = 16;
+/// How much memory what a client does not take may hold before whoever sends waits.
+const MOST_HELD: usize = 1024 * 1024;
+/// The same for all clients together: many that take nothing cost threads then, and no more memory.
+const ALL_HELD: usize = 256 * 1024 * 1024;
+/// How much a client may hold when all together hold too much.
+const LEAST_HELD: usize = 16 * 1024;
+
+/// What all clients hold.
+static HELD: AtomicUsize = AtomicUsize::new(0);
 
 /// How many bytes are sent before another connection has its turn, however quickly this one takes them.
 const AT_A_TURN: u64 = 2 * 1024 * 1024;
@@ -20,6 +30,10 @@ pub(super) struct Outbound {
     held: usize,
     /// The connection's epoll entry tells of room.
     pub(super) watched: bool,
+    /// How many bytes of what was kept were ever sent.
+    pub(super) taken: u64,
+    /// The answer to the running request has begun.
+    pub(super) is_answering: bool,
 }
 
 #[derive(Debug)]
@@ -34,9 +48,14 @@ impl Outbound {
         self.pieces.is_empty()
     }
 
-    /// How many bytes of memory wait.
-    pub(super) fn held(&self) -> usize {
-        self.held
+    /// Whether so much waits that whoever sends should wait too.
+    pub(super) fn is_full(&self) -> bool {
+        self.held > MOST_HELD || (self.held > LEAST_HELD && all_hold_too_much())
+    }
+
+    /// Whether little enough waits for more to be sent.
+    pub(super) fn is_light(&self) -> bool {
+        self.held <= if all_hold_too_much() { LEAST_HELD } else { MOST_HELD / 2 }
     }
 
     /// Adds what is left of `parts` behind their first `sent` bytes.
@@ -52,6 +71,7 @@ impl Outbound {
 
     fn add_bytes(&mut self, more: &[u8]) {
         self.held += more.len();
+        HELD.fetch_add(more.len(), Ordering::Relaxed);
         match self.pieces.back_mut() {
             Some(Piece::Bytes { bytes, .. }) => bytes.extend_from_slice(more),
             _ => self.pieces.push_back(Piece::Bytes { bytes: more.to_vec(), start: 0 }),
@@ -89,7 +109,10 @@ impl Outbound {
             match sent {
                 // A file that has become shorter: the client was told more than there is.
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
-                Ok(sent) => total += sent as u64,
+                Ok(sent) => {
+                    total += sent as u64;
+                    self.taken += sent as u64;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
                 Err(error) => return Err(error),
             }
@@ -113,6 +136,7 @@ impl Outbound {
         let sent = way.send(&slices)?;
         drop(slices);
         self.held -= sent;
+        HELD.fetch_sub(sent, Ordering::Relaxed);
         let mut left = sent;
         while left > 0 {
             let Some(Piece::Bytes { bytes, start }) = self.pieces.front_mut() else { break };
@@ -124,4 +148,14 @@ impl Outbound {
         }
         Ok(sent)
     }
+}
+
+impl Drop for Outbound {
+    fn drop(&mut self) {
+        HELD.fetch_sub(self.held, Ordering::Relaxed);
+    }
+}
+
+fn all_hold_too_much() -> bool {
+    HELD.load(Ordering::Relaxed) > ALL_HELD
 }

@@ -20,7 +20,8 @@ use pinion_wire::request::RequestRef;
 use super::Door;
 use super::accept::is_full;
 use super::arrive::Memory;
-use super::client::{Client, Inbound, Phase};
+use super::client::Client;
+use super::inbound::{Inbound, Phase};
 use crate::reply::Ending;
 use crate::worker::{Stage, Worker};
 

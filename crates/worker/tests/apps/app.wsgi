@@ -345,5 +345,28 @@ def stubborn(environ, start_response):
             sum(range(1000000))
 
 
+def write_and_read(environ, start_response):
+    """Begins to answer before it reads."""
+    start_response("200 OK", PLAIN)(b"begun ")
+    return [environ["wsgi.input"].read()]
+
+
+def write_and_file(environ, start_response):
+    """Begins to answer before it returns a file."""
+    start_response("200 OK", PLAIN)(b"begun\n")
+    return environ["wsgi.file_wrapper"](open(__file__, "rb"))
+
+
+def blocks(environ, start_response):
+    """As many blocks of 64 KiB as the query says; then, if it names a file, waits until it is there."""
+    query = parse_qs(environ["QUERY_STRING"])
+    start_response("200 OK", PLAIN)
+    for _ in range(int(query["count"][0])):
+        yield b"x" * 65536
+    while not os.path.exists(query.get("path", ["/"])[0]):
+        time.sleep(0.005)
+    yield b"end"
+
+
 def application(environ, start_response):
     return globals()[environ["PATH_INFO"].strip("/")](environ, start_response)

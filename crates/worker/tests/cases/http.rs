@@ -57,7 +57,7 @@ impl Server {
         Self { worker, port }
     }
 
-    fn plain(python: &Path) -> Self {
+    pub(super) fn plain(python: &Path) -> Self {
         Self::start(python, |_, _| {})
     }
 
@@ -66,7 +66,13 @@ impl Server {
     }
 
     /// One request on a connection of its own: status and body.
-    fn ask(&self, method: &str, path: &str, fields: &str, body: &[u8]) -> (u16, Vec<u8>) {
+    pub(super) fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        fields: &str,
+        body: &[u8],
+    ) -> (u16, Vec<u8>) {
         let mut connection = self.connect();
         connection.send(request(method, path, fields, body)).unwrap();
         let answer = connection.answer(method).unwrap();
