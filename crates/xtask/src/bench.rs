@@ -6,6 +6,8 @@ mod lifespan;
 pub(crate) mod machine;
 pub(crate) mod page;
 mod report;
+mod selection;
+mod serve;
 mod stats;
 mod subject;
 mod table;
@@ -13,6 +15,8 @@ mod targets;
 pub(crate) mod usage;
 mod workload;
 mod wrk;
+
+use std::fmt;
 
 use clap::{Args, Subcommand};
 use pinion_testbed::{Apache, Server, packages};
@@ -22,6 +26,7 @@ use crate::say;
 use crate::server::On;
 use calibrate::Rounds;
 use lifespan::Lifespan;
+use selection::Selection;
 use stats::Spread;
 use subject::{Mode, Subject};
 use table::{Measure, Sample, Table};
@@ -34,21 +39,8 @@ use workload::{CONNECTIONS, WORKLOADS, Workload};
 pub(crate) struct Options {
     #[command(subcommand)]
     other: Option<Other>,
-    /// Three rounds of one second, at 32 connections and hello world at 1
-    #[arg(long)]
-    quick: bool,
-    /// Only this workload; may be repeated
-    #[arg(long, value_name = "WORKLOAD")]
-    only: Vec<String>,
-    /// Only this number of connections; may be repeated
-    #[arg(long, value_name = "N")]
-    connections: Vec<u32>,
-    /// Rounds of each measurement [default: 5, or 3 with --quick]
-    #[arg(long)]
-    rounds: Option<u32>,
-    /// Seconds of one measurement [default: 2, or 1 with --quick]
-    #[arg(long)]
-    seconds: Option<u32>,
+    #[command(flatten)]
+    selection: Selection,
     /// The servers to measure
     #[arg(long, value_enum, default_value_t)]
     on: On,
@@ -64,21 +56,26 @@ pub(crate) struct Options {
 enum Other {
     /// Throughput and failures while Apache restarts, scripts change and workers are killed
     Disturb(disturb::Options),
+    /// pinion serve beside other WSGI servers
+    Serve(serve::Options),
 }
 
 /// What one run measured.
 #[derive(Debug)]
 struct Measured {
-    table: Table,
+    table: Table<Subject>,
     lifespans: Vec<Lifespan>,
 }
 
 /// Measures, prints the tables, and writes the page where that was asked for.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    if let Some(Other::Disturb(options)) = &options.other {
-        return disturb::run(options);
+    match &options.other {
+        Some(Other::Disturb(options)) => return disturb::run(options),
+        Some(Other::Serve(options)) => return serve::run(options),
+        None => {}
     }
-    let loads = options.loads()?;
+    let workloads: Vec<_> = WORKLOADS.iter().collect();
+    let loads = options.selection.loads(&workloads, CONNECTIONS)?;
     packages::ensure(packages::APACHE)?;
     packages::ensure(&["wrk"])?;
     let mut contest = Contest::start(options.on)?;
@@ -97,36 +94,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 impl Options {
     fn rounds(&self) -> u32 {
-        self.rounds.unwrap_or(if self.quick { 3 } else { 5 }).max(1)
+        self.selection.rounds()
     }
 
     fn seconds(&self) -> u32 {
-        self.seconds.unwrap_or(if self.quick { 1 } else { 2 }).max(1)
-    }
-
-    /// The loads that were asked for.
-    fn loads(&self) -> Result<Vec<(&'static Workload, u32)>> {
-        let known = |name: &String| WORKLOADS.iter().any(|workload| workload.name == *name);
-        if let Some(name) = self.only.iter().find(|name| !known(name)) {
-            let names: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
-            return Err(Failure::wrong(
-                format!("there is no workload {name}"),
-                format!("one of {}", names.join(", ")),
-            ));
-        }
-        let mut loads = Vec::new();
-        for workload in WORKLOADS {
-            if !self.only.is_empty() && !self.only.iter().any(|name| name == workload.name) {
-                continue;
-            }
-            let counts = if self.connections.is_empty() { CONNECTIONS } else { &self.connections };
-            let quick = |count: &u32| *count == 32 || (*count == 1 && workload.name == "hello");
-            let wanted = counts
-                .iter()
-                .filter(|count| !self.quick || !self.connections.is_empty() || quick(count));
-            loads.extend(wanted.map(|count| (workload, *count)));
-        }
-        Ok(loads)
+        self.selection.seconds(2)
     }
 
     /// The command that measures the same again.
@@ -178,7 +150,7 @@ impl Contest {
     /// Lets Apache start the children, and the servers the threads, that this load needs.
     fn warm(&self, workload: &Workload, connections: u32) -> Result<()> {
         for (_, _, apache) in &self.running {
-            wrk::load(apache, workload, connections, 1)?;
+            wrk::load(&apache.url(""), workload, connections, 1)?;
         }
         Ok(())
     }
@@ -201,26 +173,28 @@ impl Contest {
 
 fn sample(apache: &Apache, workload: &Workload, connections: u32, seconds: u32) -> Result<Sample> {
     let (machine, before) = (Machine::now(), usage::cpu(apache));
-    let seen = wrk::load(apache, workload, connections, seconds)?;
+    let seen = wrk::load(&apache.url(""), workload, connections, seconds)?;
     let cpu = usage::cpu(apache).saturating_sub(before);
     Ok(Sample { seen, cpu, others: machine.used_by_others(cpu) })
 }
 
 /// One line a subject, while the reader waits for the rest.
-fn progress(table: &Table, workload: &Workload, connections: u32) {
+fn progress<S: Copy + PartialEq + fmt::Display>(
+    table: &Table<S>,
+    workload: &Workload,
+    connections: u32,
+) {
     say::step(format_args!("{}, {connections} connections", workload.title));
-    for cell in table.cells() {
-        if cell.workload == workload && cell.connections == connections {
-            let of = |measure| cell.spread(measure).map_or(0.0, |Spread { median, .. }| median);
-            say::line(format_args!(
-                "{:<20} {:>9.0}/s  p99 {:>8.0} µs  CPU {:>7.0} µs  failed {}",
-                cell.subject.to_string(),
-                of(Measure::Throughput),
-                of(Measure::P99),
-                of(Measure::Cpu),
-                cell.errors(),
-            ));
-        }
+    for cell in table.under((workload, connections)) {
+        let of = |measure| cell.spread(measure).map_or(0.0, |Spread { median, .. }| median);
+        say::line(format_args!(
+            "{:<20} {:>9.0}/s  p99 {:>8.0} µs  CPU {:>7.1} µs  failed {}",
+            cell.subject.to_string(),
+            of(Measure::Throughput),
+            of(Measure::P99),
+            of(Measure::Cpu),
+            cell.errors(),
+        ));
     }
 }
 

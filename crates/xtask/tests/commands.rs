@@ -42,3 +42,16 @@ fn nothing_is_lost_while_pinion_is_disturbed() {
     let said = xtask(&["soak", "--seconds", "10", "--seed", "7"]);
     assert!(said.contains("\n0 requests lost\n"), "{said}");
 }
+
+#[test]
+fn pinion_serve_is_measured_beside_another_server() {
+    let load = ["--only", "upload", "--connections", "2", "--rounds", "1", "--seconds", "1"];
+    let said = xtask(&[&["bench", "serve", "--beside", "waitress"][..], &load].concat());
+    for row in
+        ["| an upload of 1 MB | 2 | Pinion 1×4 |", "| an upload of 1 MB | 2 | waitress 1×4 |"]
+    {
+        let row = said.lines().find(|line| line.starts_with(row)).expect(row);
+        assert!(row.ends_with("| 0 | 0 |"), "{row}");
+    }
+    assert!(said.contains("| waitress | ") && said.contains("\n| waitress 1×4 | "), "{said}");
+}

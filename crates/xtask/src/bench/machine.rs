@@ -8,18 +8,21 @@ use pinion_testbed::{MOD_WSGI, run};
 
 /// A list for the page: what each figure depends on.
 pub(crate) fn describe() -> String {
+    list(&[("Apache", apache()), ("mod_wsgi", MOD_WSGI.to_owned())])
+}
+
+/// The list with these entries before Pinion's.
+pub(super) fn list(more: &[(&str, String)]) -> String {
     let mut text = String::new();
-    for (what, value) in [
+    let machine = [
         ("Date", said(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]))),
         ("Processor", processor()),
         ("Memory", memory()),
         ("Kernel", said(Command::new("uname").args(["-sr"]))),
-        ("Apache", apache()),
         ("Python", said(Command::new("/usr/bin/python3").arg("--version"))),
-        ("mod_wsgi", MOD_WSGI.to_owned()),
-        ("Pinion", pinion()),
-        ("Compiler", said(Command::new("rustc").arg("--version"))),
-    ] {
+    ];
+    let own = [("Pinion", pinion()), ("Compiler", said(Command::new("rustc").arg("--version")))];
+    for (what, value) in machine.iter().chain(more).chain(&own) {
         let _ = writeln!(text, "- {what}: {value}");
     }
     text

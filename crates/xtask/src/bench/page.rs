@@ -14,6 +14,14 @@ pub(crate) fn write(name: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
+/// Writes a page of one command's own.
+pub(super) fn replace(name: &str, text: &str) -> Result<()> {
+    let file = paths::root().join(name);
+    fs::write(&file, format!("{}\n", text.trim_end())).map_err(Failure::file(&file))?;
+    say::line(format_args!("wrote {name}"));
+    Ok(())
+}
+
 fn replaced(page: &str, name: &str, text: &str) -> String {
     let (begin, end) = (format!("<!-- begin {name} -->"), format!("<!-- end {name} -->"));
     let part = format!("{begin}\n{}\n{end}", text.trim_end());

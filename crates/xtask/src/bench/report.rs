@@ -8,7 +8,6 @@ use super::stats::Spread;
 use super::subject::{Mode, Subject};
 use super::table::{Cell, Measure, Table};
 use super::targets;
-use super::workload::Workload;
 use crate::server::Which;
 
 /// Pinion's modes beside mod_wsgi's: like with like, and what replaces the embedded mode.
@@ -34,7 +33,7 @@ pub(super) fn markdown(measured: &Measured) -> String {
 }
 
 /// How far the figures can be trusted: what else ran on the machine meanwhile.
-fn quiet(table: &Table) -> String {
+pub(super) fn quiet<S: Copy + PartialEq>(table: &Table<S>) -> String {
     let Some(others) = table.others() else { return String::new() };
     let warning = if others.median > 0.1 {
         " **The machine was not idle: throughput and p99 say little, CPU per request more.**"
@@ -44,7 +43,7 @@ fn quiet(table: &Table) -> String {
     format!("Processors that other programs kept busy meanwhile: {others:.2}.{warning}\n\n")
 }
 
-fn targets_table(table: &Table) -> String {
+fn targets_table(table: &Table<Subject>) -> String {
     let outcomes = targets::outcomes(table);
     if outcomes.is_empty() {
         return String::new();
@@ -59,9 +58,9 @@ fn targets_table(table: &Table) -> String {
     text + "\n"
 }
 
-fn ratios(table: &Table, title: &str, measure: Measure) -> String {
+fn ratios(table: &Table<Subject>, title: &str, measure: Measure) -> String {
     let mut rows = String::new();
-    for (workload, connections) in loads(table) {
+    for (workload, connections) in table.loads() {
         let cells: Vec<String> = PAIRS
             .iter()
             .map(|(ours, theirs)| {
@@ -88,7 +87,7 @@ fn ratios(table: &Table, title: &str, measure: Measure) -> String {
     )
 }
 
-fn numbers(table: &Table) -> String {
+fn numbers(table: &Table<Subject>) -> String {
     let mut text = String::from(
         "### Figures\n\nMedian (lowest–highest) of the rounds. `closed` counts kept connections that Apache closed, \
          as its event MPM does when all threads of a child are busy.\n\n",
@@ -97,17 +96,15 @@ fn numbers(table: &Table) -> String {
         "| load | connections | server | requests/s | p99, µs | CPU per request, µs | failed | closed |\n",
     );
     text.push_str("|---|---|---|---|---|---|---|---|\n");
-    for (workload, connections) in loads(table) {
-        for cell in table.cells() {
-            if cell.workload == workload && cell.connections == connections {
-                let _ = writeln!(text, "{}", row(cell));
-            }
+    for (workload, connections) in table.loads() {
+        for cell in table.under((workload, connections)) {
+            let _ = writeln!(text, "{}", row(cell));
         }
     }
     text + "\n"
 }
 
-fn row(cell: &Cell) -> String {
+fn row(cell: &Cell<Subject>) -> String {
     let number = |measure| cell.spread(measure).map_or_else(String::new, |it| it.to_string());
     format!(
         "| {} | {} | {} | {} | {} | {} | {} | {} |",
@@ -120,17 +117,6 @@ fn row(cell: &Cell) -> String {
         cell.errors(),
         cell.closed(),
     )
-}
-
-/// The loads that were measured, each once.
-fn loads(table: &Table) -> Vec<(&'static Workload, u32)> {
-    let mut loads = Vec::new();
-    for cell in table.cells() {
-        if !loads.contains(&(cell.workload, cell.connections)) {
-            loads.push((cell.workload, cell.connections));
-        }
-    }
-    loads
 }
 
 fn lifespans(lifespans: &[Lifespan]) -> String {

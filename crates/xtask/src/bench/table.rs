@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::stats::Spread;
-use super::subject::Subject;
 use super::workload::Workload;
 use super::wrk::Seen;
 
@@ -43,18 +42,18 @@ impl Measure {
 
 /// The rounds of one subject under one load.
 #[derive(Debug)]
-pub(super) struct Cell {
+pub(super) struct Cell<S> {
     /// What was asked for.
     pub(super) workload: &'static Workload,
     /// On how many connections.
     pub(super) connections: u32,
     /// Of whom.
-    pub(super) subject: Subject,
+    pub(super) subject: S,
     /// One measurement a round.
     pub(super) samples: Vec<Sample>,
 }
 
-impl Cell {
+impl<S> Cell<S> {
     /// That number of each round.
     pub(super) fn values(&self, measure: Measure) -> Vec<f64> {
         self.samples.iter().map(|sample| measure.of(sample)).collect()
@@ -77,16 +76,22 @@ impl Cell {
 }
 
 /// All measurements.
-#[derive(Debug, Default)]
-pub(super) struct Table(Vec<Cell>);
+#[derive(Debug)]
+pub(super) struct Table<S>(Vec<Cell<S>>);
 
-impl Table {
+impl<S> Default for Table<S> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<S: Copy + PartialEq> Table<S> {
     /// Adds one round's measurement.
     pub(super) fn add(
         &mut self,
         workload: &'static Workload,
         connections: u32,
-        subject: Subject,
+        subject: S,
         sample: Sample,
     ) {
         if let Some(cell) = self.0.iter_mut().find(|cell| is(cell, workload, connections, subject))
@@ -107,8 +112,29 @@ impl Table {
     }
 
     /// All cells, in the order in which they were measured first.
-    pub(super) fn cells(&self) -> &[Cell] {
+    pub(super) fn cells(&self) -> &[Cell<S>] {
         &self.0
+    }
+
+    /// The loads that were measured, each once.
+    pub(super) fn loads(&self) -> Vec<(&'static Workload, u32)> {
+        let mut loads = Vec::new();
+        for cell in &self.0 {
+            if !loads.contains(&(cell.workload, cell.connections)) {
+                loads.push((cell.workload, cell.connections));
+            }
+        }
+        loads
+    }
+
+    /// The rounds of each subject under this load.
+    pub(super) fn under(
+        &self,
+        (workload, connections): (&Workload, u32),
+    ) -> impl Iterator<Item = &Cell<S>> {
+        let is_it =
+            move |cell: &&Cell<S>| cell.workload == workload && cell.connections == connections;
+        self.0.iter().filter(is_it)
     }
 
     /// The ratio of one subject's number to another's under the same load, if both were measured.
@@ -116,8 +142,8 @@ impl Table {
         &self,
         (workload, connections): (&Workload, u32),
         measure: Measure,
-        ours: Subject,
-        theirs: Subject,
+        ours: S,
+        theirs: S,
     ) -> Option<Spread> {
         let values = |subject| {
             let cell = self.0.iter().find(|cell| is(cell, workload, connections, subject))?;
@@ -127,6 +153,6 @@ impl Table {
     }
 }
 
-fn is(cell: &Cell, workload: &Workload, connections: u32, subject: Subject) -> bool {
+fn is<S: PartialEq>(cell: &Cell<S>, workload: &Workload, connections: u32, subject: S) -> bool {
     cell.workload == workload && cell.connections == connections && cell.subject == subject
 }

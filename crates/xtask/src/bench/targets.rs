@@ -92,7 +92,7 @@ impl fmt::Display for Outcome {
 }
 
 /// The outcome of each target whose both sides were measured.
-pub(super) fn outcomes(table: &Table) -> Vec<Outcome> {
+pub(super) fn outcomes(table: &Table<Subject>) -> Vec<Outcome> {
     let outcome = |target: &'static Target| {
         let workload = WORKLOADS.iter().find(|workload| workload.name == target.workload)?;
         let ours = Subject { which: Which::Pinion, mode: target.ours };

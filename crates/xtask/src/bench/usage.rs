@@ -13,8 +13,12 @@ const TICK: Duration = Duration::from_millis(10);
 /// were waited for.
 pub(super) fn cpu(apache: &Apache) -> Duration {
     let pids = apache.processes().into_iter().map(|process| process.pid);
-    let ticks: u32 = pids.chain([apache.pid()]).filter_map(ticks).sum();
-    TICK * ticks
+    cpu_of(&pids.chain([apache.pid()]).collect::<Vec<_>>())
+}
+
+/// CPU time used so far by these processes, and by those that they have waited for.
+pub(super) fn cpu_of(pids: &[i32]) -> Duration {
+    TICK * pids.iter().copied().filter_map(ticks).sum::<u32>()
 }
 
 /// utime, stime, cutime and cstime of `/proc/PID/stat` together.
@@ -102,9 +106,19 @@ pub(crate) fn workers(processes: &[Process]) -> Vec<Process> {
     processes.iter().filter(is_worker).cloned().collect()
 }
 
+/// Memory of these processes in bytes: shared pages counted in parts (PSS), and in each (RSS).
+pub(super) fn memory_of(pids: &[i32]) -> (u64, u64) {
+    let sum = |what| pids.iter().filter_map(|pid| resident(*pid, what)).sum();
+    (sum("Pss:"), sum("Rss:"))
+}
+
 fn proportional(pid: i32) -> Option<u64> {
+    resident(pid, "Pss:")
+}
+
+fn resident(pid: i32, what: &str) -> Option<u64> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    let line = rollup.lines().find_map(|line| line.strip_prefix(what))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 

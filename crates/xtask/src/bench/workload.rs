@@ -24,3 +24,6 @@ pub(super) const WORKLOADS: &[Workload] = &[
 
 /// Connections at a time.
 pub(super) const CONNECTIONS: &[u32] = &[1, 32, 128];
+
+/// More connections than a server has threads, or descriptors for `select`.
+pub(super) const MANY: u32 = 1000;

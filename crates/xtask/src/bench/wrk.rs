@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use pinion_testbed::{Apache, run};
+use pinion_testbed::run;
 
 use super::workload::Workload;
 use crate::failure::{Failure, Result};
@@ -27,18 +27,13 @@ pub(super) struct Seen {
     pub(super) closed: u64,
 }
 
-/// Asks for `workload` on `connections` for `seconds`.
-pub(super) fn load(
-    apache: &Apache,
-    workload: &Workload,
-    connections: u32,
-    seconds: u32,
-) -> Result<Seen> {
+/// Asks the server at `url` for `workload` on `connections` for `seconds`.
+pub(super) fn load(url: &str, workload: &Workload, connections: u32, seconds: u32) -> Result<Seen> {
     let mut wrk = Command::new("timeout");
     wrk.arg((seconds + 30).to_string()).arg("wrk");
     wrk.args(["--threads", "1", "--timeout", "10s"]);
     wrk.args(["--connections", &connections.to_string(), "--duration", &format!("{seconds}s")]);
-    wrk.arg("--script").arg(script()).arg(apache.url(&format!("/{}", workload.name)));
+    wrk.arg("--script").arg(script()).arg(format!("{url}/{}", workload.name));
     match workload.upload {
         Some(bytes) => wrk.env("BENCH_BODY_BYTES", bytes.to_string()),
         None => wrk.env_remove("BENCH_BODY_BYTES"),

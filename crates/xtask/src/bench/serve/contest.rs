@@ -1,0 +1,208 @@
+//! The servers side by side: installed, started, loaded in interleaved rounds.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pinion_testbed::http::Client;
+use pinion_testbed::{packages, python, venv};
+use tempfile::TempDir;
+
+use super::super::selection::Selection;
+use super::super::table::{Sample, Table};
+use super::super::usage::{self, Machine};
+use super::super::workload::Workload;
+use super::super::{calibrate, progress, wrk};
+use super::lifespan::{self, Interpreter, Lifespan};
+use super::servers::Server;
+use super::subject::{Entrant, Running, Subject};
+use crate::failure::{Failure, Result};
+use crate::{dist, say};
+
+/// Seconds of one measurement: a whole run takes about 25 minutes.
+pub(super) const SECONDS: u32 = 1;
+
+const APPLICATION: &str = include_str!("../../../apps/bench.wsgi");
+
+/// The servers, installed.
+#[derive(Debug)]
+pub(super) struct Contest {
+    folder: TempDir,
+    pinion: PathBuf,
+    /// The virtualenv in which nothing is installed.
+    plain: PathBuf,
+    installed: Vec<(&'static Server, PathBuf)>,
+    skipped: Vec<Skipped>,
+}
+
+/// A server that is not measured.
+#[derive(Debug)]
+pub(super) struct Skipped {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// Why.
+    pub(super) reason: String,
+}
+
+/// What one run measured.
+#[derive(Debug)]
+pub(super) struct Measured {
+    /// Under load.
+    pub(super) table: Table<Subject>,
+    /// Idle, and as they start.
+    pub(super) lifespans: Vec<Lifespan>,
+    /// What those are compared with.
+    pub(super) interpreter: Interpreter,
+    /// Who is missing.
+    pub(super) skipped: Vec<Skipped>,
+}
+
+impl Contest {
+    /// Installs the servers, each in a virtualenv of its own; builds Pinion, unless `PINION_DIST` names a staged one. One that
+    /// cannot be installed is skipped.
+    ///
+    /// # Errors
+    /// Pinion cannot be built, or no virtualenv be made.
+    pub(super) fn prepare(servers: &[&'static Server]) -> Result<Self> {
+        let rounds = calibrate::rounds()?;
+        let folder = TempDir::new().map_err(Failure::file(std::env::temp_dir()))?;
+        for (name, text) in [("bench.py", APPLICATION), ("loops.txt", &rounds.0.to_string())] {
+            let file = folder.path().join(name);
+            fs::write(&file, text).map_err(Failure::file(&file))?;
+        }
+        let interpreter = python::system()?;
+        let plain = venv::ensure("serve-plain", &interpreter, &[])?.home;
+        let tree = match std::env::var_os("PINION_DIST") {
+            Some(tree) => PathBuf::from(tree),
+            None => dist::build()?,
+        };
+        let (mut installed, mut skipped) = (Vec::new(), Vec::new());
+        for server in servers {
+            let Some(requirement) = server.requirement else {
+                installed.push((*server, plain.clone()));
+                continue;
+            };
+            let name = format!("serve-{}", server.name);
+            let venv = packages::ensure(server.packages)
+                .and_then(|_| venv::ensure(&name, &interpreter, &[requirement]));
+            match venv {
+                Ok(venv) => installed.push((*server, venv.home)),
+                Err(error) => skip(&mut skipped, server, &error),
+            }
+        }
+        Ok(Self { folder, pinion: tree.join("bin/pinion"), plain, installed, skipped })
+    }
+
+    /// Measures everything.
+    ///
+    /// # Errors
+    /// Pinion does not start, a server ends or answers something else, or wrk fails.
+    pub(super) fn measure(
+        mut self,
+        loads: &[(&'static Workload, u32)],
+        selection: &Selection,
+    ) -> Result<Measured> {
+        let table = self.load(loads, selection)?;
+        say::step("memory of idle servers, start to first answer");
+        let (lifespans, interpreter) =
+            lifespan::measure(&self.entrants(), &self.plain, self.folder.path(), selection)?;
+        Ok(Measured { table, lifespans, interpreter, skipped: self.skipped })
+    }
+
+    fn entrants(&self) -> Vec<Entrant<'_>> {
+        let entrant = |server, venv, threads| Entrant {
+            subject: Subject { server, threads },
+            pinion: &self.pinion,
+            venv,
+            folder: self.folder.path(),
+        };
+        let mut entrants: Vec<_> = self
+            .installed
+            .iter()
+            .flat_map(|(server, venv)| {
+                server.threads.iter().map(move |threads| entrant(*server, venv, *threads))
+            })
+            .collect();
+        // Equals stand beside each other in the rounds and in the tables.
+        entrants.sort_by_key(|entrant| entrant.subject.threads);
+        entrants
+    }
+
+    /// Starts everybody and measures each load. Who cannot be started is skipped, but for Pinion.
+    fn load(
+        &mut self,
+        loads: &[(&'static Workload, u32)],
+        selection: &Selection,
+    ) -> Result<Table<Subject>> {
+        let (mut running, mut failed) = (Vec::new(), Vec::new());
+        for entrant in self.entrants() {
+            match entrant.start() {
+                Ok(server) => running.push(server),
+                Err(failure) if entrant.subject.server.requirement.is_none() => {
+                    return Err(failure);
+                }
+                Err(failure) => failed.push((entrant.subject.server, failure)),
+            }
+        }
+        for (server, failure) in failed {
+            self.installed.retain(|(other, _)| other.name != server.name);
+            running.retain(|running| running.subject.server.name != server.name);
+            skip(&mut self.skipped, server, &failure);
+        }
+        let mut table = Table::default();
+        let mut warmed = None;
+        for (workload, connections) in loads {
+            for server in &running {
+                if warmed != Some(workload) {
+                    check(server, workload)?;
+                    wrk::load(&server.url(), workload, *connections, 1)?;
+                }
+            }
+            warmed = Some(workload);
+            for _ in 0..selection.rounds() {
+                for server in &running {
+                    let sample =
+                        sample(server, workload, *connections, selection.seconds(SECONDS))?;
+                    table.add(workload, *connections, server.subject, sample);
+                }
+            }
+            progress(&table, workload, *connections);
+        }
+        Ok(table)
+    }
+}
+
+fn skip(skipped: &mut Vec<Skipped>, server: &Server, error: &dyn std::fmt::Display) {
+    let reason = error.to_string();
+    say::line(format_args!("{} is skipped: {reason}", server.name));
+    let first = reason.lines().next().unwrap_or_default().to_owned();
+    skipped.push(Skipped { name: server.name, reason: first });
+}
+
+/// Fails where a server does not answer as the application says.
+fn check(running: &Running, workload: &Workload) -> Result<()> {
+    let url = format!("{}/{}", running.url(), workload.name);
+    let client = Client::new(Duration::from_secs(30));
+    let answer = match workload.upload {
+        Some(bytes) => client.send("POST", &url, &[], &vec![b'x'; bytes as usize])?,
+        None => client.get(&url)?,
+    };
+    let wanted = workload.upload.map(|bytes| format!("{bytes}\n"));
+    if answer.status == 200 && wanted.is_none_or(|wanted| answer.text() == wanted) {
+        return Ok(());
+    }
+    let what = format!("{} answered {}: {}", running.subject, answer.status, answer.text());
+    Err(Failure::wrong(what, format!("is that the benchmark's application? {url}")))
+}
+
+fn sample(
+    running: &Running,
+    workload: &Workload,
+    connections: u32,
+    seconds: u32,
+) -> Result<Sample> {
+    let (machine, before) = (Machine::now(), usage::cpu_of(&running.pids()));
+    let seen = wrk::load(&running.url(), workload, connections, seconds)?;
+    let cpu = usage::cpu_of(&running.pids()).saturating_sub(before);
+    Ok(Sample { seen, cpu, others: machine.used_by_others(cpu) })
+}

@@ -1,0 +1,138 @@
+//! What is measured: a server with a number of threads, in one process.
+
+use std::fmt;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use pinion_testbed::{Error, Port, Program};
+
+use super::servers::{Place, Server};
+use crate::failure::Result;
+
+/// A server that has not answered by then has failed.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Between two attempts to connect to a server that starts.
+const STEP: Duration = Duration::from_micros(200);
+
+/// A server with a number of threads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject {
+    /// The server.
+    pub(super) server: &'static Server,
+    /// How many threads run the application.
+    pub(super) threads: u8,
+}
+
+impl PartialEq for Subject {
+    fn eq(&self, other: &Self) -> bool {
+        self.server.name == other.server.name && self.threads == other.threads
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} 1×{}", self.server.name, self.threads)
+    }
+}
+
+/// A subject with all that its command needs.
+#[derive(Debug)]
+pub(super) struct Entrant<'a> {
+    /// The subject.
+    pub(super) subject: Subject,
+    /// The program `pinion`.
+    pub(super) pinion: &'a Path,
+    /// The virtualenv in which the server is installed.
+    pub(super) venv: &'a Path,
+    /// The folder of the application, and of what servers write.
+    pub(super) folder: &'a Path,
+}
+
+/// A server that answers.
+#[derive(Debug)]
+pub(super) struct Running {
+    /// Who.
+    pub(super) subject: Subject,
+    program: Program,
+    port: Port,
+    /// From the start of its process to the application's first answer.
+    pub(super) start: Duration,
+}
+
+impl Entrant<'_> {
+    /// Starts the server and waits for its first answer.
+    ///
+    /// # Errors
+    /// It cannot be started, ends, or does not answer within a minute.
+    pub(super) fn start(&self) -> Result<Running> {
+        let port = Port::take()?;
+        let place = Place {
+            pinion: self.pinion,
+            venv: self.venv,
+            port: port.number(),
+            threads: self.subject.threads,
+        };
+        let words = place.fill(self.subject.server);
+        let (name, arguments) = words.split_at(1);
+        let mut command = Command::new(&name[0]);
+        command.args(arguments).current_dir(self.folder);
+        let log = format!("{}-{}.log", self.subject.server.name, self.subject.threads);
+        let begin = Instant::now();
+        let program = Program::start(&mut command, &self.folder.join(log))?;
+        let mut running = Running { subject: self.subject, program, port, start: Duration::ZERO };
+        running.answered()?;
+        running.start = begin.elapsed();
+        Ok(running)
+    }
+}
+
+impl Running {
+    /// Where it answers.
+    pub(super) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port.number())
+    }
+
+    /// Its processes.
+    pub(super) fn pids(&self) -> Vec<i32> {
+        let started = self.program.processes().into_iter().map(|process| process.pid);
+        started.chain([self.program.pid()]).collect()
+    }
+
+    fn answered(&mut self) -> Result<()> {
+        let begin = Instant::now();
+        loop {
+            match ask(self.port.number()) {
+                Ok(true) => return Ok(()),
+                Ok(false) | Err(_) if begin.elapsed() < LIMIT && self.program.ended().is_none() => {
+                    std::thread::sleep(STEP);
+                }
+                _ => break,
+            }
+        }
+        let error = Error::Timeout {
+            what: format!("the first answer of {}", self.subject),
+            after: begin.elapsed(),
+            context: self.program.log().tail(),
+        };
+        Err(error.into())
+    }
+}
+
+/// Asks for hello world, once; whether the application has answered.
+fn ask(port: u16) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    stream.write_all(b"GET /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    let mut part = [0; 1024];
+    while !answer.ends_with(b"Hello world!\n") {
+        match stream.read(&mut part)? {
+            0 => return Ok(false),
+            count => answer.extend_from_slice(&part[..count]),
+        }
+    }
+    Ok(true)
+}
