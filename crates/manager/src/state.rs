@@ -124,6 +124,8 @@ pub enum Event {
     Tick,
     /// Have every worker write its Python stacks.
     DumpStacks,
+    /// Let every worker say that it will end soon.
+    Leave,
     /// Let every worker finish what it has, however long graceful-timeout allows, then end.
     Drain,
     /// End everything.
@@ -266,6 +268,7 @@ pub struct Core {
     mount_numbers: Numbers,
     deaths: Deaths,
     stopping: Option<Millis>,
+    leaving: bool,
     draining: bool,
     exited: bool,
     watched_at: Millis,
@@ -287,6 +290,7 @@ impl Default for Core {
             mount_numbers: Numbers::mounts(),
             deaths: Deaths::default(),
             stopping: None,
+            leaving: false,
             draining: false,
             exited: false,
             watched_at: 0,
@@ -331,6 +335,7 @@ impl Core {
             Event::ReinsEnded(worker) => self.reins_ended(worker, sight),
             Event::Exited { worker, exit } => self.worker_exited(worker, exit, sight),
             Event::Tick => self.tick(sight),
+            Event::Leave => self.tell_end(),
             Event::Drain => self.drain(sight),
             Event::DumpStacks => self.dump_stacks(),
             Event::Stop => self.stop(),
@@ -365,6 +370,26 @@ impl Core {
         let workers: Vec<_> = self.workers.keys().copied().collect();
         for worker in workers {
             self.ask_to_stop(worker);
+        }
+    }
+
+    /// All workers are to tell their clients that they end soon; those that become ready later are told then.
+    fn tell_end(&mut self) {
+        self.leaving = true;
+        let ready: Vec<_> = self.workers.keys().copied().collect();
+        for worker in ready {
+            self.tell_to_leave(worker);
+        }
+    }
+
+    /// Has a worker with a front door of its own tell its clients.
+    pub(super) fn tell_to_leave(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get(&id) else { return };
+        if self.leaving
+            && worker.spec.http.is_some()
+            && worker.state() == worker::WorkerState::Ready
+        {
+            self.actions.push(Action::Rein(id, Rein::Leave));
         }
     }
 

@@ -314,6 +314,14 @@ pub const OPTIONS: &[ServeOption] = &[
     ),
     option(
         Workers,
+        "drain-delay",
+        "SECONDS",
+        "0",
+        "How long a server that is told to end goes on taking connections while its health path answers 503, so that a balancer notices",
+        Seconds(|s, v| seconds(v.text).map(|time| s.times.delay = time)),
+    ),
+    option(
+        Workers,
         "graceful-timeout",
         "SECONDS",
         "25",

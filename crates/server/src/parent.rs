@@ -92,6 +92,8 @@ enum Phase {
     Serving,
     /// The application does not load; a change is waited for.
     Failed(Waiting),
+    /// Serving, and saying that this will end: until then.
+    Leaving(Instant),
     /// Finishing what was begun.
     Draining,
     /// Ending whatever there is.
@@ -149,7 +151,11 @@ impl Parent<'_> {
         loop {
             let manager = self.manager.as_fd();
             let asked = self.asked.as_ref().map_or(manager, AsFd::as_fd);
-            let pause = matches!(self.phase, Phase::Failed(_)).then_some(LOOK);
+            let pause = match self.phase {
+                Phase::Failed(_) => Some(LOOK),
+                Phase::Leaving(until) => Some(until.saturating_duration_since(Instant::now())),
+                _ => None,
+            };
             let [signalled, ended_now, answered] =
                 sockets::poll_readable([self.signals.as_fd(), manager, asked], pause)
                     .map_err(|error| ended(ManagerError::Send(error)))?;
@@ -166,13 +172,18 @@ impl Parent<'_> {
         }
     }
 
+    /// Whether it has been told to end.
+    fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Leaving(_) | Phase::Draining | Phase::Stopping(_))
+    }
+
     /// The manager has ended.
     fn end(&mut self) -> Result<Exit> {
         self.manager.join().map_err(ended)?;
         match self.phase {
             Phase::Draining => Ok(Exit::Done),
             Phase::Stopping(exit) => Ok(exit),
-            Phase::Serving | Phase::Failed(_) => Err(ended(ManagerError::Gone)),
+            Phase::Serving | Phase::Failed(_) | Phase::Leaving(_) => Err(ended(ManagerError::Gone)),
         }
     }
 
@@ -181,7 +192,7 @@ impl Parent<'_> {
         let reply = Manager::answer(&socket).map_err(ended)?;
         match reply {
             Some(AcquireReply::Mounted(_)) => {
-                if !matches!(self.phase, Phase::Draining | Phase::Stopping(_)) {
+                if !self.is_ending() {
                     self.phase = Phase::Serving;
                     self.announce();
                 }
@@ -196,7 +207,7 @@ impl Parent<'_> {
     }
 
     fn load_failed(&mut self, traceback: &str, retry: Duration) -> Result<()> {
-        if matches!(self.phase, Phase::Draining | Phase::Stopping(_)) {
+        if self.is_ending() {
             return Ok(());
         }
         let summary = failure::last_line(traceback).to_owned();
@@ -221,6 +232,11 @@ impl Parent<'_> {
 
     /// Looks for a change that lets the application load.
     fn look(&mut self) -> Result<()> {
+        if let Phase::Leaving(until) = self.phase
+            && Instant::now() >= until
+        {
+            return self.drain();
+        }
         let Phase::Failed(waiting) = &self.phase else { return Ok(()) };
         if waiting.files != Snapshot::of(&self.plan) {
             return self.load_again();
@@ -250,12 +266,11 @@ impl Parent<'_> {
 
     fn signal(&mut self, signal: Signal) -> Result<()> {
         match (signal, &self.phase) {
-            (Signal::SIGTERM | Signal::SIGINT, Phase::Serving | Phase::Failed(_)) => {
-                self.phase = Phase::Draining;
-                self.listening.close();
-                self.manager.tell(&Control::Drain).map_err(ended)
+            (Signal::SIGTERM | Signal::SIGINT, Phase::Serving) => self.leave(),
+            (Signal::SIGTERM | Signal::SIGINT, Phase::Failed(_)) => self.drain(),
+            (Signal::SIGTERM | Signal::SIGINT, Phase::Leaving(_) | Phase::Draining) => {
+                self.stop(Exit::Done)
             }
-            (Signal::SIGTERM | Signal::SIGINT, Phase::Draining) => self.stop(Exit::Done),
             (Signal::SIGHUP, Phase::Serving | Phase::Failed(_)) => {
                 self.reload();
                 Ok(())
@@ -268,6 +283,22 @@ impl Parent<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Lets balancers notice that this server will end, for as long as that is asked for; then drains.
+    fn leave(&mut self) -> Result<()> {
+        let delay = self.plan.settings.times.delay;
+        if delay == 0 || !self.announced {
+            return self.drain();
+        }
+        self.phase = Phase::Leaving(Instant::now() + Duration::from_millis(delay));
+        self.manager.tell(&Control::Leave).map_err(ended)
+    }
+
+    fn drain(&mut self) -> Result<()> {
+        self.phase = Phase::Draining;
+        self.listening.close();
+        self.manager.tell(&Control::Drain).map_err(ended)
     }
 
     fn stop(&mut self, exit: Exit) -> Result<()> {

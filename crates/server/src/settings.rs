@@ -24,6 +24,7 @@ pub enum LogTarget {
 #[expect(missing_docs, reason = "each is the option of that name, whose help describes it")]
 pub struct Times {
     pub request: u64,
+    pub delay: u64,
     pub graceful: u64,
     pub shutdown: u64,
     pub startup: u64,
@@ -98,7 +99,7 @@ impl Default for Settings {
             trusted_proxy_headers: Vec::new(),
             limits: HttpLimits::default(),
             http_times: HttpTimes::default(),
-            times: Times { request: 0, graceful: GRACEFUL, shutdown: 5_000, startup: 0 },
+            times: Times { request: 0, delay: 0, graceful: GRACEFUL, shutdown: 5_000, startup: 0 },
             maximum_requests: 0,
             warmup: Vec::new(),
             user: None,

@@ -89,6 +89,8 @@ pub enum Control {
     Configure(Box<Settings>),
     /// Have every worker write its Python stacks to its log.
     DumpStacks,
+    /// Have every worker say that it will end soon, and serve on.
+    Leave,
     /// Have every worker finish what it has, for as long as graceful-timeout allows, then end.
     Drain,
     /// End all workers, then yourself, within the longest shutdown-timeout.
@@ -262,6 +264,9 @@ pub enum Rein {
     },
     /// Take Python's lock and say so on the status page.
     Beat,
+    /// A worker with a front door of its own will have to end soon: it says so at its health path and ends connections behind their next
+    /// answer, and takes new ones all the same.
+    Leave,
     /// A worker with a front door of its own takes no new connection, finishes what it has, and says in each answer that the
     /// connection ends; [`crate::status::StatusPage::open`] tells how many are left.
     Drain,

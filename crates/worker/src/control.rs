@@ -55,6 +55,11 @@ fn obey(worker: &'static Worker, rein: Rein, descriptor: Option<OwnedFd>) {
         Rein::DumpStacks => dump_stacks(worker),
         Rein::Interrupt { connection, seq } => worker.monitor.interrupt((connection, seq)),
         Rein::Beat => worker.monitor.beat(),
+        Rein::Leave => {
+            if let Some(door) = &worker.door {
+                door.announce_end();
+            }
+        }
         Rein::Drain => {
             if let Some(door) = &worker.door {
                 door.drain(worker);

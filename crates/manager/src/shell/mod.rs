@@ -312,6 +312,10 @@ impl Shell {
                 }
                 return true;
             }
+            Ok(Received::Message(Control::Leave, _)) => {
+                self.events.push_back(Event::Leave);
+                return true;
+            }
             Ok(Received::Message(Control::Drain, _)) => {
                 // What nobody listens on refuses connections, so that clients and balancers go elsewhere at once.
                 self.front.clear();

@@ -118,6 +118,7 @@ impl Core {
         let is_to_be = pair.set == set;
         let text = format!("worker {number} of {} ready, Python {python}", pair.describe());
         self.log_pair(pair_id, Code::WorkerStarted, pid, text);
+        self.tell_to_leave(id);
         if is_to_be {
             self.commit(pair_id, id, &loaded);
         }

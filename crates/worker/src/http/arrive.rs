@@ -294,7 +294,7 @@ impl Door {
         let Some(head) = head::parse(bytes, &self.limits)? else { return Ok(None) };
         let limit = Some(self.spec.limits.body).filter(|limit| *limit > 0);
         let decoder = Decoder::new(head.body, limit)?;
-        let stopping = self.is_draining() || worker.stage() >= Stage::Stopping;
+        let stopping = self.is_leaving() || worker.stage() >= Stage::Stopping;
         let asked = Asked {
             minor: head.minor,
             head: head.method == "HEAD",

@@ -68,6 +68,8 @@ pub(crate) struct Door {
     clients: Mutex<Slab>,
     open: AtomicU64,
     accepted: AtomicU64,
+    /// Connections end behind their next answer, and the health path says so.
+    leaving: AtomicBool,
     /// No new connections, and those that there are end behind their next answer.
     draining: AtomicBool,
     /// There was no room for another connection; the keeper looks again.
@@ -113,6 +115,7 @@ impl Door {
             clients: Mutex::default(),
             open: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
+            leaving: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             full: AtomicBool::new(false),
             mount: mount.unwrap_or_default(),
@@ -147,6 +150,11 @@ impl Door {
         }
     }
 
+    /// Lets whoever asks or sends another request know that this worker ends soon.
+    pub(crate) fn announce_end(&self) {
+        self.leaving.store(true, Ordering::SeqCst);
+    }
+
     /// Takes those that have connected and nobody after them; all connections end behind their next answer, or soon.
     pub(crate) fn drain(&self, worker: &Worker) {
         if self.draining.swap(true, Ordering::SeqCst) {
@@ -157,6 +165,11 @@ impl Door {
     }
 
     /// Whether connections are to end behind their next answer.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::SeqCst) || self.is_draining()
+    }
+
+    /// Whether no new connections are taken.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::SeqCst)
     }

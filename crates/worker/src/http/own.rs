@@ -39,7 +39,7 @@ impl Door {
     /// The front door's own answer to a request for a decoded path, if it has one.
     pub(super) fn own(&self, worker: &Worker, head: &Head<'_>, path: &[u8]) -> Option<Own> {
         if self.spec.health.as_ref().is_some_and(|health| health.as_bytes() == path) {
-            let draining = self.is_draining() || worker.stage() >= Stage::Stopping;
+            let draining = self.is_leaving() || worker.stage() >= Stage::Stopping;
             let plan = health::answer(head.method.as_bytes(), draining);
             return Some(Own { plan, is_logged: false });
         }

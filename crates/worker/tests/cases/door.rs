@@ -401,6 +401,25 @@ pub(super) fn health(python: &Path) {
     server.worker.wait();
 }
 
+pub(super) fn leaving(python: &Path) {
+    let mut server = Server::start(python, |_, http| http.health = Some("/healthz".to_owned()));
+    assert_eq!(said(&server, "/healthz"), (200, false));
+    server.worker.tell(&Rein::Leave, None);
+    while said(&server, "/healthz") != (503, true) {}
+    // It takes connections all the same.
+    assert_eq!(said(&server, "/hello"), (200, true));
+    server.worker.tell(&Rein::Stop(StopReason::Shutdown), None);
+    server.worker.wait();
+}
+
+/// The status of an answer, and whether it says that the connection ends.
+fn said(server: &Server, path: &str) -> (u16, bool) {
+    let mut connection = server.connect();
+    connection.send(request("GET", path, "", b"")).unwrap();
+    let answer = Reply(connection.answer("GET").unwrap());
+    (answer.0.status, answer.header("Connection") == Some("close"))
+}
+
 pub(super) fn proxies(python: &Path) {
     let fields = "X-Forwarded-For: 192.0.2.1, 192.0.2.7\r\nX-Forwarded-For: 127.0.0.1\r\n\
         X-Forwarded-Proto: https\r\nX-Forwarded-Host: out.example\r\nX-Forwarded-Port: 443\r\n\

@@ -66,6 +66,7 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("http_many_files_at_once", door::many),
     ("http_files_for_slow_clients", door::slow),
     ("http_health", door::health),
+    ("http_leaving", door::leaving),
     ("http_proxies", door::proxies),
     ("http_access_log", door::access_log),
     ("http_access_log_of_hostile_clients", door::hostile_clients),

@@ -60,6 +60,23 @@ fn draining_lets_connections_end_and_then_the_manager() {
 }
 
 #[test]
+fn workers_that_are_to_tell_of_the_end_serve_on_and_so_do_those_that_come_later() {
+    let mut sim = Sim::served(vec![serving()]);
+    let workers = sim.in_state(READY);
+    sim.event(Event::Leave);
+    assert_eq!(sim.told(&Rein::Leave), workers);
+    assert_eq!(sim.in_state(READY), workers);
+    sim.exit(workers[0], "killed by SIGSEGV");
+    sim.pass(3_000);
+    let loading = sim.in_state(LOADING);
+    assert_eq!(loading.len(), 1, "it is replaced as at any time");
+    sim.make_ready(loading[0]);
+    assert!(sim.told(&Rein::Leave).contains(&loading[0]));
+    sim.event(Event::Drain);
+    assert_eq!(sim.told(&Rein::Drain), [workers[1], loading[0]]);
+}
+
+#[test]
 fn draining_takes_no_longer_than_its_group_allows() {
     let mut sim = Sim::served(vec![serving()]);
     let workers = sim.in_state(READY);
