@@ -197,7 +197,7 @@ fn serve(network: &Network, host: &str, folder: &Path) -> Program {
         "--threads",
         "8",
     ]);
-    command.args(["--health", "/health", "--graceful-timeout", "20"]);
+    command.args(["--health", "/health", "--graceful-timeout", "20", "--drain-delay", "3"]);
     command.args(["--trusted-proxies", &network.address("balancer").to_string()]);
     command.args(["--trusted-proxy-headers", "X-Forwarded-For X-Forwarded-Proto X-Forwarded-Host"]);
     command.env("HOST_NAME", host).env("JOURNAL", folder.join(host)).env("GATE", gate(folder));
