@@ -148,7 +148,10 @@ class Publisher(object):
         import traceback
 
         kind = type(error).__name__
-        text = "WSGI0112: %s exception raised by event callback for '%s'.\n" % (kind, name)
+        text = "WSGI0112: %s exception raised by event callback for '%s'.\n"
+        if isinstance(error, SystemExit):
+            text = "WSGI0190: %s exception raised by event callback for '%s'; ignored.\n"
+        text %= (kind, name)
         self.core.log(3, text + traceback.format_exc().rstrip("\n"))
 
     def stopping(self, reason):

@@ -5,6 +5,7 @@ mod access;
 mod api;
 mod apps;
 mod chroot;
+mod codes;
 mod contexts;
 mod daemon;
 mod deadlines;
@@ -75,6 +76,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         accepted::suites(),
         telemetry::suites(),
         logging::suites(),
+        codes::suites(),
         packages::suites(),
         express::suites(),
     ]

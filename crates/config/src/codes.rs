@@ -7,9 +7,13 @@
 //! `PIN09..` what `pinion serve` meets.
 //! A condition that mod_wsgi documents has mod_wsgi's code.
 
+mod never;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use never::{NEVER, Never};
 
 /// How much a condition matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -185,6 +189,11 @@ registry! {
         "Nothing is found at the path of `python-home` or `WSGIPythonHome`.",
         "Apache is not started.",
         "Correct the path, or make the virtualenv.";
+    PythonHomeNoFolder = "WSGI0101", Error,
+        "python-home is no folder",
+        "`python-home` or `WSGIPythonHome` names a file that is not a Python's `bin/python`.",
+        "Apache is not started: the workers could not either.",
+        "Name a virtualenv's folder, its `bin/python`, or a Python's prefix.";
     PythonHomeUnreadable = "WSGI0102", Error,
         "python-home not accessible",
         "The user that the group runs as may not pass or read a component of the path; the message names it.",
@@ -338,11 +347,86 @@ registry! {
         "The interpreter of `python-home` could not be run, or not as the group's user.",
         "Requests are answered 500 until an attempt succeeds.",
         "The message says what failed; run `apachectl configtest`.";
+    RootNotChanged = "WSGI0003", Error,
+        "root folder not taken",
+        "The system did not let a new worker take the folder of `chroot` as its root: it has gone, or Apache lacks the right.",
+        "The worker is not started; requests are answered 500 until an attempt succeeds.",
+        "Make the folder, or see which rights Apache was started with.";
+    GroupNotTaken = "WSGI0004", Error,
+        "group not taken",
+        "The system did not let a new worker become a member of its group: Apache lacks the right.",
+        "The worker is not started; requests are answered 500 until an attempt succeeds.",
+        "See which rights Apache was started with.";
+    GroupsNotTaken = "WSGI0005", Error,
+        "supplementary groups not taken",
+        "The system did not let a new worker become a member of its supplementary groups: there are too many, or Apache lacks the right.",
+        "The worker is not started; requests are answered 500 until an attempt succeeds.",
+        "See which rights Apache was started with, and how many groups the user has.";
+    UserNotTaken = "WSGI0007", Error,
+        "user not taken",
+        "The system did not let a new worker become its user: that user runs too many processes, or Apache lacks the right.",
+        "The worker is not started; requests are answered 500 until an attempt succeeds.",
+        "See which rights Apache was started with, and the limit of the user's processes.";
+    HomeNotEntered = "WSGI0009", Error,
+        "working folder not entered",
+        "A new worker could not enter the folder of `home=`: it has gone, or the group's user may not pass one of the folders above it.",
+        "The worker is not started; requests are answered 500 until an attempt succeeds.",
+        "Make the folder, or give the user access.";
+    UserHomeNotEntered = "WSGI0010", Error,
+        "user's folder not entered",
+        "A new worker has no `home=` and could not enter the home of its user, who may not pass one of the folders above it.",
+        "The worker is not started; requests are answered 500 until an attempt succeeds.",
+        "Give `home=`, or give the user access.";
     LoadFailed = "PIN0204", Error,
         "application failed to load",
         "The script raised an exception, or does not define the callable.",
         "Requests are answered 500; the load is tried again after a pause, or when the script has changed.",
         "Mend what the traceback shows.";
+    LocaleUnknown = "WSGI0079", Warning,
+        "locale not known",
+        "`locale=` names a locale that the system does not have.",
+        "The worker runs with the locale that it has by its environment.",
+        "Install the locale, or choose one that `locale -a` lists, such as C.UTF-8.";
+    SiteFolderFailed = "WSGI0091", Error,
+        "folder of python-path not added",
+        "Something raised an exception while a folder of `python-path` or `WSGIPythonPath` was added to `sys.path`: most often a line of a `.pth` file in it.",
+        "The worker goes on; this folder and those behind it may be missing in `sys.path`.",
+        "Mend what the traceback shows.";
+    InitialisationRaised = "WSGI0188", Error,
+        "exception before scripts are loaded",
+        "An exception came out of what prepares the interpreter; the message before this one says of what.",
+        "The worker goes on.",
+        "Mend what the traceback shows.";
+    InitialisationExited = "WSGI0189", Error,
+        "SystemExit before scripts are loaded",
+        "Something that prepares the interpreter called `sys.exit()`; the message before this one says what.",
+        "It is ignored.",
+        "Mend what the traceback shows.";
+    EventRaised = "WSGI0112", Error,
+        "exception in a subscriber",
+        "A function that was given to `mod_wsgi.subscribe_events`, `subscribe_shutdown` or `subscribe_signals` raised an exception.",
+        "The other subscribers are called; the request goes on.",
+        "Mend what the traceback shows.";
+    EventExited = "WSGI0190", Error,
+        "SystemExit in a subscriber",
+        "A function that was given to `mod_wsgi.subscribe_events`, `subscribe_shutdown` or `subscribe_signals` called `sys.exit()`.",
+        "It is ignored; the request goes on.",
+        "Take the call away.";
+    CloseNotFound = "WSGI0194", Error,
+        "close of an answer not found",
+        "The application returned an object that raised another exception than AttributeError when it was asked for its `close`.",
+        "The answer was sent; what `close` would have done is not done.",
+        "Mend what the traceback shows.";
+    SwitchIntervalEmbedded = "WSGI0203", Warning,
+        "switch interval without a GIL",
+        "`WSGISwitchInterval` holds for applications without a process group that run without a GIL.",
+        "It has no effect.",
+        "Remove it, or leave it.";
+    SwitchIntervalNoGil = "WSGI0204", Warning,
+        "switch interval without a GIL",
+        "`WSGISwitchInterval` or `switch-interval=` holds for a process group that runs without a GIL.",
+        "It has no effect.",
+        "Remove it, or leave it.";
     LoadBackOff = "PIN0205", Warning,
         "load not tried again yet",
         "The application failed to load several times in a row.",
@@ -481,12 +565,52 @@ registry! {
         "Put the script below that folder.";
     ScriptGroupWrong = "WSGI0155", Error,
         "script has another group",
-        "The script or its folder has not the group that `script-group` names, or everybody may write there.",
+        "The script has not the group that `script-group` names, or cannot be looked at.",
+        "The request is answered 403.",
+        "Give the script and its folder to that group, and take the right to write from others.";
+    ScriptOfGroupOpen = "WSGI0157", Error,
+        "script writable to everybody",
+        "`script-group` is given, and everybody may write to the script.",
+        "The request is answered 403.",
+        "Give the script and its folder to that group, and take the right to write from others.";
+    FolderGroupWrong = "WSGI0160", Error,
+        "script's folder has another group",
+        "The folder of the script has not the group that `script-group` names, or cannot be looked at.",
+        "The request is answered 403.",
+        "Give the script and its folder to that group, and take the right to write from others.";
+    FolderOfGroupOpen = "WSGI0161", Error,
+        "script's folder writable to everybody",
+        "`script-group` is given, and everybody may write in the folder of the script.",
         "The request is answered 403.",
         "Give the script and its folder to that group, and take the right to write from others.";
     ScriptUserWrong = "WSGI0164", Error,
         "script has another owner",
-        "The script or its folder does not belong to the user that `script-user` names, or others may write there.",
+        "The script does not belong to the user that `script-user` names, or cannot be looked at.",
+        "The request is answered 403.",
+        "Give the script and its folder to that user, and take the right to write from others.";
+    ScriptOpenToGroup = "WSGI0166", Error,
+        "script writable to its group",
+        "`script-user` is given, and the group of the script may write to it.",
+        "The request is answered 403.",
+        "Give the script and its folder to that user, and take the right to write from others.";
+    ScriptOfUserOpen = "WSGI0168", Error,
+        "script writable to everybody",
+        "`script-user` is given, and everybody may write to the script.",
+        "The request is answered 403.",
+        "Give the script and its folder to that user, and take the right to write from others.";
+    FolderUserWrong = "WSGI0171", Error,
+        "script's folder has another owner",
+        "The folder of the script does not belong to the user that `script-user` names, or cannot be looked at.",
+        "The request is answered 403.",
+        "Give the script and its folder to that user, and take the right to write from others.";
+    FolderOfUserOpen = "WSGI0172", Error,
+        "script's folder writable to everybody",
+        "`script-user` is given, and everybody may write in the folder of the script.",
+        "The request is answered 403.",
+        "Give the script and its folder to that user, and take the right to write from others.";
+    FolderOpenToGroup = "WSGI0173", Error,
+        "script's folder writable to its group",
+        "`script-user` is given, and the group of the script's folder may write in it.",
         "The request is answered 403.",
         "Give the script and its folder to that user, and take the right to write from others.";
     HeadersTimeout = "WSGI0145", Error,
@@ -499,16 +623,26 @@ registry! {
         "The worker died or closed the connection while it had the request; another message says how it died.",
         "The request is answered 502.",
         "See the message about the worker itself.";
-    SocketTimeout = "PIN0305", Error,
-        "worker silent for too long",
-        "Nothing came from the worker, or it took nothing, for `socket-timeout`.",
-        "The request is answered 504, or its connection is cut when the answer had begun.",
-        "Find what blocks the application, or raise `socket-timeout` or Apache's `Timeout`.";
-    WorkerGone = "PIN0306", Error,
-        "worker died while it served a request",
-        "The worker died; the message says how, and what it was serving.",
-        "The request is answered 502, or its connection is cut when the answer had begun.",
-        "See the message about the worker itself.";
+    AnswerBroken = "WSGI0119", Error,
+        "answer broken off",
+        "The worker died, closed the connection or sent nothing for `socket-timeout` after its answer had begun.",
+        "The client's connection is cut, so that it can see that the answer is not whole.",
+        "See the message about the worker itself; find what blocks the application, or raise `socket-timeout` or Apache's `Timeout`.";
+    ClientSlowToRead = "WSGI0118", Error,
+        "client does not read its answer",
+        "What had come of the answer was to be sent before more was waited for, and the client took nothing for `response-socket-timeout`.",
+        "The client's connection is cut.",
+        "Nothing, for a single client; raise `response-socket-timeout` where it happens often.";
+    ClientSlowToTake = "WSGI0120", Error,
+        "client does not take its answer",
+        "The client took nothing of a long answer for `response-socket-timeout`.",
+        "The client's connection is cut.",
+        "Nothing, for a single client; raise `response-socket-timeout` where it happens often.";
+    BodyNotRead = "WSGI0126", Error,
+        "request's body cannot be read",
+        "The client sent no more of the body for Apache's `Timeout`, or something that is no body. That it went away is told at level debug.",
+        "The application's read raises an exception; if it does not catch that, the request is answered 400.",
+        "Nothing, for a single client; look at its network, or at `RequestReadTimeout`, where it happens often.";
     Replayed = "PIN0307", Notice,
         "request given to another worker",
         "The worker died before it began the request, or the request is safe to repeat and its answer had not begun.",

@@ -114,6 +114,7 @@ fn resolve(
         // A `home=` that is given comes first in sys.path.
         python_path: group.home.iter().chain(&group.python_path).map(|path| lossy(path)).collect(),
         identity: identity(group, &user, around)?,
+        home_is_users: group.home.is_none(),
         home: home.filter(|home| around.files.stat(home).is_ok()).map(|home| lossy(&home)),
         umask: group.umask,
         display_name: group.title(),

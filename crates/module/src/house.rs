@@ -93,8 +93,8 @@ impl Rules {
     pub(crate) fn admit<'p>(&self, script: &'p [u8]) -> Result<&'p [u8], Unfit> {
         if let Some(owner) = self.owner {
             let path = Path::new(OsStr::from_bytes(script));
-            owner.check(path, "script file")?;
-            owner.check(path.parent().unwrap_or(Path::new("/")), "folder of the script file")?;
+            owner.check(path, &SCRIPT)?;
+            owner.check(path.parent().unwrap_or(Path::new("/")), &FOLDER)?;
         }
         let Some(root) = &self.chroot else { return Ok(script) };
         below(root, script).ok_or_else(|| Unfit::Elsewhere {
@@ -113,31 +113,67 @@ pub(crate) fn below<'p>(root: &Path, script: &'p [u8]) -> Option<&'p [u8]> {
 
 impl Owner {
     /// What mod_wsgi asks of a script and of its folder: who could replace them could run code.
-    fn check(self, path: &Path, kind: &str) -> Result<(), Unfit> {
-        let (code, wrong) = match self {
-            Self::User(_) => {
-                (Code::ScriptUserWrong, "its owner does not match user required for daemon process")
+    fn check(self, path: &Path, place: &Place) -> Result<(), Unfit> {
+        let wrong = |code, what| Unfit::Owner {
+            code,
+            path: format!("{} {}", place.kind, path.display()),
+            what,
+        };
+        let (user, group) = (&place.with_user, &place.with_group);
+        let data = std::fs::metadata(path).map_err(|_| {
+            let code = if matches!(self, Self::User(_)) { user.owner } else { group.owner };
+            wrong(code, "it cannot be looked at")
+        })?;
+        let (open_to_group, open_to_world) = (data.mode() & 0o020 != 0, data.mode() & 0o002 != 0);
+        match self {
+            Self::User(uid) if uid != Some(data.uid()) => {
+                Err(wrong(user.owner, "its owner does not match user required for daemon process"))
             }
-            Self::Group(_) => (
-                Code::ScriptGroupWrong,
-                "its group does not match group required for daemon process",
-            ),
-        };
-        let fail = |what| Unfit::Owner { code, path: format!("{kind} {}", path.display()), what };
-        let data = std::fs::metadata(path).map_err(|_| fail("it cannot be looked at"))?;
-        let (matches, group_may_write) = match self {
-            Self::User(uid) => (uid == Some(data.uid()), data.mode() & 0o020 != 0),
-            Self::Group(gid) => (gid == Some(data.gid()), false),
-        };
-        if !matches {
-            return Err(fail(wrong));
+            Self::Group(gid) if gid != Some(data.gid()) => {
+                let what = "its group does not match group required for daemon process";
+                Err(wrong(group.owner, what))
+            }
+            Self::User(_) if open_to_group => {
+                Err(wrong(place.open_to_group, "it is writable to group"))
+            }
+            Self::User(_) if open_to_world => {
+                Err(wrong(user.open_to_world, "it is writable to world"))
+            }
+            Self::Group(_) if open_to_world => {
+                Err(wrong(group.open_to_world, "it is writable to world"))
+            }
+            _ => Ok(()),
         }
-        if group_may_write {
-            return Err(fail("it is writable to group"));
-        }
-        if data.mode() & 0o002 != 0 { Err(fail("it is writable to world")) } else { Ok(()) }
     }
 }
+
+/// A place that is looked at, and mod_wsgi's codes for what may be wrong there.
+struct Place {
+    kind: &'static str,
+    with_user: Codes,
+    with_group: Codes,
+    /// Under `script-user`.
+    open_to_group: Code,
+}
+
+struct Codes {
+    owner: Code,
+    open_to_world: Code,
+}
+
+const SCRIPT: Place = Place {
+    kind: "script file",
+    with_user: Codes { owner: Code::ScriptUserWrong, open_to_world: Code::ScriptOfUserOpen },
+    with_group: Codes { owner: Code::ScriptGroupWrong, open_to_world: Code::ScriptOfGroupOpen },
+    open_to_group: Code::ScriptOpenToGroup,
+};
+
+const FOLDER: Place = Place {
+    kind: "folder of the script file",
+    with_user: Codes { owner: Code::FolderUserWrong, open_to_world: Code::FolderOfUserOpen },
+    with_group: Codes { owner: Code::FolderGroupWrong, open_to_world: Code::FolderOfGroupOpen },
+    open_to_group: Code::FolderOpenToGroup,
+};
 
 impl House {
     /// What the groups of a configuration ask for.
@@ -193,11 +229,17 @@ mod tests {
         assert!(admit(Owner::User(None)).unwrap_err().contains("does not match"));
         assert!(admit(Owner::Group(Some(data.gid() + 1))).unwrap_err().starts_with("WSGI0155: "));
         mode(&script, 0o664);
-        assert!(admit(Owner::User(Some(data.uid()))).unwrap_err().contains("writable to group"));
+        let open = admit(Owner::User(Some(data.uid()))).unwrap_err();
+        assert!(open.starts_with("WSGI0166: ") && open.contains("writable to group"), "{open}");
         assert_eq!(admit(Owner::Group(Some(data.gid()))), Ok(()), "that is what it is for");
         mode(&script, 0o644);
         mode(folder.path(), 0o757);
         let open = admit(Owner::Group(Some(data.gid()))).unwrap_err();
-        assert!(open.contains("folder of the script") && open.contains("world"), "{open}");
+        assert!(
+            open.starts_with("WSGI0161: folder of the script") && open.contains("world"),
+            "{open}"
+        );
+        let open = admit(Owner::User(Some(data.uid()))).unwrap_err();
+        assert!(open.starts_with("WSGI0172: "), "{open}");
     }
 }

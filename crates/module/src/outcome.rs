@@ -5,7 +5,11 @@ use pinion_front::{Outcome, Trouble};
 use pinion_httpd::{Answer, Request, log::Level};
 use pinion_wire::answer::End;
 
-use crate::{environ, pace, relay::Relay, say};
+use crate::{
+    environ, pace,
+    relay::{Relay, Stalled},
+    say,
+};
 
 /// Ends the answer of a process group and says what httpd is to do.
 pub(crate) fn conclude(
@@ -27,6 +31,16 @@ pub(crate) fn conclude(
             }
             relay.complete();
             pace::answered(request, relay.length());
+            return Answer::Ok;
+        }
+        Outcome::ClientGone if relay.stalled().is_some() => {
+            let (code, way) = match relay.stalled() {
+                Some(Stalled::Flushing) => (Code::ClientSlowToRead, "read"),
+                _ => (Code::ClientSlowToTake, "write"),
+            };
+            let text = format!("Unable to proxy response to client ({way} timeout).");
+            say::error(request, code, &text);
+            relay.cut();
             return Answer::Ok;
         }
         Outcome::ClientGone if !relay.is_unfit() => {
@@ -120,7 +134,7 @@ fn expired(group: &str) -> Failure {
 /// The worker is gone; `begun` when the answer had begun.
 fn gone(group: &str, begun: bool) -> Failure {
     if begun {
-        return Failure::new(502, Code::WorkerGone, "the worker closed the connection");
+        return broken_off("the worker closed the connection");
     }
     let text = format!(
         "Daemon process '{group}' closed connection before sending complete response headers."
@@ -128,13 +142,15 @@ fn gone(group: &str, begun: bool) -> Failure {
     Failure::new(502, Code::WorkerClosed, text)
 }
 
+/// The answer is not whole and its status is out.
+fn broken_off(why: &str) -> Failure {
+    let text = format!("Unable to proxy response from daemon to client: {why}.");
+    Failure::new(502, Code::AnswerBroken, text)
+}
+
 fn silent_worker(group: &str, begun: bool) -> Failure {
     if begun {
-        return Failure::new(
-            504,
-            Code::SocketTimeout,
-            "the worker sent nothing for socket-timeout",
-        );
+        return broken_off("the worker sent nothing for socket-timeout");
     }
     let text = format!("Timeout when reading response headers from daemon process '{group}'.");
     Failure::new(504, Code::HeadersTimeout, text)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use pinion_config::Code;
 use pinion_front::{BodyFault, Client, Gone};
 use pinion_httpd::{
-    Blocking, Brigade, Piece, Request, SentFile,
+    Blocking, Brigade, Piece, Request, SentFile, Status as Apr,
     log::{self, Level},
 };
 use pinion_wire::{
@@ -51,6 +51,8 @@ pub(crate) struct Relay<'r> {
     prefix: Vec<u8>,
     /// Why nothing more can be read of the request's body. httpd's filter says it once, and then that the body has ended.
     broken_body: Option<String>,
+    /// The client has left its answer unread for too long.
+    stalled: Option<Stalled>,
     /// The connection's own timeout, while the answer has another one.
     timeout_before: Option<Duration>,
 }
@@ -61,6 +63,15 @@ impl Drop for Relay<'_> {
             self.request.connection().set_timeout(timeout);
         }
     }
+}
+
+/// What was done when the client left its answer unread for too long: mod_wsgi tells the two apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stalled {
+    /// What had come was to leave before more was waited for.
+    Flushing,
+    /// A part of the answer was passed on.
+    Passing,
 }
 
 /// How far the answer has come.
@@ -99,6 +110,7 @@ impl<'r> Relay<'r> {
             elsewhere,
             prefix,
             broken_body: None,
+            stalled: None,
             timeout_before,
         }
     }
@@ -124,6 +136,11 @@ impl<'r> Relay<'r> {
     /// Whether that is because a header is longer than `header-buffer-size`.
     pub(crate) fn is_too_long(&self) -> bool {
         self.state == State::TooLong
+    }
+
+    /// Whether the client has left its answer unread for too long.
+    pub(crate) fn stalled(&self) -> Option<Stalled> {
+        self.stalled
     }
 
     /// How much of a body was passed on, in bytes.
@@ -152,6 +169,10 @@ impl<'r> Relay<'r> {
 
     fn pass(&mut self, pieces: &[Piece<'_, 'r>]) -> Result<(), Gone> {
         let passed = self.output.pass(pieces);
+        if passed.is_err_and(Apr::is_timeout) {
+            let flushing = pieces.iter().any(|piece| matches!(piece, Piece::Flush));
+            self.stalled = Some(if flushing { Stalled::Flushing } else { Stalled::Passing });
+        }
         if passed.is_err() || self.request.connection().is_aborted() { Err(Gone) } else { Ok(()) }
     }
 
@@ -162,6 +183,20 @@ impl<'r> Relay<'r> {
         line.push(b' ');
         line.extend_from_slice(reason);
         self.request.set_status(status, (!reason.is_empty()).then_some(&line));
+    }
+
+    /// That a client goes away is for those who look for it.
+    fn tell_broken_body(&self, reason: &str) {
+        if !self.rules.daemon {
+            return;
+        }
+        let gone = self.request.connection().is_aborted();
+        let level = if gone { Level::Debug } else { Level::Error };
+        let code = Code::BodyNotRead;
+        let text = format!(
+            "{code}: Request data read error when proxying data to daemon process: {reason}."
+        );
+        log::request_bytes(self.request, level, &[&self.prefix[..], text.as_bytes()].concat());
     }
 
     /// What mod_wsgi does with its daemons' answers ([`Rules::daemon`]).
@@ -283,6 +318,7 @@ impl Client for Relay<'_> {
                 Ok(_) => {}
                 Err(error) => {
                     let reason = self.broken_body.insert(error.to_string()).clone();
+                    self.tell_broken_body(&reason);
                     // What was read before the fault is handed on first.
                     let some = into.len() > start;
                     return if some { Ok(false) } else { Err(BodyFault { reason }) };

@@ -11,7 +11,7 @@ use crate::system::{check, retry};
 mod child;
 mod spawn;
 
-pub use spawn::{Credentials, Limit, Limits, NotSet, Spawn, SpawnError, Started};
+pub use spawn::{Credentials, Limit, Limits, NotSet, Part, Spawn, SpawnError, Started};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

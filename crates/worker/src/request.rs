@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pinion_wire::answer::End;
 use pinion_wire::request::RequestRef;
 use pinion_wsgi::response::OutputError;
-use pyo3::exceptions::{PyOSError, PySystemExit, PyTypeError};
+use pyo3::exceptions::{PyAttributeError, PyOSError, PySystemExit, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
@@ -130,7 +130,12 @@ fn call<'py>(
     }
     let closed = match result.getattr("close") {
         Ok(close) => close.call0().map(drop),
-        Err(_) => Ok(()),
+        Err(error) if error.is_instance_of::<PyAttributeError>(py) => Ok(()),
+        Err(error) => {
+            let text = "WSGI0194: Lookup of 'close' attribute on WSGI response iterable raised an exception.";
+            exchange.log(py, ERROR, text);
+            Err(error)
+        }
     };
     match (delivered, closed) {
         (Err(error), Err(late)) => {

@@ -7,7 +7,7 @@ mod serve;
 use std::fs;
 
 use clap::Args;
-use pinion_config::codes::{self, Entry};
+use pinion_config::codes::{self, Entry, Never};
 use pinion_config::directives::{DIRECTIVES, Directive, Status};
 use pinion_config::options::{DaemonOption, OPTIONS, Origin};
 
@@ -139,6 +139,14 @@ fn errors() -> String {
         "{NOTE}# Messages\n\nEach message of Pinion begins with a code. Codes keep their meaning for ever.\n"
     );
     page.extend(codes::REGISTRY.iter().map(message));
+    page.push_str(
+        "\n## Codes of mod_wsgi that no message has\n\nPinion's messages have mod_wsgi's codes wherever the condition is the same. \
+         Alerts that wait for one of these can be taken away.\n\n| codes | about | why not |\n|---|---|---|\n",
+    );
+    for Never { numbers, about, why } in codes::NEVER {
+        let ids: Vec<_> = numbers.iter().map(|number| format!("WSGI{number:04}")).collect();
+        page.push_str(&format!("| {} | {} | {} |\n", ids.join(", "), cell(about), cell(why)));
+    }
     page
 }
 
@@ -172,6 +180,44 @@ fn capital(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What the shipped sources say, tests included.
+    fn sources() -> String {
+        let mut text = String::new();
+        for folder in ["crates", "python"] {
+            for entry in walk(&paths::root().join(folder)) {
+                let name = entry.to_string_lossy();
+                let shipped = name.ends_with(".rs") || name.ends_with(".py");
+                if shipped && !name.contains("/config/src/codes") && !name.contains("/tests/") {
+                    text.push_str(&fs::read_to_string(&entry).unwrap());
+                }
+            }
+        }
+        text
+    }
+
+    fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+    }
+
+    #[test]
+    fn the_codes_of_mod_wsgi_that_the_sources_name_are_those_of_the_registry() {
+        let sources = sources();
+        for (at, _) in sources.match_indices("WSGI0") {
+            let id = &sources[at..at + 8];
+            let known = codes::REGISTRY.iter().any(|entry| entry.id == id);
+            assert!(known || !id[4..].bytes().all(|b| b.is_ascii_digit()), "{id}");
+        }
+        for entry in codes::REGISTRY.iter().filter(|entry| entry.id.starts_with("WSGI")) {
+            let name = format!("Code::{:?}", entry.code);
+            assert!(
+                sources.contains(entry.id) || sources.contains(&name),
+                "{} is not used",
+                entry.id
+            );
+        }
+    }
 
     #[test]
     fn every_directive_option_and_code_is_on_its_page() {

@@ -299,6 +299,7 @@ fn home_code(error: &HomeError) -> Code {
         HomeError::Missing(_) => Code::PythonHomeMissing,
         HomeError::BaseGone { .. } | HomeError::Dangling { .. } => Code::PythonBaseGone,
         HomeError::TooOld { .. } => Code::PythonTooOld,
+        HomeError::NotInBin(_) => Code::PythonHomeNoFolder,
         _ => Code::PythonHomeInvalid,
     }
 }

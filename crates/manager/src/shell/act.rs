@@ -16,7 +16,11 @@ use pinion_wire::{
 };
 use serde::Serialize;
 
-use super::{Shell, Source, process::Process};
+use super::{
+    Shell, Source,
+    process::{Process, StartError},
+    start::not_started,
+};
 use crate::state::{Action, ChildId, EndSignal, Event, LogLine, Order, WaiterId, WorkerId};
 
 impl Shell {
@@ -57,6 +61,7 @@ impl Shell {
 
     fn spawn(&mut self, order: Order) {
         let worker = order.worker;
+        let group = order.start.group.clone();
         let generation = order.start.group.http.as_ref().map(|http| http.generation);
         let front = generation.and_then(|generation| self.front.get(&generation));
         let started = Process::start(
@@ -65,7 +70,6 @@ impl Shell {
             self.scoreboard.as_fd(),
             front.map_or(&[], Vec::as_slice),
         )
-        .map_err(|error| error.to_string())
         .and_then(|(process, refused)| {
             self.watch(process.reins(), Source::Reins(worker))
                 .and_then(|()| match process.output() {
@@ -73,7 +77,7 @@ impl Shell {
                     None => Ok(()),
                 })
                 .map(|()| (process, refused))
-                .map_err(|error| error.to_string())
+                .map_err(StartError::Channels)
         });
         let event = match started {
             Ok((process, refused)) => {
@@ -87,7 +91,7 @@ impl Shell {
                 self.workers.insert(worker, process);
                 Event::Spawned { worker, pid }
             }
-            Err(reason) => Event::SpawnFailed { worker, reason },
+            Err(error) => Event::SpawnFailed { worker, reason: not_started(&error, &group) },
         };
         // Before anything else that has happened: nothing can be decided about a worker that is not known.
         self.events.push_front(event);

@@ -13,6 +13,7 @@ mod logs;
 mod process;
 mod sight;
 mod stacks;
+mod start;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},

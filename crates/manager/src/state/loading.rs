@@ -33,7 +33,6 @@ impl Core {
         let Some(worker) = self.workers.remove(&id) else { return };
         self.slots.empty(worker.slot, self.now);
         let (script, mtime) = self.first_script(worker.pair, sight);
-        let reason = format!("cannot start {}: {reason}", worker.spec.python);
         let code = Code::WorkerStartFailed;
         let failed = FailedLoad { code, pid: None, script, mtime, reason };
         self.load_failed(worker.pair, worker.set, failed, sight);

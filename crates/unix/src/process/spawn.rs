@@ -79,11 +79,43 @@ pub enum SpawnError {
     /// The new process failed before the program ran.
     #[error("{step}: {source}")]
     Child {
+        /// Which part of the way it was.
+        part: Part,
         /// What failed, with its argument: `setuid 33`, `chdir /srv`, `exec /usr/bin/python3`.
         step: String,
         /// Why.
         source: io::Error,
     },
+}
+
+/// What a new process does before its program runs, as far as callers tell the parts apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Taking its root folder.
+    Root,
+    /// Taking its group.
+    Group,
+    /// Taking its supplementary groups.
+    Groups,
+    /// Taking its user.
+    User,
+    /// Entering its working folder.
+    Folder,
+    /// Anything else, running the program included.
+    Other,
+}
+
+impl Part {
+    fn of(step: Step) -> Self {
+        match step {
+            Step::Root => Self::Root,
+            Step::SetGid => Self::Group,
+            Step::SetGroups => Self::Groups,
+            Step::SetUid => Self::User,
+            Step::Folder => Self::Folder,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// A process to be started.
@@ -217,7 +249,8 @@ impl<'fd> Spawn<'fd> {
                 Some(limit) => refused.push(NotSet { limit, source }),
                 None => {
                     collect(pid);
-                    return Err(SpawnError::Child { step: self.describe(step), source });
+                    let (part, step) = (Part::of(step), self.describe(step));
+                    return Err(SpawnError::Child { part, step, source });
                 }
             }
         }

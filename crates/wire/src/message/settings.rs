@@ -75,6 +75,8 @@ pub struct GroupSpec {
     pub identity: Option<Identity>,
     /// The working folder.
     pub home: Option<String>,
+    /// Whether that is the user's own, for want of one that was configured.
+    pub home_is_users: bool,
     /// The file mode creation mask.
     pub umask: Option<u32>,
     /// The process title; `None` leaves the command line as it is.
@@ -127,6 +129,7 @@ impl GroupSpec {
             python_path: Vec::new(),
             identity: None,
             home: None,
+            home_is_users: false,
             umask: None,
             display_name: None,
             env: Vec::new(),

@@ -364,7 +364,10 @@ fn an_interpreter_that_cannot_be_run_is_a_failed_load() {
     let mut sim = Sim::new(vec![group("g")]);
     let waiter = sim.acquire(app(), Until::Ready);
     let worker = sim.in_state(LOADING)[0];
-    sim.event(Event::SpawnFailed { worker, reason: "exec /usr/bin/python3: gone".into() });
+    sim.event(Event::SpawnFailed {
+        worker,
+        reason: "cannot start: exec /usr/bin/python3: gone".into(),
+    });
     let Some(AcquireReply::Failed { detail: Some(detail), .. }) = sim.replies.get(&waiter) else {
         panic!("{:?}", sim.replies)
     };
