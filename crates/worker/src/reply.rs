@@ -1,5 +1,8 @@
 //! An answer as HTTP/1.1, in the bytes that the client gets.
 
+use std::fmt::Debug;
+use std::sync::Arc;
+
 use pinion_http::answer::{self, Asked, CHUNK_END, Framing, LAST_CHUNK};
 use pinion_http::date::Date;
 use pinion_wire::Kind;
@@ -20,11 +23,19 @@ pub(crate) enum Ending {
     Cut,
 }
 
+/// Who sends the body of a request.
+pub(crate) trait BodySender: Debug + Send + Sync {
+    /// Whether so much of it is still to come that the connection ends behind the answer.
+    fn sends_too_much(&self) -> bool;
+}
+
 /// What is special about an answer that goes to a client and to no other front door.
 #[derive(Debug)]
 pub(crate) struct Reply {
     asked: Asked,
     date: Date,
+    /// Who sends a body that is not all here.
+    sender: Option<Arc<dyn BodySender>>,
     framing: Option<Framing>,
     ending: Ending,
     /// The status that was sent; 0 before.
@@ -37,9 +48,9 @@ pub(crate) struct Reply {
 
 impl Reply {
     /// The answer to a request.
-    pub(crate) fn new(asked: Asked, date: Date) -> Self {
+    pub(crate) fn new(asked: Asked, date: Date, sender: Option<Arc<dyn BodySender>>) -> Self {
         let ending = if asked.keep_alive { Ending::Keep } else { Ending::Close };
-        Self { asked, date, framing: None, ending, status: 0, body: 0, logs: Vec::new() }
+        Self { asked, date, sender, framing: None, ending, status: 0, body: 0, logs: Vec::new() }
     }
 
     /// What becomes of the connection.
@@ -52,12 +63,20 @@ impl Reply {
         let status = head.status();
         let framing = Framing::choose(&self.asked, status.code, head.length);
         let line = (status.code, status.reason);
+        self.look_at_body();
         let date = self.date.text();
         let keep = answer::push_head(out, &self.asked, line, head.headers(), framing, date);
         self.framing = Some(framing);
         self.status = status.code;
         if !keep {
             self.ending = Ending::Close;
+        }
+    }
+
+    /// Where too much of a body is still to come to be waited for, the client is told that the connection ends.
+    fn look_at_body(&mut self) {
+        if self.sender.as_ref().is_some_and(|sender| sender.sends_too_much()) {
+            self.asked.keep_alive = false;
         }
     }
 
@@ -122,6 +141,7 @@ impl Reply {
         let reason = answer::reason(status);
         let text = format!("{status} {reason}\n");
         let line = (status, reason);
+        self.look_at_body();
         let keep = answer::push_own(out, &self.asked, line, &[], &text, self.date.text());
         (self.status, self.body) = (status, text.len() as u64);
         self.ending = if keep && status != 400 { Ending::Keep } else { Ending::Close };

@@ -13,7 +13,7 @@ use super::arrive::{Looked, Memory};
 use super::client::{Client, now_ms};
 use super::inbound::{Inbound, Phase};
 use super::visit::Visit;
-use crate::reply::Ending;
+use crate::reply::{BodySender, Ending};
 use crate::worker::Worker;
 
 /// How long a client on whose connection nothing comes has to see the last answer, in milliseconds.
@@ -26,6 +26,19 @@ const MOST_LINGER: u64 = 64 * 1024 * 1024;
 const REST: u64 = 256 * 1024;
 /// How long something that has come waits for a thread, in milliseconds, before it is asked again whether it does.
 const BUSY: u64 = 1_000;
+
+impl Client {
+    /// Whether the body of the request that runs is here.
+    pub(super) fn has_sent_all(&self) -> bool {
+        self.inbound().decoder.as_ref().is_none_or(Decoder::is_ended)
+    }
+}
+
+impl BodySender for Client {
+    fn sends_too_much(&self) -> bool {
+        is_too_much(&self.inbound())
+    }
+}
 
 impl Door {
     /// Sends what is kept. One that does not take its answers is not served more of them, and only taking more prolongs its time.
@@ -116,13 +129,11 @@ impl Door {
 
     /// What is behind an answer on the connection; whether that is over.
     pub(super) fn settle(&self, client: &Client, inbound: &mut Inbound, ending: Ending) -> bool {
-        let left = inbound.decoder.as_ref().map_or(Some(0), Decoder::left);
         let ended = inbound.decoder.as_ref().is_none_or(Decoder::is_ended);
         match ending {
             Ending::Cut => return true,
             Ending::Keep if ended => self.next(client, inbound),
-            // Who waits to be told to send the body has not been told, and may send it or not.
-            Ending::Keep if !inbound.must_continue && left.is_none_or(|left| left <= REST) => {
+            Ending::Keep if !is_too_much(inbound) => {
                 inbound.phase = Phase::Rest(REST);
                 client.wait_until(now_ms(), LINGER);
             }
@@ -175,6 +186,15 @@ impl Door {
             debug_assert!(left.is_none(), "nothing is served to who lingers");
         }
     }
+}
+
+/// Whether so much of a request's body is still to come that nobody waits for it behind the answer.
+fn is_too_much(inbound: &Inbound) -> bool {
+    let Some(decoder) = inbound.decoder.as_ref().filter(|decoder| !decoder.is_ended()) else {
+        return false;
+    };
+    // Who waits to be told to send the body has not been told, and may send it or not.
+    inbound.must_continue || decoder.left().is_some_and(|left| left > REST)
 }
 
 /// Whether a client has sent something, and all threads were busy.

@@ -15,7 +15,7 @@ use super::arrive::Memory;
 use crate::desk::Desk;
 use crate::environ::Maker;
 use crate::exchange::{Exchange, Peer};
-use crate::reply::{Ending, Reply};
+use crate::reply::{BodySender, Ending, Reply};
 use crate::response::Response;
 use crate::serve::{Active, RequestLine};
 use crate::worker::Worker;
@@ -55,7 +55,8 @@ pub(crate) fn run(
 ) {
     let Visit { client, seq, frame, asked } = visit;
     let date = desk.memory.date.at_copy(clock::seconds());
-    let reply = Reply::new(asked, date);
+    let sender = (!client.has_sent_all()).then(|| client.clone() as Arc<dyn BodySender>);
+    let reply = Reply::new(asked, date, sender);
     let mut out = desk.memory();
     let (bytes, ending, told) = match decode(&frame) {
         Err(_) => fail(reply, out),

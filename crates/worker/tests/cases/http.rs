@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
+use pinion_testbed::http::Answer;
 use pinion_testbed::raw::Connection;
 use pinion_wire::message::http::{HttpLimits, HttpSpec, HttpTimes, ListenerSpec, ProxySpec};
 use pinion_wire::message::{Bit, Rein, StartSpec, StopReason};
@@ -169,12 +170,14 @@ pub(super) fn unread_bodies(python: &Path) {
     for size in [10, 100_000] {
         let fields = format!("Content-Length: {size}\r\n");
         connection.send(request("POST", "/hello", &fields, &vec![b'x'; size])).unwrap();
-        assert_eq!(connection.answer("POST").unwrap().body, b"Hello, world!");
+        let answer = connection.answer("POST").unwrap();
+        assert_eq!((&answer.body[..], answer.header("Connection")), (&b"Hello, world!"[..], None));
     }
-    // A long one ends the connection, and the client still sees the answer.
+    // A long one ends the connection, as the client is told with the answer, which it still sees.
     let fields = "Content-Length: 50000000\r\n";
     connection.send(request("POST", "/hello", fields, &[b'x'; 200_000])).unwrap();
-    assert_eq!(connection.answer("POST").unwrap().body, b"Hello, world!");
+    let answer = connection.answer("POST").unwrap();
+    assert_eq!((&answer.body[..], closes(&answer)), (&b"Hello, world!"[..], true));
     assert_eq!(connection.rest(), b"");
 }
 
@@ -190,7 +193,13 @@ pub(super) fn continuation(python: &Path) {
     connection.send(request("POST", "/hello", fields, b"")).unwrap();
     let answer = connection.answer("POST").unwrap();
     assert_eq!((answer.status, &answer.body[..]), (200, &b"Hello, world!"[..]));
+    assert!(closes(&answer));
     assert_eq!(connection.rest(), b"");
+}
+
+/// Whether an answer says that it is the last of its connection.
+fn closes(answer: &Answer) -> bool {
+    answer.header("Connection").as_deref() == Some("close")
 }
 
 pub(super) fn answers(python: &Path) {
