@@ -9,6 +9,8 @@ use crate::refusal::Refusal;
 const LONGEST_LINE: usize = 4096;
 /// The most bytes of trailer fields, which nobody reads.
 const LONGEST_TRAILER: usize = 65_536;
+/// The most bytes of extensions, which nobody reads either, beyond as many as the body itself has.
+const LONGEST_EXTENSIONS: u64 = 16_384;
 
 /// Takes the body out of what comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,7 @@ pub struct Decoder {
     limit: Option<u64>,
     taken: u64,
     trailer: usize,
+    extensions: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,8 @@ enum State {
     Trailer,
     /// It has ended.
     Ended,
+    /// It was none.
+    Refused(Refusal),
 }
 
 /// What was found at the front of what came.
@@ -59,7 +64,7 @@ impl Decoder {
             BodyLength::Known(length) => State::Plain(length),
             BodyLength::Chunked => State::Size,
         };
-        Ok(Self { state, limit, taken: 0, trailer: 0 })
+        Ok(Self { state, limit, taken: 0, trailer: 0, extensions: 0 })
     }
 
     /// Whether the body has ended.
@@ -85,8 +90,16 @@ impl Decoder {
     /// ended.
     ///
     /// # Errors
-    /// What is no chunk, and a body that becomes too long.
+    /// What is no chunk, and a body that becomes too long; from then on always.
     pub fn step(&mut self, bytes: &[u8]) -> Result<Step, Refusal> {
+        let stepped = self.try_step(bytes);
+        if let Err(refusal) = stepped {
+            self.state = State::Refused(refusal);
+        }
+        stepped
+    }
+
+    fn try_step(&mut self, bytes: &[u8]) -> Result<Step, Refusal> {
         let mut skip = 0;
         loop {
             let rest = &bytes[skip..];
@@ -110,7 +123,9 @@ impl Decoder {
                 },
                 State::Size => match line(rest, LONGEST_LINE)? {
                     Some(line) => {
-                        self.state = self.chunk(size(line)?)?;
+                        let (size, extension) = size(line)?;
+                        self.extend(extension)?;
+                        self.state = self.chunk(size)?;
                         skip += line.len() + 2;
                     }
                     None => return Ok(Step { skip, take: 0 }),
@@ -123,6 +138,7 @@ impl Decoder {
                     None => return Ok(Step { skip, take: 0 }),
                 },
                 State::Ended => return Ok(Step { skip, take: 0 }),
+                State::Refused(refusal) => return Err(refusal),
             }
         }
     }
@@ -130,6 +146,13 @@ impl Decoder {
     fn took(&mut self, skip: usize, take: usize) -> Result<Step, Refusal> {
         self.taken += take as u64;
         Ok(Step { skip, take })
+    }
+
+    /// Counts an extension: a byte of a body is not to cost thousands.
+    fn extend(&mut self, extension: usize) -> Result<(), Refusal> {
+        self.extensions += extension as u64;
+        let most = self.taken.saturating_add(LONGEST_EXTENSIONS);
+        if self.extensions > most { Err(Refusal::BAD_CHUNK) } else { Ok(()) }
     }
 
     fn chunk(&self, size: u64) -> Result<State, Refusal> {
@@ -150,7 +173,7 @@ impl Decoder {
             self.state = State::Ended;
         } else if self.trailer > LONGEST_TRAILER {
             return Err(Refusal::LONG_HEAD);
-        } else if line.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
+        } else if !is_field(line) {
             return Err(Refusal::BAD_FIELD);
         }
         Ok(())
@@ -175,19 +198,28 @@ fn line(bytes: &[u8], longest: usize) -> Result<Option<&[u8]>, Refusal> {
     }
 }
 
-/// The size at the front of a chunk's line: hexadecimal digits, then nothing or an extension.
-fn size(line: &[u8]) -> Result<u64, Refusal> {
+/// The size at the front of a chunk's line, and how long what follows is: hexadecimal digits, then nothing or an extension.
+fn size(line: &[u8]) -> Result<(u64, usize), Refusal> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (number, rest) = line.split_at(digits);
     // RFC 9112, section 7.1.1: blanks may stand around the semicolon, and only there.
-    let extension = rest.trim_ascii_start();
-    let is_extension = extension.is_empty() && rest.is_empty() || extension.starts_with(b";");
-    let odd = extension.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t');
+    let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let is_extension = rest.is_empty() || rest[blanks..].starts_with(b";");
+    let odd = rest.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t');
     if number.is_empty() || number.len() > 16 || !is_extension || odd {
         return Err(Refusal::BAD_CHUNK);
     }
     let text = str::from_utf8(number).map_err(|_| Refusal::BAD_CHUNK)?;
-    u64::from_str_radix(text, 16).map_err(|_| Refusal::BAD_CHUNK)
+    let number = u64::from_str_radix(text, 16).map_err(|_| Refusal::BAD_CHUNK)?;
+    Ok((number, rest.len()))
+}
+
+/// Whether a line is a field (RFC 9112, section 5): no folded one, no name with blanks behind it.
+fn is_field(line: &[u8]) -> bool {
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let name = memchr(b':', line).unwrap_or(0);
+    let is_odd = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+    name > 0 && line[..name].iter().all(is_token) && !line[name..].iter().any(is_odd)
 }
 
 #[cfg(test)]
@@ -252,6 +284,12 @@ mod tests {
             b"3,3\r\nabc\r\n",
             b"0\r\nX: y\n\r\n",
             b"0\r\nX: \x01\r\n\r\n",
+            b"3\x0c;x\r\nabc\r\n",
+            b"3 x\r\nabc\r\n",
+            b"0\r\nGET / HTTP/1.1\r\n\r\n",
+            b"0\r\nX : y\r\n\r\n",
+            b"0\r\n: y\r\n\r\n",
+            b"0\r\nX: y\r\n folded\r\n\r\n",
         ] {
             assert!(decode(BodyLength::Chunked, &[bad]).is_err(), "{}", bad.escape_ascii());
         }
@@ -261,8 +299,18 @@ mod tests {
     fn lines_and_trailers_have_limits() {
         let long = [&b"3;"[..], &[b'x'; 5000]].concat();
         assert_eq!(decode(BodyLength::Chunked, &[&long]), Err(Refusal::BAD_CHUNK));
+        let extended = b"1;xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\nx\r\n".repeat(900);
+        assert_eq!(decode(BodyLength::Chunked, &[&extended]), Err(Refusal::BAD_CHUNK));
         let trailer = [&b"0\r\n"[..], &b"X: yyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n".repeat(3000)].concat();
         assert_eq!(decode(BodyLength::Chunked, &[&trailer]), Err(Refusal::LONG_HEAD));
+    }
+
+    #[test]
+    fn what_was_refused_once_stays_refused() {
+        let mut decoder = Decoder::new(BodyLength::Chunked, None).unwrap();
+        assert_eq!(decoder.step(b"0\r\nno field\r\n"), Err(Refusal::BAD_FIELD));
+        assert_eq!(decoder.step(b"\r\n\r\n"), Err(Refusal::BAD_FIELD));
+        assert!(!decoder.is_ended());
     }
 
     #[test]

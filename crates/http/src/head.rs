@@ -11,6 +11,9 @@ use crate::refusal::Refusal;
 
 /// Fields that are read without memory of their own.
 const FEW: usize = 128;
+/// How many bytes of empty lines may stand before a request: a client that sends a line end too much is known, one that sends
+/// nothing else is not.
+const MOST_EMPTY: usize = 8;
 
 /// What a head may be at the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +148,10 @@ fn check_lines(head: &[u8]) -> Result<(), Refusal> {
 }
 
 fn check_size(head: &[u8], limits: &Limits) -> Result<(), Refusal> {
-    let start = head.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(0);
+    let start = head.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(head.len());
+    if start > MOST_EMPTY {
+        return Err(Refusal::BAD_LINE);
+    }
     let line = memchr(b'\n', &head[start..]).unwrap_or(head.len());
     if line > limits.line {
         Err(Refusal::LONG_LINE)
@@ -251,6 +257,8 @@ impl Facts {
             let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
             number.checked_mul(10)?.checked_add(digit)
         });
+        // Beyond what any file or memory can be, numbers are a problem of whoever calculates with them.
+        let number = number.filter(|number| i64::try_from(*number).is_ok());
         match (number, self.length) {
             (Some(number), None) if !digits.is_empty() => {
                 self.length = Some(number);
@@ -287,10 +295,15 @@ impl Facts {
     }
 }
 
-/// Section 3.2: a host is a name or an address and perhaps a port; what could be taken for a path or a user is neither.
+/// Section 3.2 and RFC 3986, section 3.2.2: a host is a name or an address and perhaps a port; what could be taken for a path, a
+/// user or a list is neither.
 fn check_host(value: &[u8]) -> Result<(), Refusal> {
-    let odd = |byte: &u8| matches!(byte, b'/' | b'?' | b'#' | b'@' | b'\\' | b' ' | b'\t' | b',');
-    if value.trim_ascii().iter().any(odd) { Err(Refusal::BAD_HOST) } else { Ok(()) }
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(byte);
+    let value = value.trim_ascii();
+    let port = value.iter().rposition(|byte| matches!(byte, b':' | b']'));
+    let port = port.filter(|at| value[*at] == b':').map_or(&b""[..], |at| &value[at + 1..]);
+    let is_host = value.iter().all(is_part) && port.iter().all(u8::is_ascii_digit);
+    if is_host { Ok(()) } else { Err(Refusal::BAD_HOST) }
 }
 
 /// A request's target (section 3.2).
@@ -317,8 +330,8 @@ impl<'a> Target<'a> {
         let rest = if rest.is_empty() && authority.is_some() { "/" } else { rest };
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let path = if path.is_empty() && authority.is_some() { "/" } else { path };
-        // A fragment is never sent (RFC 9110, section 7.1).
-        if !path.starts_with('/') || rest.contains('#') {
+        // A fragment is never sent (RFC 9110, section 7.1), and what is not ASCII is escaped (RFC 3986, section 2).
+        if !path.starts_with('/') || rest.contains('#') || !whole.is_ascii() {
             return Err(Refusal::BAD_TARGET);
         }
         if let Some(authority) = authority {

@@ -7,6 +7,7 @@ mod bodies;
 mod calls;
 mod door;
 mod hostile;
+mod hostile_bytes;
 mod hostile_flow;
 mod http;
 mod https;
@@ -126,6 +127,14 @@ pub(crate) const ALL: &[(&str, Case)] = &[
         hostile_flow::who_waits_for_a_thread_is_not_too_slow,
     ),
     ("hostile_endless_bodies_end", hostile_flow::endless_bodies_end),
+    ("hostile_nothing_is_smuggled", hostile_bytes::nothing_is_smuggled),
+    ("hostile_what_is_served_is_what_was_asked", hostile_bytes::what_is_served_is_what_was_asked),
+    ("hostile_what_is_too_long_is_refused", hostile_bytes::what_is_too_long_is_refused),
+    ("hostile_pipelines_are_served_in_order", hostile_bytes::pipelines_are_served_in_order),
+    (
+        "hostile_expectations_are_met_in_every_order",
+        hostile_bytes::expectations_are_met_in_every_order,
+    ),
     ("logs", output::logs),
     ("logs_outside_of_requests", output::outside),
     ("restricted_streams", output::restricted),
