@@ -7,6 +7,7 @@ they do not load.
 import os
 import sys
 import threading
+import time
 
 # How often it looks, in seconds.
 INTERVAL = 0.5
@@ -16,20 +17,23 @@ ENDINGS = (".py", ".wsgi", ".ini", ".cfg", ".toml", ".env", ".yaml", ".yml", ".j
 MOST = 20000
 
 
-def start(core, folders):
-    """Begins to watch. The interpreter ends without waiting for the thread."""
-    threading.Thread(target=Watch(core, folders).run, name="pinion-reload", daemon=True).start()
+def start(core, folders, begun):
+    """Begins to watch; `begun` is when the application began to load, in nanoseconds since 1970. The interpreter ends without
+    waiting for the thread."""
+    threading.Thread(target=Watch(core, folders, begun).run, name="pinion-reload", daemon=True).start()
 
 
 class Watch(object):
-    def __init__(self, core, folders):
+    def __init__(self, core, folders, begun):
         self.core = core
         self.folders = folders
+        self.begun = begun
         self.known = {}
         self.pause = threading.Event()
 
     def run(self):
         self.known = self.look()
+        self.tell_late()
         threading.current_thread().name = "pinion-reload watching"
         while not self.pause.wait(INTERVAL):
             found = self.look()
@@ -43,6 +47,16 @@ class Watch(object):
                 if gone is not None:
                     self.core.changed(gone, 0)
             self.known = found
+
+    def tell_late(self):
+        """Tells of a module that was changed while the application loaded: what was loaded may be what it was before. A time that
+        is yet to come says nothing."""
+        now = time.time_ns()
+        for path in self.modules():
+            mtime = self.known.get(path, 0)
+            if self.begun <= mtime <= now:
+                self.core.changed(path, mtime // 1000)
+                return
 
     def look(self):
         """The modification time of each file, in nanoseconds."""

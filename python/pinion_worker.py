@@ -11,6 +11,7 @@ what applications expect of mod_wsgi.
 def main():
     import os
     import sys
+    import time
 
     library = os.path.dirname(os.path.abspath(__file__))
     path = os.path.join(library, core_name())
@@ -42,12 +43,13 @@ def main():
         core.run_scripts()
         publisher.stopping(core.stop_reason())
         return 0
+    begun = time.time_ns()
     if not core.load():
         # The application's threads and hooks may be in any state: they are not waited for.
         os._exit(1)
     start_threads(core, settings)
     if settings["watch"] is not None:
-        load_own(os.path.join(library, "pinion_reload.py")).start(core, settings["watch"])
+        load_own(os.path.join(library, "pinion_reload.py")).start(core, settings["watch"], begun)
     core.wait()
     publisher.stopping(core.stop_reason() if settings["process_group"] else "")
     if settings["keep_at_exit"]:

@@ -40,7 +40,15 @@ const ALLOW: &str = "GET, HEAD, OPTIONS";
 #[derive(Debug, Clone, Default)]
 pub struct Statics {
     /// The longest first.
-    prefixes: Vec<(Vec<u8>, usize)>,
+    prefixes: Vec<Prefix>,
+}
+
+#[derive(Debug, Clone)]
+struct Prefix {
+    path: Vec<u8>,
+    folder: usize,
+    /// The only file that it stands for, with a slash in front.
+    file: Option<Vec<u8>>,
 }
 
 /// Where a path leads.
@@ -50,7 +58,7 @@ pub struct Found<'p> {
     pub folder: usize,
     /// The prefix.
     prefix: &'p [u8],
-    /// What follows it.
+    /// What follows it, or the file that it stands for.
     rest: &'p [u8],
 }
 
@@ -115,19 +123,26 @@ impl Statics {
     /// Takes the prefixes; of two that are the same the first counts.
     #[must_use]
     pub fn new(specs: &[StaticSpec]) -> Self {
-        let prefixes = specs.iter().map(|spec| spec.prefix.clone().into_bytes());
-        let mut prefixes: Vec<_> = prefixes.zip(0..).collect();
-        prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        let prefix = |(folder, spec): (usize, &StaticSpec)| Prefix {
+            path: spec.prefix.clone().into_bytes(),
+            folder,
+            file: spec.file.as_ref().map(|name| format!("/{name}").into_bytes()),
+        };
+        let mut prefixes: Vec<_> = specs.iter().enumerate().map(prefix).collect();
+        prefixes.sort_by_key(|prefix| std::cmp::Reverse(prefix.path.len()));
         Self { prefixes }
     }
 
     /// Finds the folder of a path, which has been decoded once and begins with a slash.
     #[must_use]
-    pub fn find<'p>(&self, path: &'p [u8]) -> Option<Found<'p>> {
-        self.prefixes.iter().find_map(|(prefix, folder)| {
+    pub fn find<'p>(&'p self, path: &'p [u8]) -> Option<Found<'p>> {
+        self.prefixes.iter().find_map(|Prefix { path: prefix, folder, file }| {
             let rest = path.strip_prefix(&prefix[..])?;
-            let whole = rest.first().is_none_or(|byte| *byte == b'/');
-            whole.then_some(Found { folder: *folder, prefix: &path[..prefix.len()], rest })
+            let found = |rest| Found { folder: *folder, prefix: &path[..prefix.len()], rest };
+            match file {
+                Some(file) => rest.is_empty().then(|| found(file)),
+                None => rest.first().is_none_or(|byte| *byte == b'/').then(|| found(rest)),
+            }
         })
     }
 }

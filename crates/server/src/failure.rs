@@ -58,6 +58,9 @@ impl Advice for LoadError {
             Self::NoTarget { module, .. } => {
                 format!("run it in the folder that {module} is in, or correct the name")
             }
+            Self::Fails { reason, .. } if reason.starts_with("the script has no callable") => {
+                "define it, or name another one with --callable".to_owned()
+            }
             Self::Fails { .. } => "mend what the traceback names".to_owned(),
         }
     }
@@ -94,10 +97,11 @@ pub fn last_line(traceback: &str) -> &str {
         .unwrap_or("no reason given")
 }
 
-/// What of it a person wants to see: the traceback, without what says that the script failed.
+/// What of it a person wants to see: the traceback, without what says that the script failed; nothing where one line says all.
 pub fn shown(traceback: &str) -> &str {
     const HEAD: &str = "Traceback (most recent call last):";
-    traceback.find(HEAD).map_or(traceback, |at| &traceback[at..]).trim_end()
+    let shown = traceback.find(HEAD).map_or(traceback, |at| &traceback[at..]).trim_end();
+    if shown.contains('\n') { shown } else { "" }
 }
 
 fn missing_module(reason: &str) -> Option<&str> {

@@ -187,9 +187,9 @@ pub const OPTIONS: &[ServeOption] = &[
     option(
         Application,
         "static",
-        "/PREFIX=FOLDER",
+        "/PATH=FOLDER",
         "none",
-        "A folder whose files are served without the application; may be repeated",
+        "A folder whose files, or a file that, is served without the application; may be repeated",
         Many(|s, v| {
             let alias = StaticAlias::parse(v.text)?;
             s.statics.push(StaticAlias { path: clean(&v.base.join(&alias.path)), ..alias });

@@ -165,7 +165,7 @@ impl Parent<'_> {
             if answered && self.asked.is_some() {
                 self.answered()?;
             }
-            while let (true, Ok(Some(signal))) = (signalled, self.signals.next()) {
+            while signalled && let Ok(Some(signal)) = self.signals.next() {
                 self.signal(signal)?;
             }
             self.look()?;
@@ -218,7 +218,10 @@ impl Parent<'_> {
             waiting.again = again;
             return Ok(());
         }
-        say(format_args!("{}", failure::shown(traceback)));
+        let shown = failure::shown(traceback);
+        if !shown.is_empty() {
+            say(format_args!("{shown}"));
+        }
         let error = Failed::new(LoadError::of(&self.plan, traceback), Exit::NotLoaded);
         say(format_args!("pinion: {error}"));
         if !self.plan.settings.reload {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use pinion_deploy::values::StaticAlias;
 use pinion_wire::message::http::{HttpSpec, ListenerSpec, ProxySpec, StaticSpec};
 use pinion_wire::message::{
     Apache, GroupSpec, MountKey, PairKey, ServerLog, Settings as WireSettings, Timeouts,
@@ -83,14 +84,7 @@ fn http(plan: &Plan, generation: u32, listeners: &[ListenerSpec]) -> HttpSpec {
         listeners: listeners.to_vec(),
         access_log: settings.access_log.as_ref().map(|_| settings.access_log_format),
         mount: mount.map(|mount| mount.as_str().to_owned()).unwrap_or_default(),
-        statics: settings
-            .statics
-            .iter()
-            .map(|alias| StaticSpec {
-                prefix: alias.url.as_str().trim_end_matches('/').to_owned(),
-                folder: lossy(&alias.path),
-            })
-            .collect(),
+        statics: settings.statics.iter().map(static_spec).collect(),
         health: settings.health.clone(),
         proxies: ProxySpec {
             networks: settings.trusted_proxies.clone(),
@@ -105,6 +99,14 @@ fn http(plan: &Plan, generation: u32, listeners: &[ListenerSpec]) -> HttpSpec {
         tls: plan.tls.clone(),
         watch: settings.reload.then(|| watched(plan)),
     }
+}
+
+fn static_spec(alias: &StaticAlias) -> StaticSpec {
+    let prefix = alias.url.as_str().trim_end_matches('/').to_owned();
+    let name = alias.path.file_name().filter(|_| !alias.path.is_dir());
+    let folder = name.and(alias.path.parent()).unwrap_or(&alias.path);
+    let file = name.map(|name| name.to_string_lossy().into_owned());
+    StaticSpec { prefix, folder: lossy(folder), file }
 }
 
 /// The project's folder, and what is watched beside it.

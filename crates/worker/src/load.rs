@@ -95,7 +95,11 @@ fn load_one(py: Python<'_>, worker: &Worker, mount: &StartMount) -> PyResult<Opt
         return Ok(None);
     }
     let missing = script.callable(py, mount.callable.as_bytes())?.is_none();
-    // A script that is only imported (WSGIImportScript) has no callable; where another
+    if missing && worker.door.is_some() {
+        let reason = format!("the script has no callable named '{}'", mount.callable);
+        return Ok(Some(fail(modified(&mount.script), &reason, false)));
+    }
+    // A script that is only imported (WSGIImportScript) has no callable; where another of Apache's
     // lacks it, requests are told (404).
     for path in &worker.spec.group.warmup {
         if missing {

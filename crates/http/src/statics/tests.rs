@@ -40,7 +40,8 @@ impl Folder for Memory {
 }
 
 fn statics(prefixes: &[&str]) -> Statics {
-    let spec = |prefix: &&str| StaticSpec { prefix: (*prefix).into(), folder: "/srv".into() };
+    let spec =
+        |prefix: &&str| StaticSpec { prefix: (*prefix).into(), folder: "/srv".into(), file: None };
     Statics::new(&prefixes.iter().map(spec).collect::<Vec<_>>())
 }
 
@@ -115,6 +116,25 @@ fn the_longest_prefix_of_whole_segments_counts() {
         assert_eq!(found, expected, "{path}");
     }
     assert_eq!(Statics::default().find(b"/"), None);
+}
+
+#[test]
+fn a_prefix_may_stand_for_one_file_of_its_folder() {
+    let one = |prefix: &str, file: Option<&str>| StaticSpec {
+        prefix: prefix.into(),
+        folder: "/srv".into(),
+        file: file.map(Into::into),
+    };
+    let statics = Statics::new(&[one("/style.css", Some("app.css")), one("", None)]);
+    for (path, expected) in [
+        ("/style.css", (0, "/app.css")),
+        ("/style.css/", (1, "/style.css/")),
+        ("/style.css/app.js", (1, "/style.css/app.js")),
+        ("/style.cssx", (1, "/style.cssx")),
+    ] {
+        let found = statics.find(path.as_bytes()).unwrap();
+        assert_eq!((found.folder, std::str::from_utf8(found.rest).unwrap()), expected, "{path}");
+    }
 }
 
 #[test]

@@ -75,6 +75,8 @@ pub struct StaticSpec {
     pub prefix: String,
     /// The folder, absolute.
     pub folder: String,
+    /// The only file in it that is served, at the prefix itself; `None` for all of them.
+    pub file: Option<String>,
 }
 
 /// Which proxies are believed, in the words of `WSGITrustedProxies` and `WSGITrustedProxyHeaders`.

@@ -51,7 +51,7 @@ impl Site {
         let site = folder.path().join("site");
         let server = Server::start_with(python, log, |_, http| {
             let folder = site.to_str().unwrap().to_owned();
-            http.statics = vec![StaticSpec { prefix: prefix.to_owned(), folder }];
+            http.statics = vec![StaticSpec { prefix: prefix.to_owned(), folder, file: None }];
             change(http);
         });
         Self { folder, server }
@@ -324,7 +324,7 @@ pub(super) fn many(python: &Path) {
         let server = Server::start(python, |spec, http| {
             spec.group.threads = threads;
             let folder = folder.path().to_str().unwrap().to_owned();
-            http.statics = vec![StaticSpec { prefix: "/s".to_owned(), folder }];
+            http.statics = vec![StaticSpec { prefix: "/s".to_owned(), folder, file: None }];
         });
         let mut connection = server.connect();
         // More than is received at once, and more than is sent at once.

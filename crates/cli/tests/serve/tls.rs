@@ -1,0 +1,105 @@
+//! Certificates.
+
+use pinion_testbed::raw::Connection;
+use pinion_testbed::tls::{self, Identity};
+use pinion_testbed::wait_until;
+use pinion_unix::signals::Signal;
+
+use crate::world::{LIMIT, Project, Serving};
+
+fn project(identity: &Identity) -> Project {
+    let project = Project::hello();
+    project.write("cert.pem", &identity.certificate);
+    project.write("key.pem", &identity.key);
+    project
+}
+
+const ARGUMENTS: [&str; 6] =
+    ["--certificate", "cert.pem", "--key", "key.pem", "--bind", "https://127.0.0.1:0"];
+
+fn port(serving: &Serving) -> u16 {
+    let log = serving.log();
+    let rest = log.split("https://127.0.0.1:").nth(1).unwrap_or_else(|| panic!("{log}"));
+    rest[..rest.find('/').unwrap()].parse().unwrap()
+}
+
+fn ask(port: u16, settings: &tls::Settings) -> Option<String> {
+    let mut connection = Connection::open_tls(port, settings).ok()?;
+    connection.send("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    Some(connection.answer("GET").ok()?.text())
+}
+
+#[test]
+fn a_new_certificate_comes_with_sighup_and_a_bad_one_does_not() {
+    let (old, new) = (Identity::new().unwrap(), Identity::new().unwrap());
+    let (trusts_old, trusts_new) = (old.client(&[]).unwrap(), new.client(&[]).unwrap());
+    let project = project(&old);
+    let mut serving = project.serve(&ARGUMENTS);
+    let port = port(&serving);
+    assert_eq!(ask(port, &trusts_old).as_deref(), Some("hello"));
+    project.write("cert.pem", &new.certificate);
+    serving.signal(Signal::SIGHUP);
+    serving.wait_for("PIN0905: the key in ");
+    serving.wait_for("PIN0910: the reload is refused");
+    assert_eq!(ask(port, &trusts_old).as_deref(), Some("hello"));
+    project.write("key.pem", &new.key);
+    serving.signal(Signal::SIGHUP);
+    let taken_over = || ask(port, &trusts_new).as_deref() == Some("hello");
+    assert!(wait_until(LIMIT, taken_over), "{}", serving.log());
+    serving.stop();
+}
+
+#[test]
+fn bad_certificates_are_told() {
+    let (one, other) = (Identity::new().unwrap(), Identity::new().unwrap());
+    let project = project(&one);
+    project.write("other.pem", &other.key);
+    project.write("nothing.pem", "nothing\n");
+    let cut = &one.certificate[..one.certificate.len() / 2];
+    project.write("cut.pem", cut);
+    let said = |certificate: &str, key: &str| {
+        project.said(&["--certificate", certificate, "--key", key, "--bind", "https://127.0.0.1:0"])
+    };
+    for (certificate, key, expected) in [
+        (
+            "cert.pem",
+            "other.pem",
+            "PIN0905: the key in /FOLDER/other.pem does not belong to the certificate in /FOLDER/cert.pem\nhint: give the key that the certificate was made for, and the certificate before its chain",
+        ),
+        (
+            "nothing.pem",
+            "key.pem",
+            "PIN0905: /FOLDER/nothing.pem holds no certificate in PEM form\nhint: --certificate takes a PEM file, the certificate first and its chain after it",
+        ),
+        (
+            "cert.pem",
+            "cert.pem",
+            "PIN0905: /FOLDER/cert.pem holds no private key in PEM form\nhint: --key takes a PEM file; `openssl pkey -in /FOLDER/cert.pem` shows whether it is one, or needs a passphrase",
+        ),
+        (
+            "cut.pem",
+            "key.pem",
+            "PIN0905: /FOLDER/cut.pem: a section of PEM has no end\nhint: `openssl x509 -in /FOLDER/cut.pem -noout -text` shows what is wrong",
+        ),
+        (
+            "gone.pem",
+            "key.pem",
+            "PIN0506: cannot read /FOLDER/gone.pem: No such file or directory (os error 2)\nhint: check the path",
+        ),
+    ] {
+        assert_eq!(said(certificate, key), format!("pinion: {expected}\nexit status: 2\n"));
+    }
+}
+
+#[test]
+fn an_address_with_tls_needs_a_certificate() {
+    let project = Project::hello();
+    assert_eq!(
+        project.said(&["--bind", "https://127.0.0.1:0"]),
+        "pinion: PIN0504: --bind https://127.0.0.1:0 is given, but no --certificate\nhint: add --certificate\nexit status: 2\n"
+    );
+    assert_eq!(
+        project.said(&["--key", "key.pem", "--bind", "127.0.0.1:0"]),
+        "pinion: PIN0504: --key is given, but no --certificate\nhint: add --certificate\nexit status: 2\n"
+    );
+}
