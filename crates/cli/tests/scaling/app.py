@@ -24,7 +24,8 @@ def application(environ, start_response):
     else:
         time.sleep(0.01)
     note("end", request)
-    seen = [environ.get(name, "-") for name in ("REMOTE_ADDR", "wsgi.url_scheme", "HTTP_HOST")]
+    names = ["REMOTE_ADDR", "wsgi.url_scheme", "HTTP_HOST", "HTTP_X_FORWARDED_HOST"]
+    seen = [environ.get(name, "-") for name in names]
     text = " ".join([request, HOST, str(len(body)), *seen]).encode()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(text)))])
     return [text]

@@ -51,21 +51,30 @@ impl Request {
     }
 }
 
-/// Sends one request from the client's host, on a connection of its own.
+/// Sends one request from the client's host, on a connection of its own; with the cookie of a session that belongs to `home`, if there
+/// is one.
 pub(crate) fn ask(
     world: &World,
-    client: &Client,
     path: &str,
     method: &'static str,
     id: String,
+    home: Option<&str>,
 ) -> Request {
     let url = world.url(&format!("{path}?{id}"));
     let body = if method == "POST" { vec![b'x'; BODY] } else { Vec::new() };
+    let cookie = home.map(|home| format!("PINION_ROUTE=.{}", number(home))).unwrap_or_default();
     let began = Instant::now();
-    let answer = client.send(method, &url, &[("connection", "close")], &body);
+    // A client of its own, so that no cookie of another request comes with it.
+    let headers = [("connection", "close"), ("cookie", &cookie)];
+    let answer = Client::new(LIMIT).send(method, &url, &headers, &body);
     let answer = answer.map_err(|error| error.to_string());
     let answer = answer.map(|answer| (answer.status, answer.header("x-served-by"), answer.text()));
     Request { method, id, began, answer }
+}
+
+/// The number by which the balancer knows a host.
+pub(crate) fn number(host: &str) -> &str {
+    host.trim_start_matches("app")
 }
 
 /// A load that runs until it is stopped.
@@ -110,7 +119,7 @@ impl<'w> Load<'w> {
 
     fn client(&self, number: usize) -> Vec<Request> {
         self.world.network.enter("client").unwrap();
-        let (begin, client) = (Instant::now(), Client::new(LIMIT));
+        let begin = Instant::now();
         let mut requests = Vec::new();
         while !self.stopped.load(Ordering::Relaxed)
             && begin.elapsed() < LONGEST
@@ -118,7 +127,7 @@ impl<'w> Load<'w> {
         {
             let id = format!("{number}.{}", requests.len());
             let method = if requests.len().is_multiple_of(2) { "GET" } else { "POST" };
-            requests.push(ask(self.world, &client, "/work", method, id));
+            requests.push(ask(self.world, "/work", method, id, None));
             self.done.fetch_add(1, Ordering::Relaxed);
         }
         requests

@@ -1,6 +1,5 @@
 //! Hosts that are restarted one after the other.
 
-use pinion_testbed::http::Client;
 use pinion_testbed::wait_until;
 use pinion_unix::signals::Signal;
 
@@ -35,13 +34,7 @@ fn restart(world: &World, load: &Load<'_>, host: &'static str) -> Vec<Request> {
                 scope.spawn(move || {
                     world.network.enter("client").unwrap();
                     let method = if number % 2 == 0 { "GET" } else { "POST" };
-                    ask(
-                        world,
-                        &Client::new(LIMIT),
-                        "/held",
-                        method,
-                        format!("held.{host}.{number}"),
-                    )
+                    ask(world, "/held", method, format!("held.{host}.{number}"), None)
                 })
             })
             .collect();

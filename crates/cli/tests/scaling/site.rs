@@ -25,7 +25,12 @@ fn hosts_see_what_the_client_asked_for_and_a_session_stays_with_its_host() {
         let seen = Client::new(LIMIT).send("GET", &url, &headers, b"").unwrap();
         let words = seen.text();
         let words: Vec<&str> = words.split_whitespace().skip(3).collect();
-        assert_eq!(words, ["0", &client, "http", "www.example.org"], "{}", world.logs());
+        assert_eq!(
+            words,
+            ["0", &client, "http", "www.example.org", "www.example.org"],
+            "{}",
+            world.logs()
+        );
 
         // With its cookie a client stays where it was; others are spread.
         let session = Client::new(LIMIT);
