@@ -46,7 +46,7 @@ pub(crate) fn begin(exchange: &Exchange) {
 
 /// Python's object for a request, which is made when it is first needed. None for the worker's own requests.
 fn watched<'py>(py: Python<'py>, exchange: &Exchange) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let Some(watch) = WATCH.get(py).filter(|_| exchange.peer().is_some()) else { return Ok(None) };
+    let Some(watch) = WATCH.get(py).filter(|_| exchange.has_peer()) else { return Ok(None) };
     if let Some(known) = exchange.kept.watched(py) {
         return Ok(Some(known));
     }
@@ -94,7 +94,7 @@ pub(crate) fn failed(py: Python<'_>, exchange: &Exchange, error: &PyErr) {
 /// The answer was sent.
 pub(crate) fn finished(py: Python<'_>, exchange: &Arc<Exchange>, end: End) {
     let environ = exchange.kept.environ(py);
-    if let Some(environ) = environ.filter(|_| exchange.peer().is_some()) {
+    if let Some(environ) = environ.filter(|_| exchange.has_peer()) {
         // `request_data()` still works in subscribers.
         exchange.enter();
         complain(py, tell_finished(py, exchange, &environ, end));

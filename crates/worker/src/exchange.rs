@@ -98,8 +98,10 @@ impl From<OutputError> for NotSent {
 /// One request while it runs.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    /// The connection; none for a request that the worker makes of itself.
-    peer: Option<Peer>,
+    /// The connection's number; none for a request that the worker makes of itself.
+    connection: Option<u32>,
+    /// The connection, for as long as the request may use it: the application may keep what belongs to a request for longer.
+    peer: Mutex<Option<Peer>>,
     seq: u32,
     open: AtomicBool,
     gone: AtomicBool,
@@ -132,7 +134,8 @@ impl Exchange {
     /// Begins a request, number `seq` on its connection.
     pub(crate) fn new(peer: Option<Peer>, seq: u32, response: Response) -> Arc<Self> {
         Arc::new(Self {
-            peer,
+            connection: peer.as_ref().map(Peer::number),
+            peer: Mutex::new(peer),
             seq,
             open: AtomicBool::new(true),
             gone: AtomicBool::new(false),
@@ -152,9 +155,14 @@ impl Exchange {
         CURRENT.with(|current| *current.borrow_mut() = Some(self.clone()));
     }
 
-    /// The connection, if the request has one.
-    pub(crate) fn peer(&self) -> Option<&Peer> {
-        self.peer.as_ref()
+    /// The connection, if the request has one and still may use it.
+    pub(crate) fn peer(&self) -> Option<Peer> {
+        self.peer.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether somebody waits for the answer: not for that to a request that the worker makes of itself.
+    pub(crate) fn has_peer(&self) -> bool {
+        self.connection.is_some()
     }
 
     /// The request's number on its connection.
@@ -164,7 +172,7 @@ impl Exchange {
 
     /// Whether it is request `seq` of connection number `connection`.
     pub(crate) fn is(&self, connection: u32, seq: u32) -> bool {
-        self.seq == seq && self.peer().is_some_and(|peer| peer.number() == connection)
+        self.seq == seq && self.connection == Some(connection)
     }
 
     /// What it waits for, while that is counted.
@@ -266,7 +274,7 @@ impl Exchange {
         let length = response.admit_file(left)?;
         self.note_write(length);
         self.flush(py, response)?;
-        let peer = match self.peer.as_ref().filter(|_| length > 0) {
+        let peer = match self.peer().filter(|_| length > 0) {
             Some(Peer::Front(peer)) => peer,
             Some(Peer::Client(client)) => {
                 let around = response.around(usize::try_from(length).unwrap_or(usize::MAX));
@@ -304,13 +312,13 @@ impl Exchange {
     }
 
     fn send_parts(&self, py: Python<'_>, parts: &mut [IoSlice<'_>]) -> Result<(), Gone> {
-        let Some(peer) = &self.peer else { return Ok(()) };
+        let Some(peer) = self.peer() else { return Ok(()) };
         if self.is_gone() {
             return Err(Gone);
         }
         let sent = match peer {
             Peer::Front(peer) => self.detached(py, Way::Output, || peer.send(parts)),
-            Peer::Client(client) => self.send_to(py, client, parts),
+            Peer::Client(client) => self.send_to(py, &client, parts),
         };
         sent.map_err(|_| self.lose())
     }
@@ -348,7 +356,7 @@ impl Exchange {
     /// together with the request, and tells no second time.
     pub(crate) fn lose(&self) -> Gone {
         self.gone.store(true, Ordering::Release);
-        if let Some(peer) = &self.peer {
+        if let Some(peer) = self.peer() {
             peer.close();
         }
         Gone
@@ -387,7 +395,7 @@ impl Exchange {
             drop(state);
             return log_elsewhere(py, &logs);
         }
-        match self.peer.as_ref().filter(|_| !self.is_gone()) {
+        match self.peer().filter(|_| !self.is_gone()) {
             Some(Peer::Front(peer)) => {
                 // Without giving up the GIL, as long as there is room.
                 let sent = peer.send_now(&response.frames).unwrap_or(0);
@@ -406,7 +414,7 @@ impl Exchange {
     /// Adds many lines to what is sent next. Without a front door, they are kept ([`Exchange::take_trouble`]).
     pub(crate) fn log(&self, py: Python<'_>, level: u8, text: &str) {
         let mut state = self.state(py);
-        if self.peer.is_none() {
+        if !self.has_peer() {
             state.trouble.push_str(text);
             state.trouble.push('\n');
             return;
@@ -418,7 +426,7 @@ impl Exchange {
 
     /// As [`Exchange::log`], at once, with the line of source where it was logged.
     pub(crate) fn log_now(&self, py: Python<'_>, level: u8, place: answer::Place<'_>, text: &str) {
-        if self.peer.is_none() {
+        if !self.has_peer() {
             return self.log(py, level, text);
         }
         let mut state = self.state(py);
@@ -443,13 +451,14 @@ impl Exchange {
         for place in lines {
             place.finish(|line| response.push_log(ERROR, line));
         }
-        let logs_only = self.peer.is_none() || self.is_gone();
+        let logs_only = !self.has_peer() || self.is_gone();
         if !logs_only {
             response.end(end);
         }
         let frames = std::mem::take(&mut response.frames);
         let logs = response.take_logs();
         drop(state);
+        self.let_go_of_client();
         if let Some(logs) = logs.filter(|logs| !logs.is_empty()) {
             log_elsewhere(py, &logs);
         }
@@ -462,6 +471,30 @@ impl Exchange {
 }
 
 impl Exchange {
+    /// The request is over: who keeps it keeps no socket.
+    fn let_go_of_client(&self) {
+        let mut peer = self.peer.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(peer.take_if(|peer| matches!(peer, Peer::Client(_))));
+    }
+
+    /// The request has run too long: tells its client so, unless the answer has begun. What the application does from now on is as
+    /// if the client had gone. Needs no GIL, and does not wait.
+    pub(crate) fn give_up(&self) {
+        let Some(Peer::Client(client)) = self.peer() else { return };
+        // Whoever holds it sends, or looks whether to.
+        let Ok(mut state) = self.state.try_lock() else { return };
+        if self.is_gone() || !self.is_open() {
+            return;
+        }
+        if let Some(bytes) = state.response.give_up() {
+            self.gone.store(true, Ordering::Release);
+            drop(state);
+            // Where it fails, the client has gone.
+            let _ = client.send_some_of(&bytes);
+            client.end();
+        }
+    }
+
     /// Sends the last frames, which [`Exchange::finish`] returned, at once. `connection` is the request's.
     pub(crate) fn send_rest(&self, py: Python<'_>, connection: &Connection, frames: &mut Vec<u8>) {
         let mut parts = [IoSlice::new(frames)];

@@ -1,4 +1,4 @@
-//! A child that an application forks must not answer the front door in its parent's place.
+//! A child that an application forks must not answer front doors or clients in its parent's place, nor keep their connections open.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -10,11 +10,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::libc;
 
+use crate::http;
 use crate::worker::{Connections, worker};
 
 thread_local! {
-    /// The connections while this thread forks: no other thread may be changing them when the child takes its copy.
-    static HELD: RefCell<Option<Connections<'static>>> = const { RefCell::new(None) };
+    /// What is connected while this thread forks: no other thread may be changing them when the child takes its copy.
+    static HELD: RefCell<Option<Held>> = const { RefCell::new(None) };
+}
+
+/// Everything that is connected to this process, locked.
+struct Held {
+    connections: Connections<'static>,
+    door: Option<http::Held<'static>>,
 }
 
 static FORKED: AtomicBool = AtomicBool::new(false);
@@ -44,7 +51,10 @@ fn nowhere() -> io::Result<OwnedFd> {
 }
 
 extern "C" fn before() {
-    let held = worker().map(|worker| worker.connections());
+    let held = worker().map(|worker| Held {
+        connections: worker.connections(),
+        door: worker.door.as_ref().map(|door| door.hold()),
+    });
     // A thread that ends has no such memory any more; its child keeps what it can.
     let _ = HELD.try_with(|place| place.replace(held));
 }
@@ -63,7 +73,10 @@ extern "C" fn in_child() {
     };
     cut(worker.reins());
     cut(worker.epoll.as_fd());
-    if let Ok(Some(connections)) = HELD.try_with(RefCell::take) {
-        connections.values().for_each(|connection| cut(connection.as_fd()));
+    if let Ok(Some(held)) = HELD.try_with(RefCell::take) {
+        held.connections.values().for_each(|connection| cut(connection.as_fd()));
+        if let Some(door) = held.door {
+            door.each(cut);
+        }
     }
 }

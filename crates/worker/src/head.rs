@@ -107,7 +107,10 @@ impl Head {
             HeaderKind::Dropped => return Ok(()),
             HeaderKind::ContentLength => {
                 let length = headers::content_length(value, self.length).map_err(of_value)?;
-                self.length = Some(length);
+                if self.length.replace(length).is_some() {
+                    // Once is enough: clients need not take a list for a number.
+                    return Ok(());
+                }
             }
             HeaderKind::Plain | HeaderKind::ContentType | HeaderKind::WithErrors => {}
         }
@@ -249,6 +252,16 @@ mod tests {
         for value in [&b"abc"[..], b"-1", b"", b"+5", b"99999999999999999999999", b"1 2"] {
             assert!(length(value).is_err(), "{value:?}");
         }
+    }
+
+    #[test]
+    fn a_length_is_sent_once() {
+        let mut head = Head::new(b"200 OK").unwrap();
+        for name in [&b"Content-Length"[..], b"content-length"] {
+            head.push(name, b"5").unwrap();
+        }
+        assert!(head.push(b"Content-Length", b"6").is_err());
+        assert_eq!(head.headers().collect::<Vec<_>>(), [(&b"Content-Length"[..], &b"5"[..])]);
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Input {
                 return Err(Failure::Broken(reason.clone()));
             }
             if let Some(Peer::Client(client)) = self.exchange.peer() {
-                self.receive_from(py, client, body, needed)?;
+                self.receive_from(py, &client, body, needed)?;
                 continue;
             }
             let mut wants = Vec::new();

@@ -136,6 +136,12 @@ impl Reply {
         self.push_own(out, status);
     }
 
+    /// Appends an answer of the server's own, behind which the connection ends.
+    pub(crate) fn push_last(&mut self, out: &mut Vec<u8>, status: u16) {
+        self.asked.keep_alive = false;
+        self.push_own(out, status);
+    }
+
     /// Appends an answer of the server's own.
     pub(crate) fn push_own(&mut self, out: &mut Vec<u8>, status: u16) {
         let reason = answer::reason(status);

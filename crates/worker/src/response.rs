@@ -184,6 +184,16 @@ impl Response {
         frame::push(&mut self.frames, Kind::End, end as u16, self.seq, &[]);
     }
 
+    /// The answer to a client whose request has run too long; `None` where another one has begun.
+    pub(crate) fn give_up(&mut self) -> Option<Vec<u8>> {
+        if self.is_head_gone() {
+            return None;
+        }
+        let (mut bytes, reply) = (Vec::new(), self.reply.as_mut()?);
+        reply.push_last(&mut bytes, 504);
+        Some(bytes)
+    }
+
     /// What stands before and behind a block that goes to a client; `None` for another front door.
     pub(crate) fn around(
         &mut self,

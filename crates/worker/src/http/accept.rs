@@ -77,6 +77,13 @@ impl Listener {
         }
     }
 
+    /// Calls `f` with the socket, if there is one and nobody gives it up at this moment.
+    pub(super) fn with_socket(&self, f: impl Fn(BorrowedFd<'_>)) {
+        if let Ok(Some(socket)) = self.socket.try_read().as_deref() {
+            f(socket.as_fd());
+        }
+    }
+
     /// Gives the socket up: who connects is refused once nobody has it any more.
     fn close(&self) {
         *self.socket.write().unwrap_or_else(PoisonError::into_inner) = None;

@@ -268,7 +268,7 @@ impl Door {
         };
         inbound.consume(size);
         inbound.seq = inbound.seq.wrapping_add(1);
-        (inbound.since, inbound.waited) = (now_ms(), 0);
+        inbound.since = now_ms();
         (inbound.must_continue, inbound.closes) = (expects_continue, closes);
         inbound.in_a_row += 1;
         if let Some(ending) = own {
@@ -385,6 +385,7 @@ impl Door {
 
     fn visit(&self, client: &Arc<Client>, inbound: &mut Inbound, coming: Coming) -> Box<Visit> {
         let Coming { frame, asked, decoder } = coming;
+        inbound.begin_waiting(decoder.taken());
         inbound.phase = Phase::Running;
         inbound.decoder = Some(decoder);
         client.wait_until(0, 0);

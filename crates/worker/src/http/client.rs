@@ -232,7 +232,7 @@ impl Client {
             if !inbound.is_running(seq) {
                 return Err(BodyError::Over);
             }
-            inbound.waited += waited;
+            inbound.note_waited(std::mem::take(&mut waited));
             self.take_body(&mut inbound, out)?;
             let ended = inbound.decoder.as_ref().is_none_or(Decoder::is_ended);
             if ended || out.len() > before {
@@ -247,7 +247,7 @@ impl Client {
                 None => self.receive(&mut inbound),
             };
             match received {
-                Received::Some => waited = 0,
+                Received::Some => {}
                 Received::Gone => return Err(BodyError::Gone),
                 Received::Nothing => {
                     let limit = inbound.body_patience(patience);
@@ -417,7 +417,7 @@ impl Client {
     }
 
     /// Says that nothing more is sent, so that the client sees the answer's end.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.tell_end();
         let _ = sockets::shutdown(self.as_fd(), Shutdown::Write);
     }

@@ -19,7 +19,7 @@ use crate::worker::Worker;
 /// How long a client on whose connection nothing comes has to see the last answer, in milliseconds.
 pub(super) const LINGER: u64 = 2_000;
 /// How long one has that goes on sending.
-const LONGEST_LINGER: u64 = 10_000;
+const LONGEST_LINGER: u64 = 5_000;
 /// How much of what one sends is thrown away.
 const MOST_LINGER: u64 = 64 * 1024 * 1024;
 /// How much of a body that nobody reads is received so that the connection can go on.

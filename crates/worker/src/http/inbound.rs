@@ -27,8 +27,10 @@ pub(super) struct Inbound {
     pub(super) closes: bool,
     /// When what is being received began, milliseconds.
     pub(super) since: u64,
-    /// How long the running request has waited for its body, milliseconds.
-    pub(super) waited: u64,
+    /// How long the running request has waited for its body since it was last found to come quickly enough, milliseconds.
+    waited: u64,
+    /// How much of it had come then.
+    counted: u64,
     /// How many bytes are known to hold no end of a head.
     pub(super) seen: usize,
     /// As much came as there was room for: there may be more, of which epoll tells no second time.
@@ -83,6 +85,7 @@ impl Inbound {
             closes: false,
             since: now,
             waited: 0,
+            counted: 0,
             seen: 0,
             is_more: false,
             in_a_row: 0,
@@ -127,10 +130,25 @@ impl Inbound {
         self.start = 0;
     }
 
-    /// How long the application may wait for the next piece of the body, if `patience` milliseconds are the most for one.
-    pub(super) fn body_patience(&self, patience: u64) -> Option<Duration> {
+    /// A request's body begins, of which so many bytes have come already.
+    pub(super) fn begin_waiting(&mut self, counted: u64) {
+        (self.waited, self.counted) = (0, counted);
+    }
+
+    /// The application has waited for its body, so many milliseconds more.
+    pub(super) fn note_waited(&mut self, more: u64) {
+        self.waited += more;
+    }
+
+    /// How long the application may wait for the next piece of the body, if `patience` milliseconds are the most for one. What has come
+    /// quickly buys no more than the same time again: a thread is waiting.
+    pub(super) fn body_patience(&mut self, patience: u64) -> Option<Duration> {
         let taken = self.decoder.as_ref().map_or(0, Decoder::taken);
-        let left = slowest(patience, taken).saturating_sub(self.waited);
+        let bought = slowest(0, taken.saturating_sub(self.counted));
+        if self.waited >= patience && bought >= self.waited {
+            self.begin_waiting(taken);
+        }
+        let left = (patience + bought.min(patience)).saturating_sub(self.waited);
         (patience > 0).then(|| Duration::from_millis(patience.min(left)))
     }
 

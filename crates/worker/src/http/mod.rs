@@ -26,6 +26,7 @@ mod visit;
 mod way;
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -225,6 +226,27 @@ impl Door {
                 return;
             }
         }
+    }
+}
+
+/// All sockets of the front door, while no other thread can change which there are.
+pub(crate) struct Held<'a> {
+    listeners: &'a [Listener],
+    clients: MutexGuard<'a, Slab>,
+}
+
+impl Door {
+    /// Keeps other threads from adding and taking away.
+    pub(crate) fn hold(&self) -> Held<'_> {
+        Held { listeners: &self.listeners, clients: self.clients() }
+    }
+}
+
+impl Held<'_> {
+    /// Calls `f` with each socket. Allocates nothing, and waits for nobody.
+    pub(crate) fn each(&self, f: impl Fn(BorrowedFd<'_>)) {
+        self.listeners.iter().for_each(|listener| listener.with_socket(&f));
+        self.clients.each(|client| f(client.as_fd()));
     }
 }
 

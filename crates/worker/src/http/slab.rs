@@ -68,6 +68,11 @@ impl Slab {
         self.places.iter().filter_map(|place| place.client.clone()).collect()
     }
 
+    /// Calls `f` with each client.
+    pub(super) fn each(&self, f: impl Fn(&Client)) {
+        self.places.iter().filter_map(|place| place.client.as_deref()).for_each(f);
+    }
+
     /// Calls `f` with each client whose time has come at `now`.
     pub(super) fn due(&self, now: u64) -> Vec<Arc<Client>> {
         let clients = self.places.iter().filter_map(|place| place.client.as_ref());

@@ -368,5 +368,39 @@ def blocks(environ, start_response):
     yield b"end"
 
 
+def keep_all(environ, start_response):
+    """Keeps everything that belongs to a request, as caches and cycles do."""
+    KEPT.setdefault("all", []).append((environ, start_response("200 OK", PLAIN)))
+    return [b"kept"]
+
+
+def kept(environ, start_response):
+    return answer(start_response, str(len(KEPT.get("all", []))))
+
+
+def fork_and_hold(environ, start_response):
+    """Leaves a child behind that holds what it has got, until the file in the query is there."""
+    path = parse_qs(environ["QUERY_STRING"])["path"][0]
+    child = os.fork()
+    if child == 0:
+        while not os.path.exists(path):
+            time.sleep(0.005)
+        os._exit(0)
+    return answer(start_response, str(child))
+
+
+def descriptors(environ, start_response):
+    """Opens as many files as it can, and holds them until the file in the query is there."""
+    path, held = parse_qs(environ["QUERY_STRING"])["path"][0], []
+    with contextlib.suppress(OSError):
+        while True:
+            held.append(open("/dev/null"))
+    print("holding %d" % len(held))
+    while not os.path.exists(path):
+        time.sleep(0.005)
+    del held
+    return answer(start_response, "let go")
+
+
 def application(environ, start_response):
     return globals()[environ["PATH_INFO"].strip("/")](environ, start_response)

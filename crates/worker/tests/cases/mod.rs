@@ -9,6 +9,7 @@ mod door;
 mod hostile;
 mod hostile_bytes;
 mod hostile_flow;
+mod hostile_life;
 mod http;
 mod https;
 mod life;
@@ -135,6 +136,11 @@ pub(crate) const ALL: &[(&str, Case)] = &[
         "hostile_expectations_are_met_in_every_order",
         hostile_bytes::expectations_are_met_in_every_order,
     ),
+    ("hostile_slow_senders_are_ended", hostile_life::slow_senders_are_ended),
+    ("hostile_resets_leave_nothing_behind", hostile_life::resets_leave_nothing_behind),
+    ("hostile_stuck_requests_are_answered", hostile_life::stuck_requests_are_answered),
+    ("hostile_kept_requests_keep_no_connections", hostile_life::kept_requests_keep_no_connections),
+    ("hostile_children_hold_no_sockets", hostile_life::children_hold_no_sockets),
     ("logs", output::logs),
     ("logs_outside_of_requests", output::outside),
     ("restricted_streams", output::restricted),
