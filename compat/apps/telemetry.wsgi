@@ -1,3 +1,4 @@
+import gc
 import time
 
 
@@ -9,6 +10,11 @@ def application(environ, start_response):
         status = "404 Not Found"
     elif path == "/broken":
         raise RuntimeError("broken on purpose")
+    elif path == "/collect":
+        ring = []
+        ring.append(ring)
+        del ring
+        gc.collect()
     elif path == "/slow":
         time.sleep(2.5)
     answer = b"%d" % len(body) * 100

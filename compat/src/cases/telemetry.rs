@@ -15,6 +15,7 @@ pub(super) fn suites() -> Vec<Suite> {
     let reports = Suite::alone("telemetry")
         .solo("receiver_shows_the_workers", receiver_shows_the_workers)
         .solo("requests_are_counted", requests_are_counted)
+        .solo("garbage_collector_is_told", garbage_collector_is_told)
         .solo("slow_requests_are_told", slow_requests_are_told)
         .solo("user_agent_is_told_when_asked", user_agent_is_told_when_asked)
         .solo("embedded_processes_report_too", embedded_processes_report_too)
@@ -144,6 +145,7 @@ fn receiver_shows_the_workers(server: &Server) -> Outcome {
         "{process}"
     );
     assert_eq!(process["mod_wsgi_version"], "6.1.1", "{process}");
+    assert_eq!(process["mpm_name"], "event", "{process}");
     let page = http::get(&format!("http://127.0.0.1:{}/", reported.receiver.port.number()))?;
     assert_eq!(page.status, 200);
     Ok(())
@@ -169,6 +171,46 @@ fn requests_are_counted(server: &Server) -> Outcome {
     assert_eq!(sum("output_bytes_total"), (100 + 100 + 100 + 400) as f64, "{state}");
     for phase in ["application_time", "request_time"] {
         assert!(sum(phase) > 0.0, "{phase}: {state}");
+    }
+    Ok(())
+}
+
+fn garbage_collector_is_told(server: &Server) -> Outcome {
+    let reported = reported(server, &DAEMON.replace("processes=2", "processes=1"))?;
+    let context = Context { apache: &reported.apache, server };
+    assert_eq!(context.status("/collect")?, 200);
+    let is_full = |event: &&Value| event["fields"]["gc_event_generation"] == 2;
+    let event = reported.receiver.find("a pass over all generations", |state| {
+        processes(state, "reported")
+            .into_iter()
+            .filter_map(|process| process["gc_events"].as_array())
+            .flatten()
+            .find(|event| is_full(event) && event["fields"]["gc_event_collected"] != 0)
+            .cloned()
+    })?;
+    let figure = |event: &Value, name: &str| event["fields"][name].as_f64().unwrap_or(-1.0);
+    let took = figure(&event, "gc_event_duration");
+    assert!(took > 0.0 && took < 10.0, "{event}");
+    let began = figure(&event, "gc_event_start_stamp");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs_f64();
+    assert!(began > now - 60.0 && began <= now, "{event}");
+    let snapshot = reported.receiver.find("the counters after it", |state| {
+        let process = processes(state, "reported").into_iter().next()?;
+        let ring = process["gc_snapshots"].as_object()?.values().next()?.as_array()?;
+        let last = ring.last()?;
+        (last["fields"]["gc_collections2"].as_f64()? >= 1.0).then(|| last.clone())
+    })?;
+    for (name, value) in [("gc_is_enabled", 1.0), ("gc_uncollectable2", 0.0)] {
+        assert_eq!(figure(&snapshot, name), value, "{name}: {snapshot}");
+    }
+    // Python's defaults, and what an interpreter has collected while it came up.
+    for name in
+        ["gc_threshold0", "gc_threshold1", "gc_threshold2", "gc_collections0", "gc_collected2"]
+    {
+        assert!(figure(&snapshot, name) >= 1.0, "{name}: {snapshot}");
+    }
+    for name in ["gc_count0", "gc_count1", "gc_count2", "gc_freeze_count", "gc_dropped_events"] {
+        assert!(figure(&snapshot, name) >= 0.0, "{name}: {snapshot}");
     }
     Ok(())
 }

@@ -30,6 +30,8 @@ pub enum Kind {
     Stopped = 7,
     /// The state of the garbage collector.
     GcSnapshot = 8,
+    /// One pass of the garbage collector.
+    GcEvent = 9,
 }
 
 /// A value's type.
@@ -51,6 +53,7 @@ pub enum Field {
     ModWsgiVersion = 1,
     PythonVersion = 2,
     ApacheVersion = 3,
+    MpmName = 4,
     Hostname = 5,
     ProcessGroup = 6,
     ProcessParentPid = 7,
@@ -131,6 +134,12 @@ pub enum Field {
     GcCount0 = 300,
     GcIsEnabled = 315,
     GcFreezeCount = 316,
+    GcDroppedEvents = 317,
+    GcEventStartStamp = 320,
+    GcEventDuration = 321,
+    GcEventGeneration = 322,
+    GcEventCollected = 323,
+    GcEventUncollectable = 324,
 }
 
 /// Writes one datagram, record by record.

@@ -7,7 +7,7 @@
 //! - [`posts`]: which thread runs which request. [`request`]: one request; [`call`]: functions that a front door calls; [`environ`], [`input`], [`start_response`], [`streams`], [`files`]: its Python objects.
 //! - [`http`]: the front door that the worker opens itself.
 //! - [`scripts`]: loading applications. [`interrupt`]: `RequestTimeout`, and how a thread gets it.
-//! - [`metrics`]: what is counted of requests; [`telemetry`]: the thread that reports it; [`report`]: the same for applications; [`scoreboard`]: Apache's own.
+//! - [`metrics`]: what is counted of requests; [`telemetry`]: the thread that reports it, and what the garbage [`collector`] does; [`report`]: the same for applications; [`scoreboard`]: Apache's own.
 //! - [`events`], [`measure`], [`kept`]: for applications that want to know what happens.
 //! - Without I/O and Python: [`turn`], [`inbox`], [`lines`], [`head`], [`response`], [`reply`], [`body`], [`retry`],
 //!   [`text`]; `tests/rules.rs` runs their tests.
@@ -16,6 +16,7 @@
 
 mod body;
 mod call;
+mod collector;
 mod connection;
 mod control;
 mod desk;

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 
 use crate::exchange::INFO;
 use crate::worker::{Stage, Worker};
-use crate::{fork, interrupt};
+use crate::{collector, fork, interrupt};
 
 /// How long Python's lock is waited for before stacks are written without it.
 const DUMP_PATIENCE: Duration = Duration::from_millis(250);
@@ -31,6 +31,7 @@ pub(crate) struct Monitor {
 #[derive(Debug, Default)]
 struct Orders {
     beat: bool,
+    collector: bool,
     interrupts: Vec<Key>,
     dump: Dump,
 }
@@ -55,6 +56,12 @@ impl Monitor {
     /// Has Python's lock taken at once.
     pub(crate) fn beat(&self) {
         self.orders().beat = true;
+        self.called.notify_one();
+    }
+
+    /// Has the garbage collector looked at when Python's lock is had next.
+    pub(crate) fn look_at_collector(&self) {
+        self.orders().collector = true;
         self.called.notify_one();
     }
 
@@ -107,7 +114,9 @@ impl Monitor {
     /// Waits for orders, not longer than `interval`.
     fn wait(&self, interval: Option<Duration>) -> Orders {
         let is_idle = |orders: &mut Orders| {
-            !orders.beat && orders.interrupts.is_empty() && orders.dump == Dump::None
+            !(orders.beat || orders.collector)
+                && orders.interrupts.is_empty()
+                && orders.dump == Dump::None
         };
         let guard = self.orders();
         let mut guard = match interval {
@@ -149,6 +158,9 @@ fn watch(worker: &Worker, interval: Option<Duration>) {
                 page.beat(clock::monotonic_ns());
             }
             monitor.write_stacks(py);
+            if orders.collector {
+                collector::look(py);
+            }
             let raise = |(connection, seq)| {
                 interrupt::raise(py, worker, connection, seq).unwrap_or_default()
             };

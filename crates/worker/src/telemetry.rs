@@ -14,6 +14,7 @@ use pinion_wire::telemetry::{Datagram, Field, Kind};
 use pinion_wsgi::metrics::{Distribution, Interval, PHASES};
 use pyo3::prelude::*;
 
+use crate::collector;
 use crate::environ::VERSION;
 use crate::metrics::{SlowRequest, seconds};
 use crate::worker::{Stage, Worker};
@@ -39,6 +40,7 @@ struct Identity {
     host: String,
     group: String,
     application: String,
+    mpm: String,
     switch_interval: f64,
 }
 
@@ -55,6 +57,7 @@ pub(crate) fn start(py: Python<'_>, worker: &'static Worker) -> PyResult<()> {
             .unwrap_or_default(),
         group: worker.spec.group.name.clone(),
         application: worker.spec.application_group.clone(),
+        mpm: worker.spec.apache.mpm_name.clone(),
         switch_interval: py.import("sys")?.call_method0("getswitchinterval")?.extract()?,
     };
     let socket =
@@ -79,6 +82,8 @@ pub(crate) fn start(py: Python<'_>, worker: &'static Worker) -> PyResult<()> {
     if worker.reporter.set(reporter).is_err() {
         return Ok(());
     }
+    collector::watch(py)?;
+    worker.monitor.look_at_collector();
     let builder = thread::Builder::new().name("pinion-telemetry".to_owned());
     if let Err(error) = builder.spawn(move || report(worker)) {
         worker.log(WARNING, &format!("WSGI0133: Unable to create telemetry reporter thread; metrics will not be sent. ({error})"));
@@ -153,6 +158,9 @@ impl Reporter {
         datagram.text(Field::ModWsgiVersion, version.as_bytes());
         datagram.text(Field::PythonVersion, self.identity.python.as_bytes());
         datagram.text(Field::ApacheVersion, self.spec.server_version.as_bytes());
+        if !self.identity.mpm.is_empty() {
+            datagram.text(Field::MpmName, self.identity.mpm.as_bytes());
+        }
     }
 
     fn started(&self) -> Datagram {
@@ -171,6 +179,34 @@ impl Reporter {
         self.send(worker, &self.sample(worker, &interval, before, used));
         for request in &slow {
             self.send(worker, &self.slow_request(request));
+        }
+        self.collector(worker);
+    }
+
+    /// What the garbage collector has done. This thread never takes Python's lock: the counters are those that another has
+    /// read since the last report, if it could. The process says whose they are: it has one interpreter, and the receiver (1.1) fails
+    /// to show reports of this kind with text in them.
+    fn collector(&self, worker: &Worker) {
+        let collector::Report { counters, passes, dropped } = collector::take();
+        worker.monitor.look_at_collector();
+        if let Some(counters) = counters {
+            let mut datagram = self.datagram(Kind::GcSnapshot);
+            for (nth, count) in (0..).zip(counters.generations.as_flattened()) {
+                datagram.nth_count(Field::GcCount0, nth, *count);
+            }
+            datagram.count(Field::GcIsEnabled, counters.is_enabled.into());
+            datagram.count(Field::GcFreezeCount, counters.frozen);
+            datagram.count(Field::GcDroppedEvents, dropped);
+            self.send(worker, &datagram);
+        }
+        for pass in passes {
+            let mut datagram = self.datagram(Kind::GcEvent);
+            datagram.number(Field::GcEventStartStamp, pass.began);
+            datagram.number(Field::GcEventDuration, seconds(pass.took));
+            datagram.count(Field::GcEventGeneration, pass.generation);
+            datagram.count(Field::GcEventCollected, pass.collected);
+            datagram.count(Field::GcEventUncollectable, pass.uncollectable);
+            self.send(worker, &datagram);
         }
     }
 
