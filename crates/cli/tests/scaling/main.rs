@@ -4,6 +4,7 @@
 
 mod cut;
 mod load;
+mod manifest;
 mod rolling;
 mod site;
 mod world;
