@@ -7,11 +7,12 @@ use std::os::unix::net::UnixListener;
 use std::sync::atomic::Ordering;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use pinion_tls::{Failure, Session};
 use pinion_unix::epoll::{Epoll, Trigger};
 use pinion_wire::message::http::ListenerSpec;
 
-use super::client::Origin;
+use super::client::{Origin, now_ms};
 use super::way::Secure;
 use super::{CLIENT, Client, Door, LISTENER};
 use crate::worker::Worker;
@@ -19,7 +20,11 @@ use crate::worker::Worker;
 /// How many connections are taken at once. The others may be for another thread, or another worker.
 const AT_ONCE: usize = 8;
 /// The descriptors that the application is left, whatever clients do.
-const SPARE: u64 = 32;
+const SPARE: u64 = 64;
+/// How many connections a listening socket may have waiting when the worker drains.
+const QUEUE: usize = 16_384;
+/// How often it is said that there is no room, in milliseconds.
+const SELDOM: u64 = 60_000;
 
 /// A listening socket.
 #[derive(Debug)]
@@ -136,8 +141,8 @@ impl Door {
                 listener.unwatch(&worker.epoll);
                 return;
             }
-            if self.open.load(Ordering::Acquire) >= u64::from(self.spec.limits.connections) {
-                return self.pause(worker, "limit-connections");
+            if self.open.load(Ordering::Acquire) >= self.most.load(Ordering::Relaxed) {
+                return self.pause(worker, "the most that limit-connections or open files allow");
             }
             match listener.accept() {
                 Ok((socket, address)) => self.admit(worker, number, socket, address),
@@ -154,7 +159,7 @@ impl Door {
     pub(super) fn take_last(&self, worker: &Worker) {
         for (number, listener) in self.listeners.iter().enumerate() {
             listener.unwatch(&worker.epoll);
-            loop {
+            for _ in 0..QUEUE {
                 match listener.accept() {
                     Ok((socket, address)) => self.admit(worker, number, socket, address),
                     // That one has gone again.
@@ -199,7 +204,9 @@ impl Door {
         for listener in &self.listeners {
             listener.unwatch(&worker.epoll);
         }
-        if !self.full.swap(true, Ordering::AcqRel) {
+        let (now, told) = (now_ms(), self.told.load(Ordering::Relaxed));
+        if !self.full.swap(true, Ordering::AcqRel) && (told == 0 || now >= told + SELDOM) {
+            self.told.store(now, Ordering::Relaxed);
             let open = self.open.load(Ordering::Acquire);
             worker.log(
                 4,
@@ -208,9 +215,32 @@ impl Door {
         }
     }
 
+    /// Has the system allow as many open files as there may be connections, and some for the application; where it does not, there may
+    /// be fewer connections.
+    pub(super) fn make_room(&self, worker: &Worker) {
+        let wanted = u64::from(self.spec.limits.connections);
+        let used = std::fs::read_dir("/proc/self/fd").map_or(SPARE, |all| all.count() as u64);
+        let needed = wanted + used + SPARE;
+        let Ok((mut soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+        if soft < needed && setrlimit(Resource::RLIMIT_NOFILE, needed.min(hard), hard).is_ok() {
+            soft = needed.min(hard);
+        }
+        let most = wanted.min(soft.saturating_sub(used + SPARE).max(1));
+        self.most.store(most, Ordering::Relaxed);
+        if most < wanted {
+            let text = format!(
+                "limit-connections is {wanted}, but {soft} open files leave room for {most} connections"
+            );
+            worker.log(6, &text);
+        }
+    }
+
     /// Takes connections again once there is room.
     pub(super) fn resume(&self, worker: &Worker) {
-        let most = u64::from(self.spec.limits.connections);
+        if !self.full.load(Ordering::Acquire) {
+            return;
+        }
+        let most = self.most.load(Ordering::Relaxed);
         let has_room = self.open.load(Ordering::Acquire) < most && has_descriptors();
         if has_room && !self.is_draining() && self.full.swap(false, Ordering::AcqRel) {
             for (listener, token) in self.listeners.iter().zip(LISTENER..) {
@@ -222,8 +252,7 @@ impl Door {
 
 /// Whether a few descriptors can be had.
 fn has_descriptors() -> bool {
-    let taken: Result<Vec<_>, _> =
-        (0..SPARE / 8).map(|_| std::fs::File::open("/dev/null")).collect();
+    let taken: Result<Vec<_>, _> = (0..4).map(|_| std::fs::File::open("/dev/null")).collect();
     taken.is_ok()
 }
 

@@ -75,6 +75,10 @@ pub(crate) struct Door {
     draining: AtomicBool,
     /// There was no room for another connection; the keeper looks again.
     full: AtomicBool,
+    /// The most connections: what is wanted, or what the system allows.
+    most: AtomicU64,
+    /// When it was last said that there is no room, milliseconds of the monotonic clock.
+    told: AtomicU64,
     /// The only mount's script and callable.
     mount: (Vec<u8>, String),
     /// Which paths are files, and in which of the folders.
@@ -119,6 +123,8 @@ impl Door {
             leaving: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             full: AtomicBool::new(false),
+            most: AtomicU64::new(u64::from(http.limits.connections)),
+            told: AtomicU64::new(0),
             mount: mount.unwrap_or_default(),
             statics: Statics::new(&http.statics),
             sites: http.statics.iter().map(|spec| Site::new(spec.folder.clone().into())).collect(),
@@ -135,6 +141,7 @@ impl Door {
 
     /// Takes connections from now on.
     pub(crate) fn open(&self, worker: &'static Worker) -> io::Result<()> {
+        self.make_room(worker);
         for (listener, token) in self.listeners.iter().zip(LISTENER..) {
             listener.watch(&worker.epoll, token)?;
         }
@@ -209,6 +216,7 @@ impl Door {
         if self.clients().remove(client.key) {
             self.open.fetch_sub(1, Ordering::SeqCst);
             self.note_open(worker);
+            self.resume(worker);
         }
     }
 

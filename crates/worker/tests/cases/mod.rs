@@ -10,6 +10,7 @@ mod hostile;
 mod hostile_bytes;
 mod hostile_flow;
 mod hostile_life;
+mod hostile_limits;
 mod http;
 mod https;
 mod life;
@@ -141,6 +142,15 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("hostile_stuck_requests_are_answered", hostile_life::stuck_requests_are_answered),
     ("hostile_kept_requests_keep_no_connections", hostile_life::kept_requests_keep_no_connections),
     ("hostile_children_hold_no_sockets", hostile_life::children_hold_no_sockets),
+    (
+        "hostile_ten_thousand_idle_connections_are_kept",
+        hostile_limits::ten_thousand_idle_connections_are_kept,
+    ),
+    (
+        "hostile_connections_beyond_the_limit_wait",
+        hostile_limits::connections_beyond_the_limit_wait,
+    ),
+    ("hostile_without_descriptors_clients_wait", hostile_limits::without_descriptors_clients_wait),
     ("logs", output::logs),
     ("logs_outside_of_requests", output::outside),
     ("restricted_streams", output::restricted),
