@@ -42,8 +42,12 @@ fuzz_target!(|input: &[u8]| {
     let asked = Asked { method, query: query.map(str::as_bytes), fields: Fields::collect(fields) };
     let mut memory = Vec::new();
     let Ok(path) = decode_path(path, &mut memory) else { return };
-    for prefixes in [&["/s", "/s/t"][..], &[""]] {
-        let spec = |prefix: &&str| StaticSpec { prefix: (*prefix).into(), folder: "/srv".into() };
+    for prefixes in [&[("/s", None), ("/s/t", None), ("/f", Some("file"))][..], &[("", None)]] {
+        let spec = |(prefix, file): &(&str, Option<&str>)| StaticSpec {
+            prefix: (*prefix).into(),
+            folder: "/srv".into(),
+            file: file.map(str::to_owned),
+        };
         let statics = Statics::new(&prefixes.iter().map(spec).collect::<Vec<_>>());
         let Some(found) = statics.find(path) else { continue };
         let Ok(Some(plan)) = answer(&found, &asked, &Site, 2_000_000) else { continue };

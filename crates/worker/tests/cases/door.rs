@@ -13,6 +13,7 @@ use pinion_wire::message::http::{AccessFormat, HttpSpec, ProxySpec, StaticSpec};
 use pinion_wire::message::{Rein, StopReason};
 
 use super::http::{Server, request};
+use super::https;
 
 /// How long anything may take here.
 const SOON: Duration = Duration::from_secs(20);
@@ -373,6 +374,30 @@ pub(super) fn slow(python: &Path) {
     while site.server.worker.open() > 0 {
         assert!(Instant::now() < end);
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+pub(super) fn files_by_tls(python: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let big: Vec<u8> = (0..5_000_000_u32).map(|number| (number / 7) as u8).collect();
+    write(&folder.path().join("short.txt"), b"Hello, file!");
+    write(&folder.path().join("big.bin"), &big);
+    let server = https::Server::start(python, |_, http| {
+        let folder = folder.path().to_str().unwrap().to_owned();
+        http.statics = vec![StaticSpec { prefix: "/static".to_owned(), folder, file: None }];
+    });
+    let mut connection = server.connect();
+    for (path, fields, status, body) in [
+        ("/static/short.txt", "", 200, &b"Hello, file!"[..]),
+        ("/static/big.bin", "", 200, &big),
+        ("/static/big.bin", "Range: bytes=1000001-4000000\r\n", 206, &big[1_000_001..=4_000_000]),
+        ("/static/../short.txt", "", 404, b"404 Not Found\n"),
+        ("/hello", "", 200, b"Hello, world!"),
+    ] {
+        connection.send(request("GET", path, fields, b"")).unwrap();
+        let answer = connection.answer("GET").unwrap();
+        assert_eq!(answer.status, status, "{path}");
+        assert!(answer.body == body, "{path}: {} bytes", answer.body.len());
     }
 }
 

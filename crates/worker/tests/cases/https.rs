@@ -33,7 +33,7 @@ impl Server {
         Self::start(python, |_, _| {})
     }
 
-    fn connect(&self) -> Connection {
+    pub(super) fn connect(&self) -> Connection {
         self.connect_with(&self.settings)
     }
 

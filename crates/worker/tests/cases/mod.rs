@@ -68,6 +68,7 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("http_files_beside_the_application", door::beside),
     ("http_many_files_at_once", door::many),
     ("http_files_for_slow_clients", door::slow),
+    ("https_files", door::files_by_tls),
     ("http_health", door::health),
     ("http_leaving", door::leaving),
     ("http_proxies", door::proxies),
