@@ -135,14 +135,18 @@ impl Door {
     pub(super) fn accept(&self, worker: &Worker, token: u64) {
         let number = (token - LISTENER) as usize;
         let Some(listener) = self.listeners.get(number) else { return };
-        for _ in 0..AT_ONCE {
+        for round in 0..AT_ONCE {
             if self.is_draining() {
                 // Or it would be told of again and again, where it was added at the moment the end began.
                 listener.unwatch(&worker.epoll);
                 return;
             }
             if self.open.load(Ordering::Acquire) >= self.most.load(Ordering::Relaxed) {
-                return self.pause(worker, "the most that limit-connections or open files allow");
+                // Whether somebody waits behind the last one that was taken, another event tells.
+                if round == 0 {
+                    self.pause(worker, "the most that limit-connections or open files allow");
+                }
+                return;
             }
             match listener.accept() {
                 Ok((socket, address)) => self.admit(worker, number, socket, address),
