@@ -13,20 +13,24 @@ impl<'a> Fields<'a> {
         Ok(head)
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], FrameError> {
         let (head, rest) = self.0.split_first_chunk().ok_or(FrameError::Short(what))?;
         self.0 = rest;
         Ok(*head)
     }
 
+    #[inline]
     pub(crate) fn u16(&mut self, what: &'static str) -> Result<u16, FrameError> {
         self.array(what).map(u16::from_le_bytes)
     }
 
+    #[inline]
     pub(crate) fn u32(&mut self, what: &'static str) -> Result<u32, FrameError> {
         self.array(what).map(u32::from_le_bytes)
     }
 
+    #[inline]
     pub(crate) fn u64(&mut self, what: &'static str) -> Result<u64, FrameError> {
         self.array(what).map(u64::from_le_bytes)
     }

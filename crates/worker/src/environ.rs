@@ -25,6 +25,8 @@ use crate::worker::Worker;
 
 /// How many names are kept as Python strings. Clients choose names of headers, so there is a limit.
 const MOST_NAMES: usize = 512;
+/// The longest value that is kept beside its name.
+const LONGEST_KEPT: usize = 256;
 /// The version of mod_wsgi that applications are told.
 pub(crate) const VERSION: (u8, u8, u8) = (6, 1, 1);
 
@@ -59,10 +61,89 @@ impl Hasher for Quick {
     }
 }
 
+/// A name that has come before. Most values come again and again, so the last one is kept with its bytes.
+struct Known {
+    name: Py<PyString>,
+    kind: Kind,
+    bytes: Vec<u8>,
+    value: Option<Py<PyString>>,
+}
+
+impl Known {
+    fn new(py: Python<'_>, name: &[u8]) -> PyResult<Self> {
+        let name_text = latin1(py, name)?.unbind();
+        Ok(Self { name: name_text, kind: Kind::of(name), bytes: Vec::new(), value: None })
+    }
+
+    /// Sets an entry to a text: the str of before, if it is the same.
+    fn set(&mut self, environ: &Bound<'_, PyDict>, bytes: &[u8]) -> PyResult<()> {
+        let py = environ.py();
+        if bytes.len() > LONGEST_KEPT {
+            return set(environ, self.name.bind(py), latin1(py, bytes)?.as_any());
+        }
+        let value = match self.value.take_if(|_| self.bytes == bytes) {
+            Some(value) => value,
+            None => {
+                self.bytes.clear();
+                self.bytes.extend_from_slice(bytes);
+                latin1(py, bytes)?.unbind()
+            }
+        };
+        set(environ, self.name.bind(py), self.value.insert(value).bind(py).as_any())
+    }
+}
+
+/// What a value is in Python.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A str as WSGI has it.
+    Text,
+    /// A str as `open` takes it, which is what mod_wsgi gives.
+    Path,
+    /// Apache's version, as a tuple of numbers.
+    Version,
+    /// Seconds, as a float.
+    Seconds,
+}
+
+impl Kind {
+    fn of(name: &[u8]) -> Self {
+        match name {
+            b"DOCUMENT_ROOT" | b"SCRIPT_FILENAME" => Self::Path,
+            b"apache.version" => Self::Version,
+            _ if name.starts_with(b"mod_wsgi.") && name.ends_with(b"_start") => Self::Seconds,
+            _ => Self::Text,
+        }
+    }
+
+    /// The value of an entry of this kind; one that is malformed is text.
+    fn value<'py>(self, py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        let text = || str::from_utf8(bytes).ok();
+        match self {
+            Self::Text => {}
+            Self::Path => return path(py, bytes).map(Bound::into_any),
+            Self::Version => {
+                let numbers = text().map(|text| text.split('.').map(str::parse::<u32>).collect());
+                if let Some(Ok(numbers)) = numbers {
+                    let numbers: Vec<u32> = numbers;
+                    return PyTuple::new(py, numbers).map(Bound::into_any);
+                }
+            }
+            Self::Seconds => {
+                if let Some(Ok(seconds)) = text().map(str::parse) {
+                    return Ok(PyFloat::new(py, seconds).into_any());
+                }
+            }
+        }
+        latin1(py, bytes).map(Bound::into_any)
+    }
+}
+
 /// Makes environs for one thread: what does not change from request to request is made once.
 pub(crate) struct Maker {
     template: Py<PyDict>,
-    names: RefCell<HashMap<Vec<u8>, Py<PyString>, BuildHasherDefault<Quick>>>,
+    /// Not borrowed twice: no code of Python's makes an environ.
+    names: RefCell<HashMap<Vec<u8>, Known, BuildHasherDefault<Quick>>>,
     input: Py<PyString>,
     errors: Py<PyString>,
     wrapper: Wrapper,
@@ -151,12 +232,20 @@ impl Maker {
     /// What the front door knows.
     fn set_entries(&self, environ: &Bound<'_, PyDict>, request: &RequestRef<'_>) -> PyResult<()> {
         let py = environ.py();
-        for (name, value) in request.environ() {
-            if self.set_special(environ, name, value)? {
-                continue;
+        let mut names = self.names.borrow_mut();
+        for (name, bytes) in request.environ() {
+            let (has_room, mut fresh) = (names.len() < MOST_NAMES, None);
+            let known = match names.get_mut(name) {
+                Some(known) => known,
+                None if has_room => names.entry(name.to_vec()).or_insert(Known::new(py, name)?),
+                None => fresh.insert(Known::new(py, name)?),
+            };
+            if known.kind == Kind::Text {
+                known.set(environ, bytes)?;
+            } else {
+                let value = known.kind.value(py, bytes)?;
+                set(environ, known.name.bind(py), &value)?;
             }
-            let value = if is_path(name) { path(py, value) } else { latin1(py, value) }?;
-            self.with_name(py, name, |name| set(environ, name, value.as_any()))?;
         }
         Ok(())
     }
@@ -177,58 +266,6 @@ impl Maker {
         set(environ, self.daemon_start.bind(py), now.as_any())?;
         set(environ, self.application_start.bind(py), now.as_any())
     }
-
-    /// Sets an entry that is no string: a time, or Apache's version.
-    fn set_special(
-        &self,
-        environ: &Bound<'_, PyDict>,
-        name: &[u8],
-        value: &[u8],
-    ) -> PyResult<bool> {
-        let py = environ.py();
-        let Some(text) = is_special(name).then(|| str::from_utf8(value).ok()).flatten() else {
-            return Ok(false);
-        };
-        if name == b"apache.version" {
-            let numbers: Result<Vec<u32>, _> = text.split('.').map(str::parse).collect();
-            let Ok(numbers) = numbers else { return Ok(false) };
-            let version = PyTuple::new(py, numbers)?;
-            self.with_name(py, name, |name| set(environ, name, version.as_any()))?;
-            return Ok(true);
-        }
-        let Ok(seconds) = text.parse::<f64>() else { return Ok(false) };
-        let seconds = PyFloat::new(py, seconds);
-        self.with_name(py, name, |name| set(environ, name, seconds.as_any()))?;
-        Ok(true)
-    }
-
-    fn with_name<'py>(
-        &self,
-        py: Python<'py>,
-        name: &[u8],
-        then: impl FnOnce(&Bound<'py, PyString>) -> PyResult<()>,
-    ) -> PyResult<()> {
-        let known = self.names.borrow().get(name).map(|known| known.clone_ref(py));
-        if let Some(known) = known {
-            return then(known.bind(py));
-        }
-        let fresh = latin1(py, name)?;
-        let mut names = self.names.borrow_mut();
-        if names.len() < MOST_NAMES {
-            names.insert(name.to_vec(), fresh.clone().unbind());
-        }
-        drop(names);
-        then(&fresh)
-    }
-}
-
-fn is_special(name: &[u8]) -> bool {
-    name == b"apache.version" || (name.starts_with(b"mod_wsgi.") && name.ends_with(b"_start"))
-}
-
-/// Whether mod_wsgi gives the value as a file name rather than as WSGI's Latin-1.
-fn is_path(name: &[u8]) -> bool {
-    name == b"DOCUMENT_ROOT" || name == b"SCRIPT_FILENAME"
 }
 
 /// A str that `open` takes for the file of this name.

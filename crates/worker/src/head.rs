@@ -9,6 +9,10 @@ use pinion_wsgi::status::{Status, StatusError};
 /// How many headers an answer may have: the frame's number has 16 bits, and one may be added here.
 const MOST_HEADERS: usize = u16::MAX as usize - 1;
 
+/// Room for as much as most answers have.
+const USUAL_TEXT: usize = 256;
+const USUAL_FIELDS: usize = 8;
+
 /// What is wrong with a status or a header. `ValueError` in Python.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HeadError {
@@ -89,8 +93,10 @@ impl Head {
     pub(crate) fn new(status: &[u8]) -> Result<Self, HeadError> {
         let parsed =
             Status::parse(status).map_err(|error| HeadError::Status(error, status.to_vec()))?;
-        let text = parsed.reason.to_vec();
-        Ok(Self { code: parsed.code, reason: text.len(), text, ..Self::default() })
+        let mut text = Vec::with_capacity(USUAL_TEXT);
+        text.extend_from_slice(parsed.reason);
+        let fields = Vec::with_capacity(USUAL_FIELDS);
+        Ok(Self { code: parsed.code, length: None, reason: text.len(), text, fields })
     }
 
     /// Adds a header. One that is the server's business alone is left out.

@@ -31,6 +31,7 @@ mod inbox;
 mod input;
 mod interrupt;
 mod kept;
+mod latin1;
 mod lines;
 mod load;
 mod measure;

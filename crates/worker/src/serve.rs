@@ -158,12 +158,17 @@ impl<'a> RequestLine<'a> {
     /// Of a request.
     pub(crate) fn of(request: &RequestRef<'a>) -> Self {
         let mut line = Self::default();
+        let mut missing = 3;
         for (name, value) in request.environ() {
             match name {
                 b"REQUEST_METHOD" => line.method = value,
                 b"SCRIPT_NAME" => line.mount = value,
                 b"PATH_INFO" => line.path = value,
-                _ => {}
+                _ => continue,
+            }
+            missing -= 1;
+            if missing == 0 {
+                break;
             }
         }
         line

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use pinion_wsgi::response::{OutputError, StartError};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 use crate::events;
 use crate::exchange::{Exchange, NotSent};
 use crate::head::{Head, HeadError};
+use crate::latin1::Latin1;
 
 impl From<HeadError> for PyErr {
     fn from(error: HeadError) -> Self {
@@ -81,13 +82,13 @@ fn check_count(count: usize) -> PyResult<()> {
 }
 
 fn read_head(status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<Head> {
-    let status = latin1(status)?;
+    let status = Latin1::of(status)?;
     let Ok(headers) = headers.cast::<PyList>() else {
         let kind = kind_of(headers)?;
         let text = format!("start_response() argument 2 must be list, not {kind}");
         return Err(PyTypeError::new_err(text));
     };
-    let mut head = Head::new(status.as_bytes())?;
+    let mut head = Head::new(status.bytes())?;
     for header in headers {
         let Ok(header) = header.cast::<PyTuple>() else {
             let kind = header.get_type().name()?;
@@ -98,8 +99,8 @@ fn read_head(status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<
             let text = format!("each header must be a 2-tuple, got length {}", header.len());
             return Err(PyValueError::new_err(text));
         }
-        let (name, value) = (latin1(&header.get_item(0)?)?, latin1(&header.get_item(1)?)?);
-        head.push(name.as_bytes(), value.as_bytes())?;
+        let (name, value) = (header.get_borrowed_item(0)?, header.get_borrowed_item(1)?);
+        head.push(Latin1::of(&name)?.bytes(), Latin1::of(&value)?.bytes())?;
     }
     Ok(head)
 }
@@ -108,21 +109,13 @@ fn kind_of(value: &Bound<'_, PyAny>) -> PyResult<String> {
     if value.is_none() { Ok("None".to_owned()) } else { Ok(value.get_type().name()?.to_string()) }
 }
 
-fn latin1<'py>(text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-    if !text.is_instance_of::<PyString>() {
-        let kind = text.get_type().name()?;
-        return Err(PyTypeError::new_err(format!("must be str, not {kind}")));
-    }
-    // SAFETY: the argument is a live str.
-    let bytes = unsafe { pyo3::ffi::PyUnicode_AsLatin1String(text.as_ptr()) };
-    // SAFETY: the result is a new reference, or NULL with an exception set.
-    let bytes = unsafe { Bound::from_owned_ptr_or_err(text.py(), bytes) }?;
-    Ok(bytes.cast_into()?)
-}
-
 /// The exception in `exc_info`, if there is one.
 fn read_exc_info(arguments: &Bound<'_, PyTuple>) -> PyResult<Option<PyErr>> {
-    let Ok(exc_info) = arguments.get_item(2) else { return Ok(None) };
+    // Asking for what is not there would make an exception, of every answer.
+    if arguments.len() < 3 {
+        return Ok(None);
+    }
+    let exc_info = arguments.get_item(2)?;
     if exc_info.is_none() {
         return Ok(None);
     }

@@ -73,7 +73,7 @@ pub(crate) fn run(
 }
 
 fn decode(frame: &[u8]) -> Result<RequestRef<'_>, FrameError> {
-    RequestRef::decode(frame.get(Header::SIZE..).unwrap_or_default())
+    RequestRef::decode_own(frame.get(Header::SIZE..).unwrap_or_default())
 }
 
 fn fail(mut reply: Reply, mut out: Vec<u8>) -> (Vec<u8>, Ending, (u16, u64)) {
