@@ -23,6 +23,7 @@ mod lifecycle;
 mod limits;
 mod logging;
 mod mounts;
+mod neighbours;
 mod output;
 mod packages;
 mod proxies;
@@ -63,6 +64,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         access::suites(),
         reload::suites(),
         route::suites(),
+        neighbours::suites(),
         scoreboard::suites(),
         lifecycle::suites(),
         limits::suites(),

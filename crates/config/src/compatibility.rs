@@ -436,10 +436,10 @@ pub const OPTIONS: &[Row] = &[
         Honoured,
         &["lifecycle::stop_with_a_hung_request_obeys_shutdown_timeout"],
     ),
-    row("connect-timeout", Honoured, &["daemon::timeouts_and_backlog_are_accepted"]),
+    row("connect-timeout", Honoured, &["neighbours::full_backlog_is_503_after_connect_timeout"]),
     row("socket-timeout", Honoured, &["stalling_daemon::stalled_body_is_408"]),
     row("queue-timeout", Honoured, &["daemon_limits::queue_timeout_is_504"]),
-    row("listen-backlog", Honoured, &["daemon::timeouts_and_backlog_are_accepted"]),
+    row("listen-backlog", Honoured, &["neighbours::full_backlog_is_503_after_connect_timeout"]),
     row(
         "socket-user",
         Differently("there is no socket file whose owner would matter; the user must exist"),
@@ -459,12 +459,18 @@ pub const OPTIONS: &[Row] = &[
     row(
         "receive-buffer-size",
         Differently("a buffer never becomes smaller than the system's own"),
-        &["limits::socket_buffers_carry_bodies_both_ways"],
+        &[
+            "neighbours::buffer_sizes_are_those_of_sockets",
+            "limits::socket_buffers_carry_bodies_both_ways",
+        ],
     ),
     row(
         "send-buffer-size",
         Differently("a buffer never becomes smaller than the system's own"),
-        &["limits::socket_buffers_carry_bodies_both_ways"],
+        &[
+            "neighbours::buffer_sizes_are_those_of_sockets",
+            "limits::socket_buffers_carry_bodies_both_ways",
+        ],
     ),
     row(
         "header-buffer-size",

@@ -694,7 +694,9 @@ impl Directive {
     /// # Errors
     /// A finding, without its place, which Apache's own message gives.
     pub fn parse(&self, args: &str, in_virtual_host: bool) -> Result<Value, Box<Finding>> {
-        if in_virtual_host && !self.allows(Context::VirtualHost) {
+        // What may stand in a section may stand in one of a virtual host; outside of sections, Apache refuses it.
+        let fits = self.allows(Context::VirtualHost) || self.allows(Context::Directory);
+        if in_virtual_host && !fits {
             return Err(Box::new(self.misplaced()));
         }
         (self.parse)(args).map_err(|ConfigError { value, problem }| {

@@ -173,3 +173,20 @@ fn proxies_and_their_headers_are_lists() {
     let proxies = settings.proxy_trust().and_then(|trust| trust.proxies).unwrap();
     assert!(proxies.contains_text(b"10.0.0.1") && proxies.contains_text(b"::1"));
 }
+
+#[test]
+fn what_belongs_into_sections_may_stand_in_those_of_a_virtual_host() {
+    for (name, args) in [
+        ("WSGIAccessScript", "/srv/guard.py"),
+        ("WSGIAuthUserScript", "/srv/guard.py"),
+        ("WSGIAuthGroupScript", "/srv/guard.py"),
+        ("WSGIGroupAuthoritative", "Off"),
+        ("WSGIHandlerScript", "name /srv/handler.py"),
+        ("WSGIDispatchScript", "/srv/dispatch.py"),
+        ("WSGIErrorOverride", "On"),
+    ] {
+        assert!(find(name).unwrap().parse(args, true).is_ok(), "{name}");
+    }
+    let refused = find("WSGIPythonHome").unwrap().parse("/venv", true).unwrap_err();
+    assert!(refused.to_string().contains("cannot stand in a virtual host"), "{refused}");
+}
