@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+mod access_log;
 mod answers;
 mod bodies;
 mod calls;
@@ -72,9 +73,9 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("http_health", door::health),
     ("http_leaving", door::leaving),
     ("http_proxies", door::proxies),
-    ("http_access_log", door::access_log),
-    ("http_access_log_of_hostile_clients", door::hostile_clients),
-    ("http_access_log_that_nobody_reads", door::unread_log),
+    ("http_access_log", access_log::formats),
+    ("http_access_log_of_hostile_clients", access_log::hostile_clients),
+    ("http_access_log_that_nobody_reads", access_log::unread_log),
     ("https_hello", https::hello),
     ("https_bodies", https::bodies),
     ("https_pipelining", https::pipelining),
