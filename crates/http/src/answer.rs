@@ -43,7 +43,7 @@ impl Framing {
 }
 
 /// Whether answers with this status never have a body (RFC 9110, section 6.4.1).
-fn is_bodiless(status: u16) -> bool {
+pub(crate) fn is_bodiless(status: u16) -> bool {
     matches!(status, 100..200 | 204 | 304)
 }
 

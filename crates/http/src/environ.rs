@@ -27,8 +27,6 @@ pub struct Surroundings<'a> {
     pub tls: bool,
     /// The callable's name, as `mod_wsgi.callable_object`.
     pub callable: &'a str,
-    /// `SERVER_PROTOCOL`.
-    pub protocol: &'a str,
     /// What a proxy says instead of all this, if anybody is believed.
     pub proxied: Option<&'a Rewrite<'a>>,
 }
@@ -94,7 +92,7 @@ pub fn write(
     out.entry(b"PATH_INFO", info);
     out.entry(b"QUERY_STRING", head.query.as_bytes());
     out.entry(b"REQUEST_URI", head.target.as_bytes());
-    out.entry(b"SERVER_PROTOCOL", around.protocol.as_bytes());
+    out.entry(b"SERVER_PROTOCOL", head.version.as_str().as_bytes());
     out.entry(b"SERVER_SOFTWARE", SERVER.as_bytes());
     out.entry(b"SERVER_NAME", around.server_name.as_bytes());
     out.entry(b"SERVER_PORT", around.server_port.as_bytes());
@@ -147,9 +145,7 @@ fn write_fields(head: &Head<'_>, proxied: Option<&Rewrite<'_>>, out: &mut Reques
             None => out.entry(name, value),
         }
     }
-    if head.minor == 0
-        && let Some(authority) = head.authority.filter(|_| head.field("Host").is_none())
-    {
+    if let Some(authority) = head.authority.filter(|_| head.field("Host").is_none()) {
         out.entry(b"HTTP_HOST", authority.as_bytes());
     }
 }
@@ -213,7 +209,6 @@ mod tests {
         remote_port: "40000",
         tls: false,
         callable: "application",
-        protocol: "HTTP/1.1",
         proxied: None,
     };
 

@@ -26,6 +26,29 @@ pub struct Limits {
     pub fields: usize,
 }
 
+/// A version of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+    /// HTTP/2.
+    Http2,
+}
+
+impl Version {
+    /// As it stands in `SERVER_PROTOCOL`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2.0",
+        }
+    }
+}
+
 /// How long a request's body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLength {
@@ -49,10 +72,11 @@ pub struct Head<'a> {
     pub path: &'a str,
     /// What stands behind the question mark.
     pub query: &'a str,
-    /// The host that the target names itself (absolute form, section 3.2.2), which counts instead of the Host field.
+    /// The host that the target names itself (absolute form, section 3.2.2; `:authority` in HTTP/2), which counts instead of the
+    /// Host field.
     pub authority: Option<&'a str>,
-    /// The minor version of HTTP/1.
-    pub minor: u8,
+    /// The version of HTTP that it came by.
+    pub version: Version,
     /// The fields in their order.
     pub fields: Fields<'a>,
     /// How many bytes the head takes.
@@ -67,7 +91,7 @@ pub struct Head<'a> {
 
 /// Fields, of which few need no memory of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fields<'a>(smallvec::SmallVec<[Field<'a>; 24]>);
+pub struct Fields<'a>(pub(crate) smallvec::SmallVec<[Field<'a>; 24]>);
 
 impl<'a> std::ops::Deref for Fields<'a> {
     type Target = [Field<'a>];
@@ -130,7 +154,7 @@ fn parse_into<'a>(
         path: target.path,
         query: target.query,
         authority: target.authority,
-        minor,
+        version: if minor == 0 { Version::Http10 } else { Version::Http11 },
         fields: Fields(fields),
         size,
         body,
@@ -252,15 +276,8 @@ impl Facts {
 
     /// Section 6.3: one length, of digits alone. A second one is refused even if it is the same.
     fn note_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
-        let digits = value.trim_ascii();
-        let number = digits.iter().try_fold(0_u64, |number, byte| {
-            let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
-            number.checked_mul(10)?.checked_add(digit)
-        });
-        // Beyond what any file or memory can be, numbers are a problem of whoever calculates with them.
-        let number = number.filter(|number| i64::try_from(*number).is_ok());
-        match (number, self.length) {
-            (Some(number), None) if !digits.is_empty() => {
+        match (read_length(value), self.length) {
+            (Some(number), None) => {
                 self.length = Some(number);
                 Ok(())
             }
@@ -295,9 +312,20 @@ impl Facts {
     }
 }
 
+/// The value of a Content-Length field, of digits alone.
+pub(crate) fn read_length(value: &[u8]) -> Option<u64> {
+    let digits = value.trim_ascii();
+    let number = digits.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    });
+    // Beyond what any file or memory can be, numbers are a problem of whoever calculates with them.
+    number.filter(|number| !digits.is_empty() && i64::try_from(*number).is_ok())
+}
+
 /// Section 3.2 and RFC 3986, section 3.2.2: a host is a name or an address and perhaps a port; what could be taken for a path, a
 /// user or a list is neither.
-fn check_host(value: &[u8]) -> Result<(), Refusal> {
+pub(crate) fn check_host(value: &[u8]) -> Result<(), Refusal> {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(byte);
     let value = value.trim_ascii();
     let port = value.iter().rposition(|byte| matches!(byte, b':' | b']'));
@@ -307,15 +335,15 @@ fn check_host(value: &[u8]) -> Result<(), Refusal> {
 }
 
 /// A request's target (section 3.2).
-struct Target<'a> {
-    whole: &'a str,
-    path: &'a str,
-    query: &'a str,
+pub(crate) struct Target<'a> {
+    pub(crate) whole: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a str,
     authority: Option<&'a str>,
 }
 
 impl<'a> Target<'a> {
-    fn parse(method: &str, whole: &'a str) -> Result<Self, Refusal> {
+    pub(crate) fn parse(method: &str, whole: &'a str) -> Result<Self, Refusal> {
         if method == "CONNECT" {
             return Err(Refusal::CONNECT);
         }

@@ -150,6 +150,13 @@ impl<'a> RequestWriter<'a> {
         out[start..start + Header::SIZE].copy_from_slice(&header.encode());
     }
 
+    /// Appends more of the body to a finished frame that is all of `frame`.
+    pub fn extend(frame: &mut Vec<u8>, more: &[u8]) {
+        frame.extend_from_slice(more);
+        let len = (frame.len() - Header::SIZE) as u32;
+        frame[0..4].copy_from_slice(&len.to_le_bytes());
+    }
+
     /// Takes flags off a finished frame that starts at `frame[0]`.
     pub fn unflag(frame: &mut [u8], flags: u16) {
         let left = u16::from_le_bytes([frame[6], frame[7]]) & !flags;

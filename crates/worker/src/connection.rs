@@ -12,6 +12,9 @@ use pinion_unix::sockets::{self, Wait};
 use crate::inbox::Inbox;
 use crate::turn::Turn;
 
+/// Set in the number of a connection by which the worker's own front door passes requests of HTTP/2.
+pub(crate) const OWN: u32 = 1 << 31;
+
 /// A connection from a front door.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -45,6 +48,11 @@ impl Connection {
             watched: AtomicBool::new(true),
             inbox: Mutex::default(),
         }
+    }
+
+    /// Whether the worker's own front door has made it.
+    pub(crate) fn is_own(&self) -> bool {
+        self.number & OWN != 0
     }
 
     /// The bytes received. The thread whose turn it is asks, and who reads the request's body: an application may do that

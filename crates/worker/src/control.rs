@@ -78,7 +78,7 @@ fn dump_stacks(worker: &Worker) {
     }
 }
 
-fn serve(worker: &Worker, connection: Connection) {
+pub(crate) fn serve(worker: &Worker, connection: Connection) {
     if worker.stage() == Stage::Ended {
         return;
     }

@@ -114,8 +114,9 @@ impl Desk {
         let now = clock::monotonic_ns();
         status.begin(self.thread, job.connection.number, job.seq, now, line);
         // The front door first ends its side and then asks whether the request has begun, so one of the two sees the other.
-        let taken_back =
-            now.saturating_sub(queued_ns) > LONG_NS && job.connection.is_ended_by_front_door();
+        // A client of HTTP/2 may give up many requests in no time.
+        let may_be_taken_back = job.connection.is_own() || now.saturating_sub(queued_ns) > LONG_NS;
+        let taken_back = may_be_taken_back && job.connection.is_ended_by_front_door();
         if taken_back {
             status.end(self.thread);
         }

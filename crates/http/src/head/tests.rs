@@ -20,7 +20,10 @@ fn a_head_is_read_when_it_is_whole() {
     }
     let head = parse(bytes, &LIMITS).unwrap().unwrap();
     assert_eq!((head.method, head.path, head.query), ("GET", "/a/b", "c=d"));
-    assert_eq!((head.size, head.minor, head.keep_alive), (bytes.len() - 4, 1, true));
+    assert_eq!(
+        (head.size, head.version, head.keep_alive),
+        (bytes.len() - 4, Version::Http11, true)
+    );
     assert_eq!(&head.fields[..], [("Host", &b"h:80"[..]), ("X", b"\xe9")]);
     assert_eq!(head.body, BodyLength::Known(0));
 }

@@ -127,8 +127,8 @@ impl AsFd for Socket {
 
 impl Door {
     /// The listening socket that a client came by.
-    pub(super) fn listener(&self, client: &Client) -> Option<&Listener> {
-        self.listeners.get(client.from.listener)
+    pub(super) fn listener(&self, from: &Origin) -> Option<&Listener> {
+        self.listeners.get(from.listener)
     }
 
     /// Takes connections that wait at the listening socket of this token.

@@ -6,17 +6,16 @@ use pinion_http::answer::Asked;
 use pinion_http::body::Decoder;
 use pinion_http::date::Date;
 use pinion_http::environ::{self, NoEnviron, Surroundings};
-use pinion_http::head::{self, BodyLength, Head};
+use pinion_http::head::{self, BodyLength, Head, Version};
 use pinion_http::proxies::{Rewrite, Sent};
 use pinion_http::refusal::Refusal;
 use pinion_unix::clock;
 use pinion_wire::request::{self as wire, RequestWriter, Target};
 
-use super::client::{Client, now_ms};
+use super::client::{Client, Origin, now_ms};
 use super::depart::LINGER;
 use super::inbound::{Inbound, Phase, slowest};
 use super::log::Scribe;
-use super::own::protocol;
 use super::visit::Visit;
 use super::{Door, LISTENER};
 use crate::connection::Received;
@@ -63,6 +62,8 @@ pub(super) enum Looked {
     Enough,
     /// The connection has ended.
     Ended,
+    /// HTTP/2 is to be spoken.
+    Leaves,
 }
 
 impl Door {
@@ -121,6 +122,10 @@ impl Door {
                     client.pass_turn_on();
                     return None;
                 }
+                Looked::Leaves => {
+                    self.hand_over(worker, client);
+                    return None;
+                }
                 Looked::More if client.turn.release() => return None,
                 Looked::More => receive = true,
             }
@@ -143,6 +148,9 @@ impl Door {
         let mut receive = client.is_unread(inbound);
         let mut unwanted = 0;
         loop {
+            if inbound.seq == 0 && client.is_h2() {
+                return Looked::Leaves;
+            }
             if let Some(looked) = self.use_up(worker, client, inbound, memory) {
                 return looked;
             }
@@ -296,37 +304,49 @@ impl Door {
         let decoder = Decoder::new(head.body, limit)?;
         let stopping = self.is_leaving() || worker.stage() >= Stage::Stopping;
         let asked = Asked {
-            minor: head.minor,
+            minor: u8::from(head.version != Version::Http10),
             head: head.method == "HEAD",
             keep_alive: head.keep_alive && !stopping,
         };
-        let mut decoded = std::mem::take(&mut memory.path);
-        let path = environ::decode_path(head.path, &mut decoded)?;
-        let sent = self.proxies.as_ref().map(|_| Sent::collect(head.fields.iter().copied()));
-        let peer = client.from.address.as_bytes();
-        let proxied = self.proxies.as_ref().zip(sent.as_ref());
-        let proxied = proxied.map(|(proxies, sent)| proxies.rewrite(peer, sent));
         let mut frame = Vec::new();
-        let own = match self.own(worker, &head, path) {
-            Some(own) => Some(self.give(client, &head, &asked, own, proxied.as_ref(), memory)),
-            None => {
-                frame = std::mem::take(&mut memory.frame);
-                frame.clear();
-                self.write(worker, client, (&head, path), proxied.as_ref(), &mut frame)?;
-                None
+        let own = self.prepare(&client.from, &head, memory, |path, proxied, memory| {
+            if let Some(own) = self.own(worker, &head, path) {
+                return Ok(Some(self.give(client, &head, &asked, own, proxied, memory)));
             }
-        };
-        memory.path = decoded;
+            frame = std::mem::take(&mut memory.frame);
+            frame.clear();
+            self.write(worker, &client.from, (&head, path), proxied, &mut frame)?;
+            Ok(None)
+        })?;
         let coming = Coming { frame, asked, decoder };
         let (expects_continue, closes) = (head.expects_continue, !head.keep_alive);
         Ok(Some(Arrived { coming, size: head.size, expects_continue, closes, own }))
     }
 
+    /// Finds out what a request's path is and what proxies say of it, for `then`.
+    pub(super) fn prepare<T>(
+        &self,
+        from: &Origin,
+        head: &Head<'_>,
+        memory: &mut Memory,
+        then: impl FnOnce(&[u8], Option<&Rewrite<'_>>, &mut Memory) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let mut decoded = std::mem::take(&mut memory.path);
+        let path = environ::decode_path(head.path, &mut decoded)?;
+        let sent = self.proxies.as_ref().map(|_| Sent::collect(head.fields.iter().copied()));
+        let proxied = self.proxies.as_ref().zip(sent.as_ref());
+        let peer = from.address.as_bytes();
+        let proxied = proxied.map(|(proxies, sent)| proxies.rewrite(peer, sent));
+        let done = then(path, proxied.as_ref(), memory);
+        memory.path = decoded;
+        done
+    }
+
     /// Writes a request for the application.
-    fn write(
+    pub(super) fn write(
         &self,
         worker: &Worker,
-        client: &Arc<Client>,
+        from: &Origin,
         (head, path): (&Head<'_>, &[u8]),
         proxied: Option<&Rewrite<'_>>,
         frame: &mut Vec<u8>,
@@ -342,16 +362,15 @@ impl Door {
             BodyLength::Known(length) => wire::BodyLength::Known(length),
             BodyLength::Chunked => wire::BodyLength::Chunked,
         };
-        let listener = self.listener(client);
+        let listener = self.listener(from);
         let around = Surroundings {
             mount: &self.spec.mount,
             server_name: listener.map_or("", |listener| listener.name()),
             server_port: listener.map_or("", |listener| listener.port()),
-            remote_addr: &client.from.address,
-            remote_port: &client.from.port,
+            remote_addr: &from.address,
+            remote_port: &from.port,
             tls: listener.is_some_and(|listener| listener.is_tls()),
             callable: &self.mount.1,
-            protocol: protocol(head.minor),
             proxied,
         };
         let mut writer = RequestWriter::new(frame, target, body);

@@ -25,7 +25,7 @@ use crate::worker::worker;
 const HURRY: u64 = 1_000;
 
 /// Where a connection comes from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Origin {
     /// The listening socket's number.
     pub(super) listener: usize,
@@ -136,6 +136,16 @@ impl Client {
     /// Whether its TLS handshake is not over.
     pub(super) fn is_handshaking(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| locked(tls).is_handshaking())
+    }
+
+    /// Whether HTTP/2 is to be spoken.
+    pub(super) fn is_h2(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| locked(tls).is_h2())
+    }
+
+    /// Gives its TLS to who speaks with the client from now on.
+    pub(super) fn take_session(&self) -> Option<pinion_tls::Session> {
+        self.tls.as_ref().and_then(|tls| locked(tls).take())
     }
 
     /// Why its TLS is of no use any more, once.

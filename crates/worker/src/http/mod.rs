@@ -8,6 +8,7 @@
 //! - [`way`]: how bytes travel, as they are or by TLS.
 //! - [`arrive`]: from bytes to a request. [`visit`]: running it. [`depart`]: what follows.
 //! - [`own`]: what is answered without the application; [`site`]: folders of files. [`log`]: the access log.
+//! - [`h2`]: clients that have chosen HTTP/2, which others speak with.
 //! - [`keeper`]: the thread that ends what takes too long.
 //! - [`slab`]: clients by their epoll token.
 
@@ -15,6 +16,7 @@ mod accept;
 mod arrive;
 mod client;
 mod depart;
+mod h2;
 mod inbound;
 mod keeper;
 mod log;
@@ -28,7 +30,7 @@ mod way;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use pinion_http::head::Limits;
 use pinion_http::proxies::Proxies;
@@ -45,6 +47,7 @@ pub(crate) use client::Client;
 pub(crate) use visit::{Visit, Visited, run};
 
 use crate::worker::Worker;
+use h2::Guest;
 use log::AccessLog;
 use site::Site;
 use slab::Slab;
@@ -55,7 +58,7 @@ const LISTENER: u64 = 1 << 62;
 const CLIENT: u64 = 1 << 63;
 
 /// What is spoken by TLS, the most wanted first.
-const PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
+const PROTOCOLS: &[&[u8]] = &[pinion_h2::PROTOCOL, b"http/1.1"];
 
 /// Everything that has come in by the front door.
 pub(crate) struct Door {
@@ -67,6 +70,10 @@ pub(crate) struct Door {
     tls: Result<Option<pinion_tls::Settings>, BadPair>,
     listeners: Vec<Listener>,
     clients: Mutex<Slab>,
+    /// The thread for clients of HTTP/2.
+    h2: OnceLock<pinion_h2::Handle<Guest>>,
+    /// How many of those there are.
+    guests: AtomicU64,
     open: AtomicU64,
     accepted: AtomicU64,
     /// Connections end behind their next answer, and the health path says so.
@@ -118,6 +125,8 @@ impl Door {
             tls: tls.transpose(),
             listeners,
             clients: Mutex::default(),
+            h2: OnceLock::new(),
+            guests: AtomicU64::new(0),
             open: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
             leaving: AtomicBool::new(false),
@@ -140,14 +149,15 @@ impl Door {
     }
 
     /// Takes connections from now on.
-    pub(crate) fn open(&self, worker: &'static Worker) -> io::Result<()> {
+    pub(crate) fn open(&'static self, worker: &'static Worker) -> io::Result<()> {
         self.make_room(worker);
         for (listener, token) in self.listeners.iter().zip(LISTENER..) {
             listener.watch(&worker.epoll, token)?;
         }
-        if let Some(log) = worker.door.as_ref().and_then(|door| door.log.as_ref()) {
+        if let Some(log) = &self.log {
             log.start(worker)?;
         }
+        self.open_h2(worker)?;
         keeper::start(worker)
     }
 
@@ -160,6 +170,9 @@ impl Door {
 
     /// Lets whoever asks or sends another request know that this worker ends soon.
     pub(crate) fn announce_end(&self) {
+        if let Some(h2) = self.h2.get() {
+            h2.announce_end();
+        }
         self.leaving.store(true, Ordering::SeqCst);
     }
 
@@ -170,6 +183,9 @@ impl Door {
         }
         self.take_last(worker);
         self.hurry();
+        if let Some(h2) = self.h2.get() {
+            h2.drain();
+        }
     }
 
     /// Whether connections are to end behind their next answer.
@@ -186,7 +202,7 @@ impl Door {
     pub(crate) fn is_drained(&self) -> bool {
         // Looked at without the lock.
         let all = self.clients().all();
-        all.iter().all(|client| client.is_quiet())
+        self.guests.load(Ordering::SeqCst) == 0 && all.iter().all(|client| client.is_quiet())
     }
 
     /// Whether no client's request runs.
@@ -214,10 +230,15 @@ impl Door {
     pub(crate) fn forget(&self, worker: &Worker, client: &Client) {
         client.close();
         if self.clients().remove(client.key) {
-            self.open.fetch_sub(1, Ordering::SeqCst);
-            self.note_open(worker);
-            self.resume(worker);
+            self.count_down(worker);
         }
+    }
+
+    /// A connection has ended.
+    fn count_down(&self, worker: &Worker) {
+        self.open.fetch_sub(1, Ordering::SeqCst);
+        self.note_open(worker);
+        self.resume(worker);
     }
 
     /// Says how many connections are open. Several threads may do so at once: the last one to write has looked last.

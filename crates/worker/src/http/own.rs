@@ -20,7 +20,7 @@ use pinion_wire::request::RequestRef;
 use super::Door;
 use super::accept::is_full;
 use super::arrive::Memory;
-use super::client::Client;
+use super::client::{Client, Origin};
 use super::inbound::{Inbound, Phase};
 use crate::reply::Ending;
 use crate::worker::{Stage, Worker};
@@ -30,9 +30,17 @@ const SHORT: u64 = 32 * 1024;
 
 /// A request that the front door answers itself.
 pub(super) struct Own {
-    plan: Plan<File>,
+    /// The answer.
+    pub(super) plan: Plan<File>,
     /// Whether it stands in the access log.
     is_logged: bool,
+}
+
+impl Own {
+    /// The status and how many bytes of a body follow, for the access log.
+    pub(super) fn told(&self) -> Option<(u16, u64)> {
+        self.is_logged.then(|| (self.plan.status, self.plan.length()))
+    }
 }
 
 impl Door {
@@ -91,20 +99,33 @@ impl Door {
         memory: &mut Memory,
     ) -> Ending {
         let begun = clock::monotonic_ns();
-        let Own { plan, is_logged } = own;
-        let (status, length) = (plan.status, plan.length());
-        let ending = send(client, asked, plan, memory).unwrap_or(Ending::Cut);
-        if let Some(log) = self.log.as_ref().filter(|_| is_logged) {
+        let told = own.told();
+        let ending = send(client, asked, own.plan, memory).unwrap_or(Ending::Cut);
+        self.note_own(&client.from, head, told, proxied, begun, memory);
+        ending
+    }
+
+    /// Notes an answer of the front door's own.
+    pub(super) fn note_own(
+        &self,
+        from: &Origin,
+        head: &Head<'_>,
+        told: Option<(u16, u64)>,
+        proxied: Option<&Rewrite<'_>>,
+        begun: u64,
+        memory: &mut Memory,
+    ) {
+        if let Some((log, (status, length))) = self.log.as_ref().zip(told) {
             let shown = |name: &str| {
                 let set = proxied?.set.iter().find(|(other, _)| *other == name)?;
                 Some(&*set.1)
             };
             let host = head.authority.map(str::as_bytes).or_else(|| head.field("Host"));
             let record = Record {
-                peer: shown("REMOTE_ADDR").unwrap_or(client.from.address.as_bytes()),
+                peer: shown("REMOTE_ADDR").unwrap_or(from.address.as_bytes()),
                 method: head.method.as_bytes(),
                 target: head.target.as_bytes(),
-                protocol: protocol(head.minor).as_bytes(),
+                protocol: head.version.as_str().as_bytes(),
                 status,
                 sent: length,
                 referer: head.field("Referer"),
@@ -114,7 +135,6 @@ impl Door {
             };
             log.note(&mut memory.scribe, record, begun);
         }
-        ending
     }
 
     /// Notes a request that was refused.
@@ -141,11 +161,6 @@ impl Door {
         let record = Record { status, sent: length as u64, ..record };
         log.note(&mut memory.scribe, record, begun);
     }
-}
-
-/// `SERVER_PROTOCOL`.
-pub(super) fn protocol(minor: u8) -> &'static str {
-    if minor == 0 { "HTTP/1.0" } else { "HTTP/1.1" }
 }
 
 fn send(

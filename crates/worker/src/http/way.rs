@@ -15,7 +15,8 @@ pub(super) const ROOM: usize = 64 * 1024;
 /// A client's TLS.
 #[derive(Debug)]
 pub(super) struct Secure {
-    session: Session,
+    /// None once somebody else speaks with the client.
+    session: Option<Session>,
     /// Why it is of no use any more, until somebody has asked.
     failure: Option<Failure>,
 }
@@ -23,12 +24,41 @@ pub(super) struct Secure {
 impl Secure {
     /// A connection whose handshake has not begun.
     pub(super) fn new(session: Session) -> Self {
-        Self { session, failure: None }
+        Self { session: Some(session), failure: None }
     }
 
     /// Whether the handshake is not over.
     pub(super) fn is_handshaking(&self) -> bool {
-        self.session.is_handshaking()
+        self.session.as_ref().is_some_and(Session::is_handshaking)
+    }
+
+    /// Whether HTTP/2 is to be spoken.
+    pub(super) fn is_h2(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| {
+            !session.is_handshaking() && session.protocol() == Some(pinion_h2::PROTOCOL)
+        })
+    }
+
+    /// Gives the session to who speaks with the client from now on.
+    pub(super) fn take(&mut self) -> Option<Session> {
+        self.session.take()
+    }
+
+    fn session(&mut self) -> io::Result<&mut Session> {
+        self.session.as_mut().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))
+    }
+
+    fn receive(&mut self, socket: BorrowedFd<'_>, bytes: &mut Vec<u8>) -> (Received, bool) {
+        let Some(session) = &mut self.session else { return (Received::Gone, false) };
+        match session.receive(socket, bytes) {
+            Ok(Came::Some) => (Received::Some, session.has_more()),
+            Ok(Came::Nothing) => (Received::Nothing, false),
+            Ok(Came::Ended) => (Received::Gone, false),
+            Err(failure) => {
+                self.failure = Some(failure);
+                (Received::Gone, false)
+            }
+        }
     }
 
     /// Why it is of no use any more, once.
@@ -57,15 +87,7 @@ impl Way<'_> {
                 }
                 Err(_) => (Received::Gone, false),
             },
-            Self::Tls(socket, tls) => match tls.session.receive(*socket, bytes) {
-                Ok(Came::Some) => (Received::Some, tls.session.has_more()),
-                Ok(Came::Nothing) => (Received::Nothing, false),
-                Ok(Came::Ended) => (Received::Gone, false),
-                Err(failure) => {
-                    tls.failure = Some(failure);
-                    (Received::Gone, false)
-                }
-            },
+            Self::Tls(socket, tls) => tls.receive(*socket, bytes),
         }
     }
 
@@ -76,7 +98,7 @@ impl Way<'_> {
     pub(super) fn send(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => sockets::send_some(*socket, parts, Wait::No),
-            Self::Tls(socket, tls) => send_encrypted(*socket, &mut tls.session, parts),
+            Self::Tls(socket, tls) => send_encrypted(*socket, tls.session()?, parts),
         }
     }
 
@@ -89,7 +111,7 @@ impl Way<'_> {
     ) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => sockets::send_file(*socket, file, offset, length),
-            Self::Tls(socket, tls) => tls.session.send_file(*socket, file, offset, length),
+            Self::Tls(socket, tls) => tls.session()?.send_file(*socket, file, offset, length),
         }
     }
 
@@ -97,7 +119,7 @@ impl Way<'_> {
     pub(super) fn is_pending(&self) -> bool {
         match self {
             Self::Plain(_) => false,
-            Self::Tls(_, tls) => tls.session.is_pending(),
+            Self::Tls(_, tls) => tls.session.as_ref().is_some_and(Session::is_pending),
         }
     }
 
@@ -105,14 +127,16 @@ impl Way<'_> {
     pub(super) fn push(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(_) => Ok(()),
-            Self::Tls(socket, tls) => tls.session.push(*socket),
+            Self::Tls(socket, tls) => tls.session()?.push(*socket),
         }
     }
 
     /// Tells the client that what it has is whole, where it can be told apart from a connection that is cut off.
     pub(super) fn tell_end(&mut self) {
-        if let Self::Tls(socket, tls) = self {
-            tls.session.end(*socket);
+        if let Self::Tls(socket, tls) = self
+            && let Some(session) = &mut tls.session
+        {
+            session.end(*socket);
         }
     }
 }

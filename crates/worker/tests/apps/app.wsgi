@@ -119,6 +119,18 @@ def big(environ, start_response):
     return [b"a" * 3000000, b"b" * 10, b"c" * 50000]
 
 
+def talk(environ, start_response):
+    """Answers each line as it comes."""
+    start_response("200 OK", PLAIN)
+    for line in environ["wsgi.input"]:
+        yield line.upper()
+
+
+def own_fields(environ, start_response):
+    start_response("200 OK", PLAIN + [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("Content-Length", "2")])
+    return [b"ok"]
+
+
 def megabyte(environ, start_response):
     start_response("200 OK", PLAIN)
     return [b"m" * 1000000]

@@ -1,6 +1,7 @@
 //! The worker's own front door behind TLS: HTTP/1.1.
 
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use pinion_testbed::raw::Connection;
@@ -20,8 +21,17 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn start(python: &Path, change: impl FnOnce(&mut StartSpec, &mut HttpSpec)) -> Self {
+        Self::start_with(python, None, change)
+    }
+
+    /// As [`Server::start`], with a descriptor for the access log.
+    pub(super) fn start_with(
+        python: &Path,
+        log: Option<OwnedFd>,
+        change: impl FnOnce(&mut StartSpec, &mut HttpSpec),
+    ) -> Self {
         let identity = Identity::new().unwrap();
-        let inner = http::Server::start(python, |spec, http| {
+        let inner = http::Server::start_with(python, log, |spec, http| {
             encrypt(http, &identity.certificate, &identity.key);
             change(spec, http);
         });

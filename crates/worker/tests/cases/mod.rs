@@ -7,6 +7,7 @@ mod answers;
 mod bodies;
 mod calls;
 mod door;
+mod h2;
 mod hostile;
 mod hostile_bytes;
 mod hostile_flow;
@@ -153,6 +154,18 @@ pub(crate) const ALL: &[(&str, Case)] = &[
         hostile_limits::connections_beyond_the_limit_wait,
     ),
     ("hostile_without_descriptors_clients_wait", hostile_limits::without_descriptors_clients_wait),
+    ("h2_hello", h2::hello),
+    ("h2_bodies", h2::bodies),
+    ("h2_streaming_both_ways", h2::streaming),
+    ("h2_many_streams", h2::many_streams),
+    ("h2_resets", h2::resets),
+    ("h2_answers_that_are_not_whole", h2::truncated_answers),
+    ("h2_slow_readers", h2::slow_readers),
+    ("h2_refusals", h2::refusals),
+    ("h2_slow_clients", h2::slow_clients),
+    ("h2_drain", h2::drain),
+    ("h2_announced_end", h2::announced_end),
+    ("h2_files_health_proxies_and_the_access_log", h2::own_answers),
     ("logs", output::logs),
     ("logs_outside_of_requests", output::outside),
     ("restricted_streams", output::restricted),

@@ -1,6 +1,8 @@
 //! Plays manager and front door for one worker process.
 
 use std::collections::HashMap;
+pub(crate) mod h2;
+
 use std::fs;
 use std::io::{self, IoSlice, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -190,6 +192,24 @@ impl Worker {
                 _ => {}
             }
         }
+    }
+
+    /// All that it says until it has ended.
+    pub(crate) fn last_words(&mut self) -> String {
+        let mut said = String::new();
+        let mut bytes = Vec::new();
+        loop {
+            let reins = self.reins.as_ref().unwrap().as_fd();
+            let received = sockets::recv_message(reins, &mut bytes, Some(SOON));
+            if received.is_err() || bytes.is_empty() {
+                break;
+            }
+            if let Bit::Log { text, .. } = message::decode(&bytes).unwrap() {
+                said.push_str(&format!("{text}\n"));
+            }
+        }
+        self.wait();
+        said
     }
 
     /// Lets go of the reins, as a manager does that dies.
