@@ -17,12 +17,19 @@ const LISTENING: &str = "0A";
 
 /// Who listens on a port of TCP, if this user may know.
 pub fn of_port(port: u16) -> Option<Holder> {
-    let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
-        .iter()
-        .filter_map(|table| fs::read_to_string(table).ok())
-        .flat_map(|table| listening(&table, port))
-        .collect();
-    holding(&inodes)
+    holding(&sockets_at(port))
+}
+
+/// Whether anybody listens on a port of TCP.
+pub fn is_held(port: u16) -> bool {
+    !sockets_at(port).is_empty()
+}
+
+/// The inodes of the sockets that listen on a port of TCP.
+fn sockets_at(port: u16) -> Vec<String> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].iter();
+    let tables = tables.filter_map(|table| fs::read_to_string(table).ok());
+    tables.flat_map(|table| listening(&table, port)).collect()
 }
 
 /// Who listens on a Unix socket, if this user may know.
@@ -82,9 +89,10 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let holder = of_port(port).unwrap();
         assert_eq!(holder.pid, std::process::id());
-        assert!(!holder.name.is_empty());
+        assert!(!holder.name.is_empty() && is_held(port));
         drop(listener);
         assert_eq!(of_port(port), None);
+        assert!(!is_held(port));
     }
 
     #[test]

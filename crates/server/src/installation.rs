@@ -9,17 +9,24 @@ use thiserror::Error;
 use crate::error::Result;
 
 mod checkout;
+pub mod stage;
 
 /// The worker core's file in the library folder.
 const CORE: &str = "_pinion.abi3.so";
+/// Places in the tree.
+const LIBRARY: &str = "lib/pinion";
+const MODULE: &str = "modules/mod_pinion.so";
+const PROGRAM: &str = "bin/pinion";
 
 /// Pinion's files are not where they should be.
 #[derive(Debug, Error)]
 pub enum LibraryError {
     /// They are not beside the program.
-    #[error("no {CORE} in {}", looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "))]
+    #[error("no {file} in {}", looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "))]
     Missing {
-        /// Where they were looked for.
+        /// What was looked for.
+        file: String,
+        /// Where it was looked for.
         looked: Vec<PathBuf>,
     },
     /// The program does not know where it is.
@@ -52,20 +59,36 @@ impl Advice for LibraryError {
 /// # Errors
 /// It is not there, or cannot be built.
 pub fn library() -> Result<PathBuf> {
-    let program = std::env::current_exe().and_then(|path| path.canonicalize());
-    let program = program.map_err(LibraryError::Nowhere)?;
-    if let Some(workspace) = checkout::workspace_of(&program) {
-        return Ok(checkout::build(&workspace, &program)?);
-    }
-    Ok(beside(&program)?)
+    let library = Path::new(LIBRARY);
+    Ok(tree(&library.join(CORE), false)?.join(library))
 }
 
-fn beside(program: &Path) -> Result<PathBuf, LibraryError> {
+/// The whole tree, with the module for Apache.
+///
+/// # Errors
+/// As [`library`].
+pub fn with_module() -> Result<PathBuf> {
+    Ok(tree(Path::new(MODULE), true)?)
+}
+
+/// The module in the tree.
+pub fn module_in(tree: &Path) -> PathBuf {
+    tree.join(MODULE)
+}
+
+fn tree(file: &Path, module: bool) -> Result<PathBuf, LibraryError> {
+    let program = std::env::current_exe().and_then(|path| path.canonicalize())?;
+    match checkout::workspace_of(&program) {
+        Some(workspace) => checkout::build(&workspace, &program, module),
+        None => beside(&program, file),
+    }
+}
+
+fn beside(program: &Path, file: &Path) -> Result<PathBuf, LibraryError> {
     let folder = program.parent().unwrap_or(program);
-    let staged = folder.parent().unwrap_or(folder).join("lib/pinion");
-    let looked = vec![staged, checkout::place(folder)];
-    let found = looked.iter().find(|library| library.join(CORE).is_file()).cloned();
-    found.ok_or(LibraryError::Missing { looked })
+    let looked = vec![folder.parent().unwrap_or(folder).to_owned(), checkout::tree(folder)];
+    let found = looked.iter().find(|tree| tree.join(file).is_file()).cloned();
+    found.ok_or_else(|| LibraryError::Missing { file: file.display().to_string(), looked })
 }
 
 #[cfg(test)]
@@ -75,12 +98,13 @@ mod tests {
     #[test]
     fn it_is_beside_the_program() {
         let tree = tempfile::tempdir().unwrap();
-        let program = tree.path().join("bin/pinion");
-        let missing = beside(&program).unwrap_err().to_string();
-        let library = tree.path().join("lib/pinion");
-        assert!(missing.contains(&format!("no {CORE} in {}", library.display())), "{missing}");
-        std::fs::create_dir_all(&library).unwrap();
-        std::fs::write(library.join(CORE), "").unwrap();
-        assert_eq!(beside(&program).unwrap(), library);
+        let program = tree.path().join(PROGRAM);
+        let core = Path::new(LIBRARY).join(CORE);
+        let missing = beside(&program, &core).unwrap_err().to_string();
+        let expected = format!("no lib/pinion/{CORE} in {}, ", tree.path().display());
+        assert!(missing.starts_with(&expected), "{missing}");
+        std::fs::create_dir_all(tree.path().join(LIBRARY)).unwrap();
+        std::fs::write(tree.path().join(&core), "").unwrap();
+        assert_eq!(beside(&program, &core).unwrap(), tree.path());
     }
 }

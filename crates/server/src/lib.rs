@@ -4,15 +4,19 @@
 //! - [`target`]: what is to be served; [`script`]: the script by which workers load it; [`python`]: by which Python.
 //! - [`bind`]: addresses; [`sockets`]: listening on them, with [`holder`] to say who else does; [`tls`]: the certificate.
 //! - [`setup`]: the project's virtualenv, made where that is wanted. [`plan`]: all of that together; [`spec`]: what the manager is told.
-//! - [`installation`]: Pinion's own files; [`pid_file`]: the file with the process's number.
+//! - [`installation`]: Pinion's own files; [`folder`]: files that go away with the server; [`pid_file`]: the file with the process's
+//!   number.
 //! - [`manager`]: the manager in a thread of its own; [`parent`]: the loop around it; [`failure`]: what it says when the application
 //!   does not load.
+//! - [`apache`]: the same under a private Apache.
 
 #![forbid(unsafe_code)]
 
+pub mod apache;
 pub mod bind;
 pub mod error;
 pub mod failure;
+pub mod folder;
 pub mod given;
 pub mod holder;
 pub mod installation;

@@ -13,6 +13,7 @@ use pinion_unix::signals::{self, Signal, Signals};
 use pinion_unix::sockets;
 use pinion_wire::message::{AcquireReply, Control};
 
+use crate::apache;
 use crate::error::{Exit, Failed, Result};
 use crate::failure::{self, LoadError};
 use crate::installation;
@@ -38,17 +39,22 @@ const LATER: Duration = Duration::from_millis(100);
 
 /// Serves until it is told to end. What there is to say is said on standard error.
 pub fn serve(request: &Request) -> Exit {
-    let served = run(request);
+    let served = Wanted::read(request).and_then(|wanted| {
+        let Settings { apache, print_config, .. } = wanted.settings;
+        match (print_config, apache) {
+            (true, _) => apache::print(wanted),
+            (false, true) => apache::serve(request, wanted),
+            (false, false) => run(request, wanted),
+        }
+    });
     served.unwrap_or_else(|failed| {
         say(format_args!("pinion: {failed}"));
         failed.exit
     })
 }
 
-fn run(request: &Request) -> Result<Exit> {
-    // Before anything is opened: their numbers are known by nothing else.
+fn run(request: &Request, wanted: Wanted) -> Result<Exit> {
     let mut inherited = Inherited::of_process();
-    let wanted = Wanted::read(request)?;
     if wanted.settings.setup {
         setup::ensure(&wanted, |text| say(format_args!("{text}")))?;
     }
@@ -417,12 +423,12 @@ fn append(path: &Path) -> Result<File, FileError> {
     opened.map_err(FileError::at("write", path))
 }
 
-fn remark(remark: &Remark) {
+pub(crate) fn remark(remark: &Remark) {
     let Remark { code, text, hint } = remark;
     say(format_args!("pinion: {code}: {text}\nhint: {hint}"));
 }
 
 /// Says something to who has started the server. Who has closed standard error wants to hear nothing.
-fn say(text: std::fmt::Arguments<'_>) {
+pub(crate) fn say(text: std::fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{text}");
 }

@@ -12,13 +12,10 @@ use pinion_deploy::folder::{Source, application_of};
 use pinion_deploy::project::Kind;
 use pinion_deploy::render::{RenderError, render};
 use pinion_wire::message::Identity;
-use tempfile::TempDir;
 
 use crate::error::Result;
+use crate::folder::Folder;
 use crate::target::Found;
-
-/// Names of folders that are made.
-const PREFIX: &str = "pinion-serve-";
 
 /// What workers load.
 #[derive(Debug)]
@@ -28,7 +25,7 @@ pub struct Script {
     /// The callable in it.
     pub callable: String,
     /// Where it was made, if it was.
-    folder: Option<TempDir>,
+    folder: Option<Folder>,
 }
 
 impl Script {
@@ -43,11 +40,7 @@ impl Script {
         }
         let text = text(found)?;
         let callable = "application".to_owned();
-        let folder = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir()
-            .map_err(FileError::at("make a folder in", &std::env::temp_dir()))?;
+        let folder = Folder::make(0o700)?;
         let path = folder.path().join(format!("{}.wsgi", plain(&found.project.name)));
         let script = Self { path, callable, folder: Some(folder) };
         script.write(&text, identity)?;
@@ -73,8 +66,13 @@ impl Script {
         if same { Ok(()) } else { self.write(&text, identity) }
     }
 
+    /// Whether it was made.
+    pub fn is_made(&self) -> bool {
+        self.folder.is_some()
+    }
+
     fn write(&self, text: &str, identity: Option<&Identity>) -> Result<()> {
-        let Some(folder) = self.folder.as_ref().map(TempDir::path) else { return Ok(()) };
+        let Some(folder) = self.folder.as_ref().map(Folder::path) else { return Ok(()) };
         // In one step: a worker may be loading it.
         let fresh = self.path.with_extension("new");
         fs::write(&fresh, text).map_err(FileError::at("write", &fresh))?;

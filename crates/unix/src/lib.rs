@@ -10,13 +10,14 @@
 //! - [`process`]: starting, reaping and signalling processes; [`title`]: what `ps` shows.
 //! - [`program`]: the memory of the running program itself.
 //! - [`users`]: accounts; [`clock`]: the time; [`inherited`]: descriptors that came with exec.
-//! - [`folder`]: files by names from outside.
+//! - [`folder`]: files by names from outside; [`lock`]: who uses a file.
 
 pub mod clock;
 pub mod epoll;
 pub mod folder;
 pub mod inherited;
 pub mod listen;
+pub mod lock;
 pub mod process;
 pub mod program;
 pub mod shared;

@@ -5,10 +5,10 @@
 
 mod artifacts;
 mod inspect;
-mod stage;
 
 use std::path::PathBuf;
 
+use pinion_server::installation::stage::Stage;
 use pinion_testbed::free_threaded;
 
 use crate::failure::{Failure, Result};
@@ -26,7 +26,7 @@ const PIECES: [(&str, Kind, &str); 3] = [
 pub(crate) fn build() -> Result<PathBuf> {
     let artifacts = compile()?;
     let tree = paths::dist();
-    let mut stage = stage::Stage::new(tree.clone());
+    let mut stage = Stage::new(tree.clone());
     for (package, kind, place) in PIECES {
         stage.add(artifacts.find(package, kind)?, place);
     }

@@ -17,6 +17,9 @@ pub(crate) enum Failure {
         /// What the system said.
         source: io::Error,
     },
+    /// A file of the staged tree could not be put there.
+    #[error(transparent)]
+    Stage(#[from] pinion_server::installation::stage::StageError),
     /// A program could not be started.
     #[error("cannot start {program}: {source}")]
     Start {
@@ -62,9 +65,11 @@ impl Failure {
     pub(crate) fn hint(&self) -> Option<&str> {
         match self {
             Self::Wrong { hint, .. } => Some(hint),
-            Self::File { .. } | Self::Start { .. } | Self::Command { .. } | Self::Testbed(_) => {
-                None
-            }
+            Self::File { .. }
+            | Self::Stage(_)
+            | Self::Start { .. }
+            | Self::Command { .. }
+            | Self::Testbed(_) => None,
         }
     }
 }

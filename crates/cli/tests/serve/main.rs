@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
 
 mod addresses;
+mod apache;
 mod files;
 mod messages;
 mod options;

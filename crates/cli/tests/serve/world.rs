@@ -122,7 +122,7 @@ impl Project {
             .replace(&self.folder.path().display().to_string(), "/FOLDER")
             .replace(&format!("Python {}", python.version), "Python 3.N");
         // The script that is made has a name of its own each time.
-        let mut parts = text.split("/FOLDER/.tmp/pinion-serve-");
+        let mut parts = text.split("/FOLDER/.tmp/pinion-run-");
         let first = parts.next().unwrap_or_default().to_owned();
         parts.fold(first, |all, part| {
             let end = part.find('"').unwrap_or(0);

@@ -1,9 +1,9 @@
-//! A program that runs out of cargo's target folder: the worker core is built there too, and staged beside the program.
+//! A program that runs out of cargo's target folder: what it needs beside itself is built there too, and staged.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::stage::Stage;
 use super::{CORE, LibraryError};
 
 /// The workspace whose target folder the program is in, when cargo runs it.
@@ -23,18 +23,25 @@ fn is_workspace(folder: &Path) -> bool {
 /// The Python files of the checkout.
 const PYTHON: &str = "python";
 
-/// Where the library of a program in `folder` is staged.
-pub(super) fn place(folder: &Path) -> PathBuf {
-    folder.join("lib/pinion")
+/// The tree that is staged for a program in `folder`.
+pub(super) fn tree(folder: &Path) -> PathBuf {
+    folder.join("tree")
 }
 
-/// Builds the worker core as the program was built, and stages it with the Python files beside the program.
-pub(super) fn build(workspace: &Path, program: &Path) -> Result<PathBuf, LibraryError> {
+/// Builds the worker core, and for Apache the module, as the program was built, and stages them; returns the tree's folder.
+pub(super) fn build(
+    workspace: &Path,
+    program: &Path,
+    module: bool,
+) -> Result<PathBuf, LibraryError> {
     let folder = program.parent().unwrap_or(program);
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--package", "pinion-worker"]).current_dir(workspace);
     // Cargo's settings in the workspace hold for what runs in it.
+    command.args(["build", "--package", "pinion-worker"]).current_dir(workspace);
+    if module {
+        command.args(["--package", "mod_pinion"]);
+    }
     if folder.file_name().is_some_and(|name| name == "release") {
         command.arg("--release");
     }
@@ -42,33 +49,16 @@ pub(super) fn build(workspace: &Path, program: &Path) -> Result<PathBuf, Library
     if !built.success() {
         return Err(LibraryError::Build(built.to_string()));
     }
-    let library = place(folder);
-    stage(&folder.join("lib_pinion.so"), &workspace.join(PYTHON), &library)
-        .map_err(|error| LibraryError::Build(format!("{}: {error}", library.display())))?;
-    Ok(library)
-}
-
-fn stage(core: &Path, python: &Path, library: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(library)?;
-    replace(core, &library.join(CORE))?;
-    for entry in fs::read_dir(python)? {
-        let path = entry?.path();
-        if let (Some(name), Some("py")) =
-            (path.file_name(), path.extension().and_then(|e| e.to_str()))
-        {
-            replace(&path, &library.join(name))?;
-        }
+    let mut stage = Stage::new(tree(folder));
+    stage.add(&folder.join("lib_pinion.so"), Path::new(super::LIBRARY).join(CORE));
+    let module_file = folder.join("libmod_pinion.so");
+    if module || module_file.is_file() {
+        stage.add(&module_file, super::MODULE);
+        stage.add(program, super::PROGRAM);
     }
-    Ok(())
-}
-
-/// Replaces `target` by a copy of `source` in one step, unless it is the same already: a server that runs keeps what it has mapped.
-fn replace(source: &Path, target: &Path) -> std::io::Result<()> {
-    if fs::read(target).is_ok_and(|present| fs::read(source).is_ok_and(|wanted| wanted == present))
-    {
-        return Ok(());
-    }
-    let fresh = target.with_extension(format!("new{}", std::process::id()));
-    fs::copy(source, &fresh)?;
-    fs::rename(&fresh, target)
+    stage
+        .add_python(&workspace.join(PYTHON), super::LIBRARY)
+        .and_then(|()| stage.apply())
+        .map_err(|error| LibraryError::Build(error.to_string()))?;
+    Ok(tree(folder))
 }

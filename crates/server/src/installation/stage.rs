@@ -2,13 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::failure::{Failure, Result};
+/// A file of the tree that the system refuses.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+pub struct StageError {
+    /// The file.
+    pub path: PathBuf,
+    /// The system's answer.
+    pub source: io::Error,
+}
+
+impl StageError {
+    fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self { path: path.to_owned(), source }
+    }
+}
+
+type Result<T> = std::result::Result<T, StageError>;
 
 /// A tree in the making: what goes where.
 #[derive(Debug)]
-pub(super) struct Stage {
+pub struct Stage {
     tree: PathBuf,
     /// Source by place, the place relative to the tree.
     files: BTreeMap<PathBuf, PathBuf>,
@@ -16,18 +33,21 @@ pub(super) struct Stage {
 
 impl Stage {
     /// An empty stage for the tree at `tree`.
-    pub(super) fn new(tree: PathBuf) -> Self {
+    pub fn new(tree: PathBuf) -> Self {
         Self { tree, files: BTreeMap::new() }
     }
 
     /// `source` goes to `place`, relative to the tree.
-    pub(super) fn add(&mut self, source: &Path, place: impl Into<PathBuf>) {
+    pub fn add(&mut self, source: &Path, place: impl Into<PathBuf>) {
         self.files.insert(place.into(), source.to_owned());
     }
 
     /// The Python files below `folder`, and what packages of them are described by, go to the same places below
     /// `place`.
-    pub(super) fn add_python(&mut self, folder: &Path, place: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub fn add_python(&mut self, folder: &Path, place: &str) -> Result<()> {
         for file in files_below(folder)? {
             let is_python = file
                 .extension()
@@ -40,7 +60,10 @@ impl Stage {
     }
 
     /// Writes the tree; returns how many files were replaced.
-    pub(super) fn apply(&self) -> Result<usize> {
+    ///
+    /// # Errors
+    /// The first file that cannot be read, written or removed.
+    pub fn apply(&self) -> Result<usize> {
         let mut replaced = 0;
         for (place, source) in &self.files {
             if replace(source, &self.tree.join(place))? {
@@ -51,7 +74,7 @@ impl Stage {
             let inside = file.strip_prefix(&self.tree).unwrap_or(&file);
             let is_cache = inside.components().any(|part| part.as_os_str() == "__pycache__");
             if !is_cache && !self.files.contains_key(inside) {
-                fs::remove_file(&file).map_err(Failure::file(&file))?;
+                fs::remove_file(&file).map_err(StageError::file(&file))?;
             }
         }
         Ok(replaced)
@@ -60,17 +83,17 @@ impl Stage {
 
 /// Replaces `target` by a copy of `source` in one step, unless it is the same already.
 fn replace(source: &Path, target: &Path) -> Result<bool> {
-    let wanted = fs::read(source).map_err(Failure::file(source))?;
+    let wanted = fs::read(source).map_err(StageError::file(source))?;
     if fs::read(target).is_ok_and(|present| present == wanted) {
         return Ok(false);
     }
     let folder = target.parent().unwrap_or(target);
-    fs::create_dir_all(folder).map_err(Failure::file(folder))?;
+    fs::create_dir_all(folder).map_err(StageError::file(folder))?;
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     let fresh = folder.join(format!(".{name}.new"));
     // A copy, because it takes the permissions along.
-    fs::copy(source, &fresh).map_err(Failure::file(&fresh))?;
-    fs::rename(&fresh, target).map_err(Failure::file(target))?;
+    fs::copy(source, &fresh).map_err(StageError::file(&fresh))?;
+    fs::rename(&fresh, target).map_err(StageError::file(target))?;
     Ok(true)
 }
 
@@ -80,8 +103,8 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
         return Ok(Vec::new());
     }
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(Failure::file(folder))? {
-        let path = entry.map_err(Failure::file(folder))?.path();
+    for entry in fs::read_dir(folder).map_err(StageError::file(folder))? {
+        let path = entry.map_err(StageError::file(folder))?.path();
         if path.is_dir() {
             files.extend(files_below(&path)?);
         } else {
