@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: mod_wsgi and Pinion side by side, in interleaved rounds of one run.
 
 mod calibrate;
+mod compare;
 pub(crate) mod disturb;
 mod lifespan;
 pub(crate) mod machine;
@@ -56,6 +57,8 @@ pub(crate) struct Options {
 enum Other {
     /// Throughput and failures while Apache restarts, scripts change and workers are killed
     Disturb(disturb::Options),
+    /// Two builds of Pinion side by side: what a change costs
+    Compare(compare::Options),
     /// pinion serve beside other WSGI servers
     Serve(serve::Options),
 }
@@ -71,6 +74,7 @@ struct Measured {
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.other {
         Some(Other::Disturb(options)) => return disturb::run(options),
+        Some(Other::Compare(options)) => return compare::run(options),
         Some(Other::Serve(options)) => return serve::run(options),
         None => {}
     }
