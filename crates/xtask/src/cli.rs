@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::failure::Result;
-use crate::{bench, compat, demo, deny, dist, generate, soak, suite};
+use crate::{bench, compat, demo, deny, dist, fresh, generate, soak, suite};
 
 /// The project's own commands.
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ enum Command {
     Soak(soak::Options),
     /// Write the reference pages from the tables of directives, options and codes
     Generate(generate::Options),
+    /// Try the README's commands in a new Debian with nothing but Rust and Python
+    Fresh(fresh::Options),
     /// Check licences and advisories of the dependencies with cargo-deny
     Deny(deny::Options),
 }
@@ -44,6 +46,7 @@ impl Cli {
             Command::Bench(options) => bench::run(&options),
             Command::Soak(options) => soak::run(&options),
             Command::Generate(options) => generate::run(&options),
+            Command::Fresh(options) => fresh::run(&options),
             Command::Deny(options) => deny::run(&options),
         }
     }

@@ -9,6 +9,7 @@ mod deny;
 mod dist;
 mod disturbance;
 mod failure;
+mod fresh;
 mod generate;
 mod paths;
 mod run;
