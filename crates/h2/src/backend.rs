@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use hyper::body::Bytes;
@@ -14,6 +15,7 @@ use pinion_wire::{Header, Kind};
 
 use crate::pipe::FilePart;
 use crate::socket::Socket;
+use crate::sockets::{Known, Sockets};
 
 /// How much one receive may bring when nothing says that more is coming.
 const ROOM: usize = 64 * 1024;
@@ -40,7 +42,7 @@ pub(crate) enum Frame {
 /// A connection to the serving threads.
 #[derive(Debug)]
 pub(crate) struct Backend {
-    socket: Socket,
+    socket: Known,
     /// The number of the request that runs.
     seq: u32,
     received: Vec<u8>,
@@ -59,9 +61,9 @@ fn broken(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Erro
 
 impl Backend {
     /// Takes over the front door's end of a connection.
-    pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
+    pub(crate) fn new(socket: OwnedFd, sockets: &Arc<Sockets>) -> io::Result<Self> {
         Ok(Self {
-            socket: Socket::new(socket)?,
+            socket: sockets.add(Socket::new(socket)?),
             seq: 0,
             received: Vec::new(),
             start: 0,
@@ -97,15 +99,15 @@ impl Backend {
     /// Ends the connection, whoever else holds its socket.
     pub(crate) fn close(&self) {
         // An error means that it has ended already.
-        let _ = sockets::shutdown(self.socket.as_fd(), Shutdown::Both);
+        let _ = sockets::shutdown(self.socket.socket().as_fd(), Shutdown::Both);
     }
 
     /// Sends what waits.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.frames.len() {
             let part = [IoSlice::new(&self.frames[self.sent..])];
-            let sent =
-                self.socket.poll_write(cx, |socket| sockets::send_some(socket, &part, Wait::No));
+            let socket = self.socket.socket();
+            let sent = socket.poll_write(cx, |socket| sockets::send_some(socket, &part, Wait::No));
             self.sent += ready!(sent)?;
         }
         self.frames.clear();
@@ -130,8 +132,9 @@ impl Backend {
             self.received = Vec::new();
         }
         let Self { socket, received, files, .. } = self;
-        let came =
-            socket.poll_read(cx, |socket| sockets::recv_append(socket, received, ROOM, Wait::No));
+        let came = socket
+            .socket()
+            .poll_read(cx, |socket| sockets::recv_append(socket, received, ROOM, Wait::No));
         let (count, file) = ready!(came)?;
         files.extend(file);
         let ended = io::ErrorKind::UnexpectedEof;

@@ -30,6 +30,7 @@ use crate::pipe;
 use crate::pool::Pool;
 use crate::site::{Settings, Site};
 use crate::socket::Socket;
+use crate::sockets::Sockets;
 use crate::stream::Stream;
 use crate::thread::{Arrival, Ending};
 
@@ -56,6 +57,7 @@ pub(crate) struct Shared<S> {
     pub(crate) date: Mutex<Date>,
     /// Whether connections are to end.
     pub(crate) ending: watch::Receiver<Ending>,
+    pub(crate) sockets: Arc<Sockets>,
 }
 
 /// A client's connection, for its streams.
@@ -118,7 +120,9 @@ impl<S: Site> Connection<S> {
 /// Serves a connection until it has ended.
 pub(crate) async fn serve<S: Site>(shared: Arc<Shared<S>>, arrival: Arrival<S::Peer>) {
     let Arrival { peer, socket, session, received } = arrival;
-    let Ok(socket) = Socket::new(socket).map(Arc::new) else { return };
+    let Ok(socket) = Socket::new(socket) else { return };
+    let known = shared.sockets.add(socket);
+    let socket = known.socket();
     let (activity, patience) = (Activity::new(), shared.settings.piece);
     let link = Link::new(socket.clone(), session, received, patience, activity.clone());
     let room = Arc::new(Semaphore::new(pipe::SHARED));
@@ -137,7 +141,7 @@ pub(crate) async fn serve<S: Site>(shared: Arc<Shared<S>>, arrival: Arrival<S::P
     }
     // What follows a last word that was not read may take it back (RFC 9293, section 3.10.7).
     let _ = sockets::shutdown(socket.as_fd(), Shutdown::Write);
-    let _ = timeout(LAST, pass_over(&socket)).await;
+    let _ = timeout(LAST, pass_over(socket)).await;
 }
 
 fn builder(settings: &Settings, runner: Runner) -> http2::Builder<Runner> {

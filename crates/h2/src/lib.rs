@@ -8,7 +8,7 @@
 //! - [`connection`]: a client's connection; [`link`]: its bytes, by TLS; [`activity`]: whether anything goes on there.
 //! - [`stream`]: from a request to its answer; [`input`]: the request's body; [`output`], [`pipe`]: the answer's.
 //! - [`backend`], [`pool`]: connections to the serving threads; [`exchange`]: one request on such a connection.
-//! - [`socket`]: what the runtime waits for.
+//! - [`socket`]: what the runtime waits for; [`sockets`]: all of them.
 //! - [`patience`]: ends streams whose client takes nothing. [`clock`]: time for `hyper`.
 
 #![forbid(unsafe_code)]
@@ -26,10 +26,12 @@ mod pipe;
 mod pool;
 mod site;
 mod socket;
+mod sockets;
 mod stream;
 mod thread;
 
 pub use site::{Asked, Settings, Site, Sorted};
+pub use sockets::Held;
 pub use thread::{Arrival, Handle, start};
 
 /// The protocol's name in ALPN (RFC 9113, section 3.1).

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::backend::Backend;
 use crate::locked;
 use crate::site::Site;
+use crate::sockets::Sockets;
 
 /// How many requests are with the serving threads at once, at most; more wait here.
 const MOST: usize = 512;
@@ -20,6 +21,7 @@ pub(crate) struct Pool<S> {
     /// How many idle ones are kept.
     spare: usize,
     room: Arc<Semaphore>,
+    sockets: Arc<Sockets>,
 }
 
 /// A connection for one request. It is closed when it is dropped: so the serving thread learns that nobody waits for the answer.
@@ -32,9 +34,9 @@ pub(crate) struct Lease<S: Site> {
 
 impl<S: Site> Pool<S> {
     /// Of connections of which `spare` idle ones are kept.
-    pub(crate) fn new(site: Arc<S>, spare: usize) -> Arc<Self> {
+    pub(crate) fn new(site: Arc<S>, spare: usize, sockets: Arc<Sockets>) -> Arc<Self> {
         let room = Arc::new(Semaphore::new(MOST));
-        Arc::new(Self { site, idle: Mutex::default(), spare, room })
+        Arc::new(Self { site, idle: Mutex::default(), spare, room, sockets })
     }
 
     /// A connection for one request, as soon as there is room.
@@ -46,7 +48,7 @@ impl<S: Site> Pool<S> {
         let idle = locked(&self.idle).pop();
         let backend = match idle {
             Some(backend) => backend,
-            None => Backend::new(self.site.connect()?)?,
+            None => Backend::new(self.site.connect()?, &self.sockets)?,
         };
         Ok(Lease { backend: Some(backend), pool: self.clone(), _room: room })
     }

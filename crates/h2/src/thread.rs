@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use crate::connection::{self, Shared};
 use crate::pool::Pool;
 use crate::site::{Settings, Site};
+use crate::sockets::{Held, Sockets};
 
 /// A connection whose client has chosen HTTP/2.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub struct Arrival<P> {
 pub struct Handle<P> {
     arrivals: mpsc::UnboundedSender<Arrival<P>>,
     ending: watch::Sender<Ending>,
+    sockets: Arc<Sockets>,
 }
 
 /// How far the worker is with its end.
@@ -48,6 +50,11 @@ impl<P> Handle<P> {
     pub fn give(&self, arrival: Arrival<P>) {
         // Whoever gives bounds the number of connections.
         drop(self.arrivals.send(arrival));
+    }
+
+    /// All sockets of the thread, while none comes and none goes.
+    pub fn hold(&self) -> Held<'_> {
+        self.sockets.hold()
     }
 
     /// Has connections end behind their next request.
@@ -74,9 +81,11 @@ pub fn start<S: Site>(site: S, settings: Settings) -> io::Result<Handle<S::Peer>
     let (arrivals, mut arriving) = mpsc::unbounded_channel();
     let (ending, ends) = watch::channel(Ending::Not);
     let site = Arc::new(site);
-    let pool = Pool::new(site.clone(), settings.spare);
+    let sockets = Arc::<Sockets>::default();
+    let pool = Pool::new(site.clone(), settings.spare, sockets.clone());
     let date = Mutex::new(Date::default());
-    let shared = Arc::new(Shared { site, settings, pool, date, ending: ends });
+    let shared =
+        Arc::new(Shared { site, settings, pool, date, ending: ends, sockets: sockets.clone() });
     let builder = std::thread::Builder::new().name("pinion-http2".to_owned());
     builder.spawn(move || {
         runtime.block_on(async move {
@@ -85,5 +94,5 @@ pub fn start<S: Site>(site: S, settings: Settings) -> io::Result<Handle<S::Peer>
             }
         });
     })?;
-    Ok(Handle { arrivals, ending })
+    Ok(Handle { arrivals, ending, sockets })
 }

@@ -224,6 +224,7 @@ impl Door {
     pub(super) fn make_room(&self, worker: &Worker) {
         let wanted = u64::from(self.spec.limits.connections);
         let used = std::fs::read_dir("/proc/self/fd").map_or(SPARE, |all| all.count() as u64);
+        let used = used + self.descriptors_for_h2();
         let needed = wanted + used + SPARE;
         let Ok((mut soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
         if soft < needed && setrlimit(Resource::RLIMIT_NOFILE, needed.min(hard), hard).is_ok() {

@@ -26,6 +26,9 @@ use crate::worker::{Worker, worker};
 /// finds that.
 const MOST: usize = 1024;
 
+/// How many requests of HTTP/2 can be with the serving threads at once, however many clients there are.
+const AT_LEAST: u64 = 32;
+
 /// A client that has chosen HTTP/2, until its connection has ended.
 #[derive(Debug)]
 pub(super) struct Guest {
@@ -72,6 +75,13 @@ impl Door {
         // It is opened once.
         let _ = self.h2.set(handle);
         Ok(())
+    }
+
+    /// How many descriptors the thread for clients of HTTP/2 needs beside theirs: two for each request that is with the serving
+    /// threads. There may be many more of those, as long as there are descriptors.
+    pub(super) fn descriptors_for_h2(&self) -> u64 {
+        let can_come = self.listeners.iter().any(super::Listener::is_tls);
+        if can_come { 2 * AT_LEAST } else { 0 }
     }
 
     /// Hands a connection over that this thread has the turn of.

@@ -262,12 +262,14 @@ impl Door {
 pub(crate) struct Held<'a> {
     listeners: &'a [Listener],
     clients: MutexGuard<'a, Slab>,
+    guests: Option<pinion_h2::Held<'a>>,
 }
 
 impl Door {
     /// Keeps other threads from adding and taking away.
     pub(crate) fn hold(&self) -> Held<'_> {
-        Held { listeners: &self.listeners, clients: self.clients() }
+        let clients = self.clients();
+        Held { listeners: &self.listeners, clients, guests: self.h2.get().map(|h2| h2.hold()) }
     }
 }
 
@@ -276,6 +278,7 @@ impl Held<'_> {
     pub(crate) fn each(&self, f: impl Fn(BorrowedFd<'_>)) {
         self.listeners.iter().for_each(|listener| listener.with_socket(&f));
         self.clients.each(|client| f(client.as_fd()));
+        self.guests.iter().for_each(|guests| guests.each(&f));
     }
 }
 

@@ -437,3 +437,27 @@ pub(super) fn announced_end(python: &Path) {
     before.end().unwrap();
     after.end().unwrap();
 }
+
+pub(super) fn forked_children(python: &Path) {
+    let mut server = start(python, |_, _| {});
+    let go = server.inner.worker.folder.path().join("go");
+    let (mut asking, mut idle) = (connect(&server), connect(&server));
+    assert_eq!(idle.get("/hello").status, 200);
+    let child: u32 =
+        asking.get(&format!("/fork_and_hold?path={}", go.display())).text().parse().unwrap();
+    let sockets = || {
+        let all = std::fs::read_dir(format!("/proc/{child}/fd")).unwrap();
+        let links = all.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+        links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+    };
+    asking.run_until(|| sockets() == 0);
+    server.inner.worker.signal(pinion_unix::signals::Signal::SIGKILL);
+    server.inner.worker.wait();
+    // Nobody else holds the connections open.
+    idle.end().unwrap_err();
+    asking.end().unwrap_err();
+    std::fs::write(go, "").unwrap();
+    while Path::new(&format!("/proc/{child}/environ")).exists() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

@@ -164,6 +164,7 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("h2_refusals", h2::refusals),
     ("h2_slow_clients", h2::slow_clients),
     ("h2_drain", h2::drain),
+    ("h2_forked_children", h2::forked_children),
     ("h2_announced_end", h2::announced_end),
     ("h2_files_health_proxies_and_the_access_log", h2::own_answers),
     ("logs", output::logs),
