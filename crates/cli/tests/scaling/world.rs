@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use pinion_testbed::http::Client;
@@ -156,6 +156,21 @@ impl World {
         let errors = fs::read_to_string(self.folder.path().join("logs/balancer.error.log"));
         let balancer = ("balancer", errors.unwrap_or_default() + &self.balancer.log().tail());
         hosts.chain([balancer]).map(|(name, log)| format!("== {name}\n{log}")).collect()
+    }
+}
+
+impl Drop for World {
+    /// Lets the servers take away what they have made; those that do not end are killed afterwards.
+    fn drop(&mut self) {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, program) in hosts.iter_mut() {
+            program.signal(Signal::SIGTERM);
+            // The second one ends it at once.
+            program.signal(Signal::SIGINT);
+        }
+        for (_, program) in hosts.iter_mut() {
+            let _ = program.wait(LIMIT);
+        }
     }
 }
 
