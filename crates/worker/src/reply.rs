@@ -36,6 +36,8 @@ pub(crate) struct Reply {
     date: Date,
     /// Who sends a body that is not all here.
     sender: Option<Arc<dyn BodySender>>,
+    /// Whether connections are to end behind their next answer.
+    ends: fn() -> bool,
     framing: Option<Framing>,
     ending: Ending,
     /// The status that was sent; 0 before.
@@ -48,9 +50,16 @@ pub(crate) struct Reply {
 
 impl Reply {
     /// The answer to a request.
-    pub(crate) fn new(asked: Asked, date: Date, sender: Option<Arc<dyn BodySender>>) -> Self {
+    /// `ends` is asked when its head is written: the server may have begun to drain while the application ran.
+    pub(crate) fn new(
+        asked: Asked,
+        date: Date,
+        sender: Option<Arc<dyn BodySender>>,
+        ends: fn() -> bool,
+    ) -> Self {
         let ending = if asked.keep_alive { Ending::Keep } else { Ending::Close };
-        Self { asked, date, sender, framing: None, ending, status: 0, body: 0, logs: Vec::new() }
+        let (framing, logs) = (None, Vec::new());
+        Self { asked, date, sender, ends, framing, ending, status: 0, body: 0, logs }
     }
 
     /// What becomes of the connection.
@@ -63,7 +72,7 @@ impl Reply {
         let status = head.status();
         let framing = Framing::choose(&self.asked, status.code, head.length);
         let line = (status.code, status.reason);
-        self.look_at_body();
+        self.look_around();
         let date = self.date.text();
         let keep = answer::push_head(out, &self.asked, line, head.headers(), framing, date);
         self.framing = Some(framing);
@@ -73,9 +82,9 @@ impl Reply {
         }
     }
 
-    /// Where too much of a body is still to come to be waited for, the client is told that the connection ends.
-    fn look_at_body(&mut self) {
-        if self.sender.as_ref().is_some_and(|sender| sender.sends_too_much()) {
+    /// Where too much of a body is still to come to be waited for, or the server drains, the client is told that the connection ends.
+    fn look_around(&mut self) {
+        if (self.ends)() || self.sender.as_ref().is_some_and(|sender| sender.sends_too_much()) {
             self.asked.keep_alive = false;
         }
     }
@@ -147,7 +156,7 @@ impl Reply {
         let reason = answer::reason(status);
         let text = format!("{status} {reason}\n");
         let line = (status, reason);
-        self.look_at_body();
+        self.look_around();
         let keep = answer::push_own(out, &self.asked, line, &[], &text, self.date.text());
         (self.status, self.body) = (status, text.len() as u64);
         self.ending = if keep && status != 400 { Ending::Keep } else { Ending::Close };

@@ -10,8 +10,8 @@ use pinion_wire::frame::FrameError;
 use pinion_wire::request::RequestRef;
 use pyo3::prelude::*;
 
-use super::Client;
 use super::arrive::Memory;
+use super::{Client, Door};
 use crate::desk::Desk;
 use crate::environ::Maker;
 use crate::exchange::{Exchange, Peer};
@@ -19,7 +19,7 @@ use crate::reply::{BodySender, Ending, Reply};
 use crate::response::Response;
 use crate::serve::{Active, RequestLine};
 use crate::worker::Worker;
-use crate::{events, request};
+use crate::{events, request, worker};
 
 /// A client's request.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub(crate) fn run(
     let Visit { client, seq, frame, asked } = visit;
     let date = desk.memory.date.at_copy(clock::seconds());
     let sender = (!client.has_sent_all()).then(|| client.clone() as Arc<dyn BodySender>);
-    let reply = Reply::new(asked, date, sender);
+    let reply = Reply::new(asked, date, sender, is_draining);
     let mut out = desk.memory();
     let (bytes, ending, told) = match decode(&frame) {
         Err(_) => fail(reply, out),
@@ -70,6 +70,11 @@ pub(crate) fn run(
         }
     };
     desk.finish_visit(Visited { client, frame, bytes, ending, told });
+}
+
+/// Whether connections are to end behind their next answer.
+fn is_draining() -> bool {
+    worker::worker().and_then(|worker| worker.door.as_ref()).is_some_and(Door::is_draining)
 }
 
 fn decode(frame: &[u8]) -> Result<RequestRef<'_>, FrameError> {

@@ -352,6 +352,9 @@ pub(super) fn drain(python: &Path) {
     std::fs::write(go, "").unwrap();
     let answer = busy.answer("GET").unwrap();
     assert_eq!((answer.status, &answer.body[..]), (200, &b"waited"[..]));
+    // Begun before, answered after: the client is told not to ask again here.
+    let told = answer.headers.iter().find(|(name, _)| name == "Connection");
+    assert_eq!(told.map(|(_, value)| &value[..]), Some(&b"close"[..]));
     assert_eq!(busy.rest(), b"");
     server.worker.tell(&Rein::Stop(StopReason::Shutdown), None);
     server.worker.wait();
