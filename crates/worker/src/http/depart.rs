@@ -32,6 +32,12 @@ impl Client {
     pub(super) fn has_sent_all(&self) -> bool {
         self.inbound().decoder.as_ref().is_none_or(Decoder::is_ended)
     }
+
+    /// Whether something has come behind the running request.
+    pub(super) fn has_more(&self) -> bool {
+        let inbound = self.inbound();
+        inbound.decoder.as_ref().is_none_or(Decoder::is_ended) && !inbound.here().is_empty()
+    }
 }
 
 impl BodySender for Client {

@@ -56,7 +56,8 @@ pub(crate) fn run(
     let Visit { client, seq, frame, asked } = visit;
     let date = desk.memory.date.at_copy(clock::seconds());
     let sender = (!client.has_sent_all()).then(|| client.clone() as Arc<dyn BodySender>);
-    let reply = Reply::new(asked, date, sender, is_draining);
+    let ends = if client.has_more() { never } else { is_draining };
+    let reply = Reply::new(asked, date, sender, ends);
     let mut out = desk.memory();
     let (bytes, ending, told) = match decode(&frame) {
         Err(_) => fail(reply, out),
@@ -75,6 +76,11 @@ pub(crate) fn run(
 /// Whether connections are to end behind their next answer.
 fn is_draining() -> bool {
     worker::worker().and_then(|worker| worker.door.as_ref()).is_some_and(Door::is_draining)
+}
+
+/// What has come behind this request already is answered too.
+fn never() -> bool {
+    false
 }
 
 fn decode(frame: &[u8]) -> Result<RequestRef<'_>, FrameError> {
