@@ -17,20 +17,24 @@ pub enum Trigger {
     Edge,
     /// As [`Trigger::Edge`], and once when there is room to write again.
     EdgeBoth,
+    /// Not of what can be read or written, only when the connection is broken.
+    Never,
     /// As [`Trigger::Level`]; of several instances that watch the same socket one is woken, or a few.
     Shared,
 }
 
 impl Trigger {
     fn events(self) -> u32 {
-        let others = match self {
-            Self::Level => libc::EPOLLRDHUP,
-            Self::Edge => libc::EPOLLRDHUP | libc::EPOLLET,
-            Self::EdgeBoth => libc::EPOLLRDHUP | libc::EPOLLET | libc::EPOLLOUT,
+        const READ: libc::c_int = libc::EPOLLIN | libc::EPOLLRDHUP;
+        let events = match self {
+            Self::Level => READ,
+            Self::Edge => READ | libc::EPOLLET,
+            Self::EdgeBoth => READ | libc::EPOLLET | libc::EPOLLOUT,
+            Self::Never => libc::EPOLLET,
             // The kernel takes no RDHUP beside it.
-            Self::Shared => libc::EPOLLEXCLUSIVE,
+            Self::Shared => libc::EPOLLIN | libc::EPOLLEXCLUSIVE,
         };
-        (libc::EPOLLIN | others) as u32
+        events as u32
     }
 }
 

@@ -9,9 +9,15 @@ use nix::libc;
 /// Gives back the pages of the program that are in memory: what of them is needed again is found in the page cache. For a process
 /// that has done most of its work when it starts and then mostly waits; the kernel maps sixteen pages where one is asked for.
 pub fn rest() {
-    let Ok(program) = std::env::current_exe() else { return };
+    if let Ok(program) = std::env::current_exe() {
+        rest_of(&program.to_string_lossy());
+    }
+}
+
+/// As [`rest`], for the mapped file whose path ends so.
+pub fn rest_of(path: &str) {
     let Ok(text) = fs::read_to_string("/proc/self/smaps") else { return };
-    for range in clean_ranges(&text, &program.to_string_lossy()) {
+    for range in clean_ranges(&text, path) {
         let start = std::ptr::with_exposed_provenance_mut::<c_void>(range.start);
         // SAFETY: a private mapping of a file that cannot be written to through it and has no page of its own, as the kernel has
         // just said: whatever is read there next comes from the file again, and is the same.

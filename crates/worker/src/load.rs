@@ -47,6 +47,8 @@ fn be_ready(py: Python<'_>, worker: &'static Worker) -> PyResult<()> {
     worker.advance(Stage::Serving);
     if let Some(door) = &worker.door {
         door.open(worker)?;
+        // What loading and starting needed of the worker core is not needed again.
+        pinion_unix::program::rest_of("/_pinion.abi3.so");
     }
     py.detach(|| worker.tell(&bit));
     Ok(())

@@ -64,6 +64,8 @@ pub(crate) struct Client {
     due: AtomicU64,
     /// Connections are to end.
     hurried: AtomicBool,
+    /// The epoll does not tell of what comes, because it is being waited for.
+    awaited: AtomicBool,
     /// The client sends nothing more, or the connection is broken; what it has sent may still be there to read.
     closed: AtomicBool,
     inbound: Mutex<Inbound>,
@@ -109,6 +111,7 @@ impl Client {
             from,
             due: AtomicU64::new(0),
             hurried: AtomicBool::new(false),
+            awaited: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             inbound: Mutex::new(Inbound::new(now)),
             outbound: Mutex::default(),
@@ -271,6 +274,11 @@ impl Client {
 
     /// Waits until something can be received; how long it took, in milliseconds.
     fn wait_for_input(&self, limit: Option<Duration>) -> Result<u64, BodyError> {
+        if !self.awaited.swap(true, Ordering::AcqRel) {
+            // Or each piece of the body would wake another thread, which would find nothing to do. An error means that the connection
+            // has ended.
+            let _ = self.tell_of(Trigger::Never);
+        }
         let start = now_ms();
         match sockets::readable(self.as_fd(), limit) {
             Ok(true) => Ok(now_ms() - start),
@@ -416,6 +424,15 @@ impl Client {
     fn tell_of(&self, trigger: Trigger) -> io::Result<()> {
         let epoll = worker().map(|worker| &worker.epoll);
         epoll.map_or(Ok(()), |epoll| epoll.modify(self.as_fd(), CLIENT | self.key, trigger))
+    }
+
+    /// The epoll tells again of what comes, and of what has come meanwhile.
+    pub(super) fn await_no_more(&self) {
+        if self.awaited.swap(false, Ordering::AcqRel) {
+            let watched = self.outbound().watched;
+            let trigger = if watched { Trigger::EdgeBoth } else { Trigger::Edge };
+            let _ = self.tell_of(trigger);
+        }
     }
 
     /// Lets go of the turn while there is something to do: another event will come, behind those of others.

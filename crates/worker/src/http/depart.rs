@@ -125,6 +125,7 @@ impl Door {
         ending: Ending,
         memory: &mut Memory,
     ) -> Option<Box<Visit>> {
+        client.await_no_more();
         let is_over = self.settle(client, &mut client.inbound(), ending);
         if is_over {
             self.forget(worker, client);

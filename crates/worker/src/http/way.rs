@@ -79,9 +79,9 @@ impl Way<'_> {
     /// Appends what has come to `bytes`, about `room` at once. Also whether the socket may hold more, of which no event tells.
     pub(super) fn receive(&mut self, bytes: &mut Vec<u8>, room: usize) -> (Received, bool) {
         match self {
-            Self::Plain(socket) => match sockets::recv_append(*socket, bytes, room, Wait::No) {
-                Ok((0, _)) => (Received::Gone, false),
-                Ok((count, _)) => (Received::Some, count == room),
+            Self::Plain(socket) => match sockets::recv_now(*socket, bytes, room) {
+                Ok(0) => (Received::Gone, false),
+                Ok(count) => (Received::Some, count == room),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     (Received::Nothing, false)
                 }
@@ -97,7 +97,10 @@ impl Way<'_> {
     /// `WouldBlock` when it takes nothing; what the socket refuses.
     pub(super) fn send(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
-            Self::Plain(socket) => sockets::send_some(*socket, parts, Wait::No),
+            Self::Plain(socket) => match parts {
+                [one] => sockets::send_now(*socket, one),
+                many => sockets::send_some(*socket, many, Wait::No),
+            },
             Self::Tls(socket, tls) => send_encrypted(*socket, tls.session()?, parts),
         }
     }
