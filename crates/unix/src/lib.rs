@@ -8,6 +8,7 @@
 //! - [`epoll`]: waiting for many descriptors.
 //! - [`signals`]: signals as descriptors, and signals ignored.
 //! - [`process`]: starting, reaping and signalling processes; [`title`]: what `ps` shows.
+//! - [`heap`]: how the C library keeps memory.
 //! - [`program`]: the memory of the running program itself.
 //! - [`users`]: accounts; [`clock`]: the time; [`inherited`]: descriptors that came with exec.
 //! - [`folder`]: files by names from outside; [`lock`]: who uses a file.
@@ -15,6 +16,7 @@
 pub mod clock;
 pub mod epoll;
 pub mod folder;
+pub mod heap;
 pub mod inherited;
 pub mod listen;
 pub mod lock;

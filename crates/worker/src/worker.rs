@@ -112,6 +112,7 @@ pub(crate) fn worker() -> Option<&'static Worker> {
 
 /// Takes the descriptors that the manager gave and waits for its first message.
 pub(crate) fn start() -> Result<&'static Worker, StartError> {
+    pinion_unix::heap::keep();
     let reins = inherited::take(REINS).map_err(|error| StartError::Descriptor(REINS, error))?;
     let page = inherited::take(PAGE).map_err(|error| StartError::Descriptor(PAGE, error))?;
     let page = SharedWords::from_fd(page, status::WORDS)?;
