@@ -1,7 +1,11 @@
 //! A program that runs out of cargo's target folder: what it needs beside itself is built there too, and staged.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
+
+use pinion_unix::lock::Lock;
 
 use super::stage::Stage;
 use super::{CORE, LibraryError};
@@ -28,6 +32,17 @@ pub(super) fn tree(folder: &Path) -> PathBuf {
     folder.join("tree")
 }
 
+/// Waits until nobody else stages.
+fn alone(path: &Path) -> std::io::Result<Lock> {
+    loop {
+        let file = File::options().create(true).append(true).open(path)?;
+        if let Some(lock) = Lock::take(file)? {
+            return Ok(lock);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// Builds the worker core, and for Apache the module, as the program was built, and stages them; returns the tree's folder.
 pub(super) fn build(
     workspace: &Path,
@@ -49,6 +64,10 @@ pub(super) fn build(
     if !built.success() {
         return Err(LibraryError::Build(built.to_string()));
     }
+    // Another program of this checkout may be at the same.
+    let _lock = alone(&folder.join("tree.lock")).map_err(|error| {
+        LibraryError::Build(format!("the staged tree cannot be locked: {error}"))
+    })?;
     let mut stage = Stage::new(tree(folder));
     stage.add(&folder.join("lib_pinion.so"), Path::new(super::LIBRARY).join(CORE));
     let module_file = folder.join("libmod_pinion.so");
