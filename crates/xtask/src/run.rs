@@ -1,7 +1,8 @@
 //! Runs programs that talk to the terminal themselves.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::failure::{Failure, Result};
 use crate::{paths, say};
@@ -24,6 +25,47 @@ pub(crate) fn shown(command: &mut Command) -> Result<()> {
         return Ok(());
     }
     Err(Failure::Command { command: line, status: status.to_string() })
+}
+
+/// As [`shown`], for a runner of tests; also what its harnesses say of the tests that failed.
+pub(crate) fn tests(command: &mut Command) -> (Result<()>, Vec<String>) {
+    let line = line_of(command);
+    say::line(format_args!("$ {line}"));
+    let mut failures = Failures::default();
+    let status = command.stdout(Stdio::piped()).spawn().and_then(|mut child| {
+        if let Some(output) = child.stdout.take() {
+            for line in BufReader::new(output).split(b'\n') {
+                let line = String::from_utf8_lossy(&line?).into_owned();
+                say::line(format_args!("{line}"));
+                failures.note(line);
+            }
+        }
+        child.wait()
+    });
+    let result = match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Failure::Command { command: line, status: status.to_string() }),
+        Err(source) => Err(Failure::Start { program: line, source }),
+    };
+    (result, failures.lines)
+}
+
+/// What the harnesses of Rust say behind `failures:`, up to their result.
+#[derive(Debug, Default)]
+struct Failures {
+    lines: Vec<String>,
+    is_told: bool,
+}
+
+impl Failures {
+    fn note(&mut self, line: String) {
+        self.is_told |= line == "failures:";
+        let is_result = line.starts_with("test result: ");
+        if self.is_told {
+            self.lines.push(line);
+        }
+        self.is_told &= !is_result;
+    }
 }
 
 /// Whether a command can be started and reports success; what it writes is dropped.
@@ -49,6 +91,18 @@ mod tests {
     fn a_failing_command_is_named_with_its_status() {
         let failure = shown(Command::new("/bin/sh").args(["-c", "exit 3"])).unwrap_err();
         assert_eq!(failure.to_string(), "sh -c exit 3: exit status: 3");
+    }
+
+    #[test]
+    fn failed_tests_are_told_again() {
+        let output = "test a ... ok\ntest b ... FAILED\n\nfailures:\n\n---- b stdout ----\nwhy\n\ntest result: FAILED. 1 passed\nmore";
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "printf '%s\n' \"$OUTPUT\"; exit 1"]).env("OUTPUT", output);
+        let (result, told) = tests(&mut command);
+        assert!(result.is_err());
+        let wanted =
+            ["failures:", "", "---- b stdout ----", "why", "", "test result: FAILED. 1 passed"];
+        assert_eq!(told, wanted);
     }
 
     #[test]

@@ -36,10 +36,22 @@ pub(crate) fn run() -> Result<()> {
     units.args(["--exclude", "pinion-compat"]);
     let mut cases = run::cargo(["test", "--workspace", "--test", "compat"]);
     cases.env("PINION_COMPAT_ON", "both");
-    // All are run, so that one failure does not hide another; the first is reported.
-    let results = [documentation, units, cases]
-        .map(|mut command| run::shown(command.env("PINION_DIST", &dist)));
-    results.into_iter().collect()
+    // All are run, so that one failure does not hide another.
+    let ran = [documentation, units, cases]
+        .map(|mut command| run::tests(command.env("PINION_DIST", &dist)));
+    conclude(ran)
+}
+
+/// Tells at the end what has failed, far above as that may be; the first failure is reported.
+fn conclude<const N: usize>(ran: [(Result<()>, Vec<String>); N]) -> Result<()> {
+    let (results, told): (Vec<_>, Vec<_>) = ran.into_iter().unzip();
+    let result = results.into_iter().collect();
+    let told = told.concat();
+    if !told.is_empty() {
+        say::step("what failed");
+        told.iter().for_each(|line| say::line(format_args!("{line}")));
+    }
+    result
 }
 
 /// rustfmt and clippy: a minimal toolchain lacks them.
