@@ -1,7 +1,7 @@
 //! What of a request becomes its environ (PEP 3333, "environ Variables"; RFC 3875, section 4.1).
 
 use pinion_config::proxies::Rewrite;
-use pinion_wire::request::RequestWriter;
+use pinion_wire::request::{Entries, RequestWriter};
 
 use crate::answer::SERVER;
 use crate::head::Head;
@@ -15,20 +15,27 @@ const LONGEST_NAME: usize = 512;
 pub struct Surroundings<'a> {
     /// The mount point, as in [`pinion_wire::message::http::HttpSpec::mount`].
     pub mount: &'a str,
-    /// `SERVER_NAME`.
-    pub server_name: &'a str,
-    /// `SERVER_PORT`.
-    pub server_port: &'a str,
+    /// What does not change from request to request ([`always`]).
+    pub always: &'a Entries,
     /// `REMOTE_ADDR`; empty for a Unix socket.
     pub remote_addr: &'a str,
     /// `REMOTE_PORT`.
     pub remote_port: &'a str,
     /// Whether the connection is encrypted.
     pub tls: bool,
-    /// The callable's name, as `mod_wsgi.callable_object`.
-    pub callable: &'a str,
     /// What a proxy says instead of all this, if anybody is believed.
     pub proxied: Option<&'a Rewrite<'a>>,
+}
+
+/// The entries of all requests that come in at `SERVER_NAME` and `SERVER_PORT` for a callable of this name.
+#[must_use]
+pub fn always(server_name: &str, server_port: &str, callable: &str) -> Entries {
+    Entries::new([
+        ("SERVER_SOFTWARE", SERVER),
+        ("SERVER_NAME", server_name),
+        ("SERVER_PORT", server_port),
+        ("mod_wsgi.callable_object", callable),
+    ])
 }
 
 /// Why a request has no environ.
@@ -93,9 +100,7 @@ pub fn write(
     out.entry(b"QUERY_STRING", head.query.as_bytes());
     out.entry(b"REQUEST_URI", head.target.as_bytes());
     out.entry(b"SERVER_PROTOCOL", head.version.as_str().as_bytes());
-    out.entry(b"SERVER_SOFTWARE", SERVER.as_bytes());
-    out.entry(b"SERVER_NAME", around.server_name.as_bytes());
-    out.entry(b"SERVER_PORT", around.server_port.as_bytes());
+    out.entries(around.always);
     out.entry(b"REMOTE_ADDR", around.remote_addr.as_bytes());
     if !around.remote_port.is_empty() {
         out.entry(b"REMOTE_PORT", around.remote_port.as_bytes());
@@ -104,7 +109,6 @@ pub fn write(
         out.entry(b"wsgi.url_scheme", b"https");
         out.entry(b"HTTPS", b"on");
     }
-    out.entry(b"mod_wsgi.callable_object", around.callable.as_bytes());
     write_fields(head, around.proxied, out);
     if let Some(proxied) = around.proxied {
         write_proxied(proxied, out);
@@ -199,18 +203,21 @@ mod tests {
     use pinion_wire::message::http::ProxySpec;
     use pinion_wire::request::{BodyLength, RequestRef, Target};
     use std::collections::BTreeMap;
+    use std::sync::LazyLock;
 
     const LIMITS: Limits = Limits { line: 1000, head: 10_000, fields: 100 };
-    const AROUND: Surroundings<'static> = Surroundings {
-        mount: "",
-        server_name: "127.0.0.1",
-        server_port: "8000",
-        remote_addr: "127.0.0.2",
-        remote_port: "40000",
-        tls: false,
-        callable: "application",
-        proxied: None,
-    };
+    static ALWAYS: LazyLock<Entries> = LazyLock::new(|| always("127.0.0.1", "8000", "application"));
+
+    fn around() -> Surroundings<'static> {
+        Surroundings {
+            mount: "",
+            always: &ALWAYS,
+            remote_addr: "127.0.0.2",
+            remote_port: "40000",
+            tls: false,
+            proxied: None,
+        }
+    }
 
     fn environ(
         head: &str,
@@ -234,7 +241,7 @@ mod tests {
     fn a_request_becomes_an_environ() {
         let head =
             "GET /a%20b/%e9?x=%20 HTTP/1.1\r\nHost: h:1\r\nContent-Type: t\r\nX-One: 1\r\n\r\n";
-        let environ = environ(head, &AROUND).unwrap();
+        let environ = environ(head, &around()).unwrap();
         for (name, value) in [
             ("REQUEST_METHOD", "GET"),
             ("SCRIPT_NAME", ""),
@@ -255,7 +262,7 @@ mod tests {
     #[test]
     fn what_could_be_mistaken_for_another_field_is_left_out() {
         let head = "GET / HTTP/1.1\r\nHost: h\r\nX_One: 1\r\nProxy: p\r\nX.Two: 2\r\nContent_Length: 5\r\n\r\n";
-        let environ = environ(head, &AROUND).unwrap();
+        let environ = environ(head, &around()).unwrap();
         let ours: Vec<_> = environ.keys().filter(|name| name.starts_with("HTTP_")).collect();
         assert_eq!(ours, ["HTTP_HOST"]);
         assert!(!environ.contains_key("CONTENT_LENGTH"));
@@ -264,20 +271,20 @@ mod tests {
     #[test]
     fn fields_that_come_again_are_joined() {
         let head = "GET / HTTP/1.1\r\nHost: h\r\nA: 1\r\nCookie: a=1\r\na: 2\r\ncookie: b=2\r\nA: 3\r\n\r\n";
-        let environ = environ(head, &AROUND).unwrap();
+        let environ = environ(head, &around()).unwrap();
         assert_eq!((&environ["HTTP_A"][..], &environ["HTTP_COOKIE"][..]), ("1, 2, 3", "a=1; b=2"));
     }
 
     #[test]
     fn a_target_that_names_the_host_counts_instead_of_the_field() {
-        let environ = environ("GET http://real:81/x HTTP/1.1\r\nHost: other\r\n\r\n", &AROUND);
+        let environ = environ("GET http://real:81/x HTTP/1.1\r\nHost: other\r\n\r\n", &around());
         let environ = environ.unwrap();
         assert_eq!((&environ["HTTP_HOST"][..], &environ["PATH_INFO"][..]), ("real:81", "/x"));
     }
 
     #[test]
     fn a_mount_point_is_taken_off_the_path() {
-        let around = Surroundings { mount: "/app", ..AROUND };
+        let around = Surroundings { mount: "/app", ..around() };
         for (path, info) in [("/app", ""), ("/app/", "/"), ("/app/x", "/x"), ("/%61pp/x", "/x")] {
             let environ = environ(&format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"), &around);
             let environ = environ.unwrap();
@@ -303,7 +310,7 @@ mod tests {
         let head = parse(text.as_bytes(), &LIMITS).unwrap().unwrap();
         let sent = Sent::collect(head.fields.iter().copied());
         let rewrite = proxies.rewrite(b"127.0.0.2", &sent);
-        let shown = environ(text, &Surroundings { proxied: Some(&rewrite), ..AROUND }).unwrap();
+        let shown = environ(text, &Surroundings { proxied: Some(&rewrite), ..around() }).unwrap();
         for (name, value) in [
             ("REMOTE_ADDR", "192.0.2.7"),
             ("HTTP_X_FORWARDED_FOR", "192.0.2.7"),
@@ -318,19 +325,19 @@ mod tests {
         }
         assert!(!shown.contains_key("HTTP_X_REAL_IP"));
         let rewrite = proxies.rewrite(b"127.0.0.3", &sent);
-        let shown = environ(text, &Surroundings { proxied: Some(&rewrite), ..AROUND }).unwrap();
+        let shown = environ(text, &Surroundings { proxied: Some(&rewrite), ..around() }).unwrap();
         assert_eq!((&shown["REMOTE_ADDR"][..], &shown["HTTP_HOST"][..]), ("127.0.0.2", "in"));
         assert!(!shown.keys().any(|name| name.starts_with("HTTP_X_") || name == "HTTPS"));
         // What it says counts over TLS, too.
         let rewrite = Rewrite { https: Some(false), ..Rewrite::default() };
-        let around = Surroundings { tls: true, proxied: Some(&rewrite), ..AROUND };
+        let around = Surroundings { tls: true, proxied: Some(&rewrite), ..around() };
         assert!(!environ(text, &around).unwrap().contains_key("HTTPS"));
     }
 
     #[test]
     fn escapes_that_are_none_are_refused() {
         for path in ["/%", "/%4", "/%zz", "/%00", "/%+1"] {
-            let environ = environ(&format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"), &AROUND);
+            let environ = environ(&format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"), &around());
             assert_eq!(environ, Err(NoEnviron::Refused(Refusal::BAD_TARGET)), "{path}");
         }
     }

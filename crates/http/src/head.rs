@@ -166,9 +166,16 @@ fn parse_into<'a>(
 /// Whether every line ends with CR LF and neither stands alone (section 2.2: a lone LF may be taken for a line end, and is
 /// where servers differ).
 fn check_lines(head: &[u8]) -> Result<(), Refusal> {
-    let lone_feed = memchr_iter(b'\n', head).any(|at| at == 0 || head[at - 1] != b'\r');
-    let lone_return = memchr_iter(b'\r', head).any(|at| head.get(at + 1) != Some(&b'\n'));
-    if lone_feed || lone_return { Err(Refusal::BAD_LINE_END) } else { Ok(()) }
+    let mut ends = 0;
+    for at in memchr_iter(b'\n', head) {
+        if at == 0 || head[at - 1] != b'\r' {
+            return Err(Refusal::BAD_LINE_END);
+        }
+        ends += 1;
+    }
+    // Each LF has a CR of its own before it, so that one more CR stands alone.
+    let returns = memchr_iter(b'\r', head).count();
+    if returns == ends { Ok(()) } else { Err(Refusal::BAD_LINE_END) }
 }
 
 fn check_size(head: &[u8], limits: &Limits) -> Result<(), Refusal> {
@@ -323,10 +330,26 @@ pub(crate) fn read_length(value: &[u8]) -> Option<u64> {
     number.filter(|number| !digits.is_empty() && i64::try_from(*number).is_ok())
 }
 
+/// What a host and its port are made of.
+const PART_OF_HOST: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut marks = b"-._~%!$&'()*+;=:[]".as_slice();
+    while let [first, rest @ ..] = marks {
+        table[*first as usize] = true;
+        marks = rest;
+    }
+    table
+};
+
 /// Section 3.2 and RFC 3986, section 3.2.2: a host is a name or an address and perhaps a port; what could be taken for a path, a
 /// user or a list is neither.
 pub(crate) fn check_host(value: &[u8]) -> Result<(), Refusal> {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(byte);
+    let is_part = |byte: &u8| PART_OF_HOST[usize::from(*byte)];
     let value = value.trim_ascii();
     let port = value.iter().rposition(|byte| matches!(byte, b':' | b']'));
     let port = port.filter(|at| value[*at] == b':').map_or(&b""[..], |at| &value[at + 1..]);
@@ -351,15 +374,18 @@ impl<'a> Target<'a> {
             let own = Self { whole, path: whole, query: "", authority: None };
             return if method == "OPTIONS" { Ok(own) } else { Err(Refusal::BAD_TARGET) };
         }
-        let (authority, rest) = match absolute(whole) {
+        // Nearly all targets begin with their path.
+        let absolute = if whole.starts_with('/') { None } else { absolute(whole) };
+        let (authority, rest) = match absolute {
             Some((authority, rest)) => (Some(authority), rest),
             None => (None, whole),
         };
         let rest = if rest.is_empty() && authority.is_some() { "/" } else { rest };
-        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let question = memchr(b'?', rest.as_bytes());
+        let (path, query) = question.map_or((rest, ""), |at| (&rest[..at], &rest[at + 1..]));
         let path = if path.is_empty() && authority.is_some() { "/" } else { path };
         // A fragment is never sent (RFC 9110, section 7.1), and what is not ASCII is escaped (RFC 3986, section 2).
-        if !path.starts_with('/') || rest.contains('#') || !whole.is_ascii() {
+        if !path.starts_with('/') || memchr(b'#', rest.as_bytes()).is_some() || !whole.is_ascii() {
             return Err(Refusal::BAD_TARGET);
         }
         if let Some(authority) = authority {

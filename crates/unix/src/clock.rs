@@ -16,6 +16,16 @@ pub fn monotonic_ns() -> u64 {
     (seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)).max(1)
 }
 
+/// Milliseconds of `CLOCK_MONOTONIC` at the cost of a few instructions; they may lag a few behind (`CLOCK_MONOTONIC_COARSE`).
+#[must_use]
+pub fn milliseconds() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid place for the call to write to; Linux always has this clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds * 1_000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000
+}
+
 /// Seconds since 1970, at the cost of a few instructions; it may lag a few milliseconds behind (`CLOCK_REALTIME_COARSE`).
 #[must_use]
 pub fn seconds() -> u64 {
@@ -108,6 +118,15 @@ mod tests {
         let first = monotonic_ns();
         assert!(first > 0);
         assert!(monotonic_ns() >= first);
+    }
+
+    #[test]
+    fn the_coarse_clock_is_the_same_clock() {
+        let before = monotonic_ns() / 1_000_000;
+        // It lags by no more than a tick, the longest of which is 10 ms.
+        let coarse = milliseconds();
+        let after = monotonic_ns() / 1_000_000;
+        assert!(coarse + 10 >= before && coarse <= after, "{before} {coarse} {after}");
     }
 
     #[test]

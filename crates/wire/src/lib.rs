@@ -17,6 +17,8 @@ pub mod board;
 pub mod call;
 pub mod frame;
 pub mod message;
+mod places;
+mod prepared;
 mod read;
 pub mod request;
 pub mod scoreboard;

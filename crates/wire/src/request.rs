@@ -19,6 +19,9 @@
 use crate::frame::{FrameError, Header, Kind};
 use crate::read::Fields;
 
+pub use crate::places::Places;
+pub use crate::prepared::{Entries, Start};
+
 /// The request has no body.
 const BODY_NONE: u64 = 0;
 /// The request's body has no length known in advance.
@@ -65,6 +68,28 @@ pub struct Target<'a> {
     pub application_group: &'a [u8],
 }
 
+impl Target<'_> {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        for field in [self.script, self.callable, self.process_group, self.application_group] {
+            let field = &field[..field.len().min(u16::MAX.into())];
+            out.extend_from_slice(&(field.len() as u16).to_le_bytes());
+            out.extend_from_slice(field);
+        }
+    }
+}
+
+/// Appends an entry, if its lengths fit.
+pub(crate) fn push_entry(out: &mut Vec<u8>, name: &[u8], value: &[u8]) -> bool {
+    let lengths = (u16::try_from(name.len()), u32::try_from(value.len()));
+    let (Ok(name_len), Ok(value_len)) = lengths else { return false };
+    out.reserve(name.len() + value.len() + 6);
+    out.extend_from_slice(&name_len.to_le_bytes());
+    out.extend_from_slice(name);
+    out.extend_from_slice(&value_len.to_le_bytes());
+    out.extend_from_slice(value);
+    true
+}
+
 /// Writes one request frame, entry by entry.
 ///
 /// Names and values that do not fit their length fields are left out and counted
@@ -82,39 +107,48 @@ pub struct RequestWriter<'a> {
 impl<'a> RequestWriter<'a> {
     const QUEUED_AT: usize = Header::SIZE;
     const INLINE_AT: usize = Header::SIZE + 16;
+    /// Where the target begins.
+    pub(crate) const TARGET_AT: usize = Self::INLINE_AT + 4;
 
     /// Starts a request frame at the end of `out`.
     pub fn new(out: &'a mut Vec<u8>, target: Target<'_>, body: BodyLength) -> Self {
         let start = out.len();
-        out.extend_from_slice(&[0; Header::SIZE]);
-        out.extend_from_slice(&0_u64.to_le_bytes());
-        out.extend_from_slice(&body.to_wire().to_le_bytes());
-        out.extend_from_slice(&0_u32.to_le_bytes());
-        for field in
-            [target.script, target.callable, target.process_group, target.application_group]
-        {
-            let field = &field[..field.len().min(u16::MAX.into())];
-            out.extend_from_slice(&(field.len() as u16).to_le_bytes());
-            out.extend_from_slice(field);
-        }
+        out.extend_from_slice(&[0; Self::TARGET_AT]);
+        target.write(out);
+        Self::behind(out, start, body)
+    }
+
+    /// As [`RequestWriter::new`], for the target of `prepared`.
+    pub fn begin(out: &'a mut Vec<u8>, prepared: &Start, body: BodyLength) -> Self {
+        let start = out.len();
+        out.extend_from_slice(prepared.bytes());
+        Self::behind(out, start, body)
+    }
+
+    fn behind(out: &'a mut Vec<u8>, start: usize, body: BodyLength) -> Self {
+        let body_at = start + Self::QUEUED_AT + 8;
+        out[body_at..body_at + 8].copy_from_slice(&body.to_wire().to_le_bytes());
         let count_at = out.len();
         out.extend_from_slice(&0_u16.to_le_bytes());
         Self { out, start, count_at, count: 0, dropped: 0, flags: 0 }
     }
 
-    /// Adds an environ entry.
-    pub fn entry(&mut self, name: &[u8], value: &[u8]) {
-        let (Ok(name_len), Ok(value_len), Some(count)) =
-            (u16::try_from(name.len()), u32::try_from(value.len()), self.count.checked_add(1))
-        else {
-            self.dropped += 1;
+    /// Adds environ entries that were written down before.
+    pub fn entries(&mut self, entries: &Entries) {
+        let Some(count) = self.count.checked_add(entries.count()) else {
+            self.dropped += u32::from(entries.count());
             return;
         };
         self.count = count;
-        self.out.extend_from_slice(&name_len.to_le_bytes());
-        self.out.extend_from_slice(name);
-        self.out.extend_from_slice(&value_len.to_le_bytes());
-        self.out.extend_from_slice(value);
+        self.out.extend_from_slice(entries.bytes());
+    }
+
+    /// Adds an environ entry.
+    pub fn entry(&mut self, name: &[u8], value: &[u8]) {
+        match self.count.checked_add(1) {
+            Some(count) if push_entry(self.out, name, value) => self.count = count,
+            _ => self.dropped += 1,
+        }
     }
 
     /// Sets flags of the frame, such as [`crate::frame::REQUEST_MAY_RELOAD`].
@@ -236,6 +270,12 @@ impl<'a> RequestRef<'a> {
             let name = fields.short("name").ok()?;
             Some((name, fields.long("value").ok()?))
         })
+    }
+
+    /// The environ entries as they came, for [`Places`].
+    #[must_use]
+    pub fn raw_environ(&self) -> &'a [u8] {
+        self.environ
     }
 }
 

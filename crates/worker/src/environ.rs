@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -19,83 +18,20 @@ use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::files::FileWrapper;
 use crate::input::Input;
+use crate::quick::BuildQuick;
+use crate::shapes::Shapes;
 use crate::ssl;
 use crate::streams::Wrapper;
 use crate::worker::Worker;
 
 /// How many names are kept as Python strings. Clients choose names of headers, so there is a limit.
 const MOST_NAMES: usize = 512;
-/// The longest value that is kept beside its name.
-const LONGEST_KEPT: usize = 256;
 /// The version of mod_wsgi that applications are told.
 pub(crate) const VERSION: (u8, u8, u8) = (6, 1, 1);
 
-/// Multiplies eight bytes at a time: the names are short, and there are few, so that no choice of names makes lookups slow.
-#[derive(Default)]
-struct Quick(u64);
-
-impl Quick {
-    fn mix(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
-    }
-}
-
-impl Hasher for Quick {
-    fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<8>();
-        for word in words {
-            self.mix(u64::from_le_bytes(*word));
-        }
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        self.mix(u64::from_le_bytes(last));
-    }
-
-    fn write_usize(&mut self, length: usize) {
-        self.mix(length as u64);
-    }
-
-    fn finish(&self) -> u64 {
-        // The table takes its bits from both ends, and the product's low ones are poor.
-        self.0 ^ self.0 >> 29
-    }
-}
-
-/// A name that has come before. Most values come again and again, so the last one is kept with its bytes.
-struct Known {
-    name: Py<PyString>,
-    kind: Kind,
-    bytes: Vec<u8>,
-    value: Option<Py<PyString>>,
-}
-
-impl Known {
-    fn new(py: Python<'_>, name: &[u8]) -> PyResult<Self> {
-        let name_text = latin1(py, name)?.unbind();
-        Ok(Self { name: name_text, kind: Kind::of(name), bytes: Vec::new(), value: None })
-    }
-
-    /// Sets an entry to a text: the str of before, if it is the same.
-    fn set(&mut self, environ: &Bound<'_, PyDict>, bytes: &[u8]) -> PyResult<()> {
-        let py = environ.py();
-        if bytes.len() > LONGEST_KEPT {
-            return set(environ, self.name.bind(py), latin1(py, bytes)?.as_any());
-        }
-        let value = match self.value.take_if(|_| self.bytes == bytes) {
-            Some(value) => value,
-            None => {
-                self.bytes.clear();
-                self.bytes.extend_from_slice(bytes);
-                latin1(py, bytes)?.unbind()
-            }
-        };
-        set(environ, self.name.bind(py), self.value.insert(value).bind(py).as_any())
-    }
-}
-
 /// What a value is in Python.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     /// A str as WSGI has it.
     Text,
     /// A str as `open` takes it, which is what mod_wsgi gives.
@@ -117,7 +53,7 @@ impl Kind {
     }
 
     /// The value of an entry of this kind; one that is malformed is text.
-    fn value<'py>(self, py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    pub(crate) fn value<'py>(self, py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
         let text = || str::from_utf8(bytes).ok();
         match self {
             Self::Text => {}
@@ -139,11 +75,16 @@ impl Kind {
     }
 }
 
+/// Names that have come before, as Python has them.
+type Names = HashMap<Vec<u8>, (Py<PyString>, Kind), BuildQuick>;
+
 /// Makes environs for one thread: what does not change from request to request is made once.
 pub(crate) struct Maker {
     template: Py<PyDict>,
-    /// Not borrowed twice: no code of Python's makes an environ.
-    names: RefCell<HashMap<Vec<u8>, Known, BuildHasherDefault<Quick>>>,
+    /// The names that have come before. Not borrowed twice: no code of Python's makes an environ.
+    names: RefCell<Names>,
+    /// The same holds for these.
+    shapes: RefCell<Shapes>,
     input: Py<PyString>,
     errors: Py<PyString>,
     wrapper: Wrapper,
@@ -175,17 +116,25 @@ impl Maker {
             template.set_item("mod_wsgi.queue_start", 0.0)?;
             template.set_item("mod_wsgi.daemon_start", 0.0)?;
         }
-        let name = |name: &str| PyString::intern(py, name).unbind();
+        // What is made for each request replaces these: a copy of a dict has no more room than the dict.
+        let name = |name: &str| {
+            let name = PyString::intern(py, name);
+            if !template.contains(&name)? {
+                template.set_item(&name, py.None())?;
+            }
+            PyResult::Ok(name.unbind())
+        };
         Ok(Self {
-            template: template.unbind(),
             names: RefCell::default(),
-            input: name("wsgi.input"),
-            errors: name("wsgi.errors"),
+            shapes: RefCell::default(),
+            input: name("wsgi.input")?,
+            errors: name("wsgi.errors")?,
             wrapper: Wrapper::new(py)?,
-            queue_start: name("mod_wsgi.queue_start"),
-            daemon_start: name("mod_wsgi.daemon_start"),
-            application_start: name("mod_wsgi.application_start"),
+            queue_start: name("mod_wsgi.queue_start")?,
+            daemon_start: name("mod_wsgi.daemon_start")?,
+            application_start: name("mod_wsgi.application_start")?,
             embedded,
+            template: template.unbind(),
         })
     }
 
@@ -196,8 +145,7 @@ impl Maker {
         request: &RequestRef<'_>,
         exchange: &Arc<Exchange>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let environ = self.template.bind(py).copy()?;
-        self.set_entries(&environ, request)?;
+        let environ = self.environ(py, request)?;
         let input = Input::new(exchange.clone(), Body::new(request.body, request.inline));
         set(&environ, self.input.bind(py), Bound::new(py, input)?.as_any())?;
         let errors = self.wrapper.lend(py, exchange)?;
@@ -229,25 +177,48 @@ impl Maker {
         self.wrapper.take_back(py);
     }
 
-    /// What the front door knows.
-    fn set_entries(&self, environ: &Bound<'_, PyDict>, request: &RequestRef<'_>) -> PyResult<()> {
+    /// What is not made for each request, and what the front door knows.
+    fn environ<'py>(
+        &self,
+        py: Python<'py>,
+        request: &RequestRef<'_>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let mut shapes = self.shapes.borrow_mut();
+        if let Some(environ) = shapes.find(py, request)? {
+            return Ok(environ);
+        }
+        let environ = self.template.bind(py).copy()?;
+        let names = self.set_entries(&environ, request)?;
+        shapes.keep(request, names, &environ)?;
+        Ok(environ)
+    }
+
+    /// Sets what the front door knows; under which names.
+    fn set_entries(
+        &self,
+        environ: &Bound<'_, PyDict>,
+        request: &RequestRef<'_>,
+    ) -> PyResult<Vec<(Py<PyString>, Kind)>> {
         let py = environ.py();
         let mut names = self.names.borrow_mut();
+        let mut all = Vec::with_capacity(request.entries.into());
         for (name, bytes) in request.environ() {
-            let (has_room, mut fresh) = (names.len() < MOST_NAMES, None);
-            let known = match names.get_mut(name) {
-                Some(known) => known,
-                None if has_room => names.entry(name.to_vec()).or_insert(Known::new(py, name)?),
-                None => fresh.insert(Known::new(py, name)?),
+            let (known, kind) = match names.get(name) {
+                Some((known, kind)) => (known.clone_ref(py), *kind),
+                None => {
+                    let mut fresh = latin1(py, name)?.unbind();
+                    let kind = Kind::of(name);
+                    if names.len() < MOST_NAMES {
+                        fresh = interned(py, name, fresh);
+                        names.insert(name.to_vec(), (fresh.clone_ref(py), kind));
+                    }
+                    (fresh, kind)
+                }
             };
-            if known.kind == Kind::Text {
-                known.set(environ, bytes)?;
-            } else {
-                let value = known.kind.value(py, bytes)?;
-                set(environ, known.name.bind(py), &value)?;
-            }
+            set(environ, known.bind(py), &kind.value(py, bytes)?)?;
+            all.push((known, kind));
         }
-        Ok(())
+        Ok(all)
     }
 
     /// When the request was queued, and when it was begun: seconds since 1970.
@@ -265,6 +236,14 @@ impl Maker {
         let now = PyFloat::new(py, now.as_secs_f64());
         set(environ, self.daemon_start.bind(py), now.as_any())?;
         set(environ, self.application_start.bind(py), now.as_any())
+    }
+}
+
+/// The str of a name that applications find without comparing letters, as they ask for it by a constant.
+fn interned(py: Python<'_>, name: &[u8], text: Py<PyString>) -> Py<PyString> {
+    match str::from_utf8(name) {
+        Ok(name) if name.is_ascii() => PyString::intern(py, name).unbind(),
+        _ => text,
     }
 }
 
@@ -289,7 +268,8 @@ pub(crate) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, 
     Ok(unsafe { text.cast_into_unchecked() })
 }
 
-fn set<'py>(
+/// Sets an entry of a dict.
+pub(crate) fn set<'py>(
     dict: &Bound<'py, PyDict>,
     name: &Bound<'py, PyString>,
     value: &Bound<'py, PyAny>,

@@ -4,7 +4,7 @@
 //!
 //! - [`worker`], [`settings`]: what the process was told to be; [`control`]: the thread that listens to the manager.
 //! - [`desk`], [`serve`]: the serving threads, between requests and with one.
-//! - [`posts`]: which thread runs which request. [`request`]: one request; [`call`]: functions that a front door calls; [`environ`], [`input`], [`start_response`], [`streams`], [`files`]: its Python objects.
+//! - [`posts`]: which thread runs which request. [`request`]: one request; [`call`]: functions that a front door calls; [`environ`] (often made of one of the [`shapes`] before), [`input`], [`start_response`], [`streams`], [`files`]: its Python objects.
 //! - [`http`]: the front door that the worker opens itself.
 //! - [`scripts`]: loading applications. [`interrupt`]: `RequestTimeout`, and how a thread gets it.
 //! - [`metrics`]: what is counted of requests; [`telemetry`]: the thread that reports it, and what the garbage [`collector`] does; [`report`]: the same for applications; [`scoreboard`]: Apache's own.
@@ -39,6 +39,7 @@ mod metrics;
 mod module;
 mod monitor;
 mod posts;
+mod quick;
 mod reply;
 mod report;
 mod request;
@@ -48,6 +49,7 @@ mod scoreboard;
 mod scripts;
 mod serve;
 mod settings;
+mod shapes;
 mod ssl;
 mod start_response;
 mod streams;

@@ -16,6 +16,7 @@ use pyo3::sync::{MutexExt, OnceLockExt};
 use pyo3::types::{PyBytes, PyDict, PyModule, PyString};
 
 use crate::exchange::INFO;
+use crate::quick::BuildQuick;
 use crate::retry::Failed;
 use crate::trouble::{self, Step};
 use crate::worker::worker;
@@ -24,7 +25,7 @@ use crate::worker::worker;
 #[derive(Debug, Default)]
 pub(crate) struct Scripts {
     fold_case: bool,
-    table: Mutex<HashMap<Vec<u8>, Entry>>,
+    table: Mutex<HashMap<Vec<u8>, Entry, BuildQuick>>,
     /// Held while a script is loaded: one at a time.
     loading: Mutex<()>,
 }
@@ -98,7 +99,7 @@ impl Scripts {
         Self { fold_case, ..Self::default() }
     }
 
-    fn table(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Entry>> {
+    fn table(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Entry, BuildQuick>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -8,9 +8,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use pinion_http::environ;
 use pinion_tls::{Failure, Session};
 use pinion_unix::epoll::{Epoll, Trigger};
 use pinion_wire::message::http::ListenerSpec;
+use pinion_wire::request::Entries;
 
 use super::client::{Origin, now_ms};
 use super::way::Secure;
@@ -31,7 +33,8 @@ const SELDOM: u64 = 60_000;
 pub(crate) struct Listener {
     /// `None` once it has been given up.
     socket: RwLock<Option<Socket>>,
-    port: String,
+    /// What environs of its requests always have.
+    pub(super) always: Entries,
     spec: ListenerSpec,
 }
 
@@ -42,25 +45,18 @@ enum Socket {
 }
 
 impl Listener {
-    /// Takes over a listening socket, which does not block.
-    pub(super) fn new(socket: OwnedFd, spec: ListenerSpec) -> Self {
+    /// Takes over a listening socket, which does not block; its requests are for a callable of this name.
+    pub(super) fn new(socket: OwnedFd, spec: ListenerSpec, callable: &str) -> Self {
         let is_unix = spec.port == 0;
         let socket = if is_unix { Socket::Unix(socket.into()) } else { Socket::Tcp(socket.into()) };
-        Self { socket: RwLock::new(Some(socket)), port: spec.port.to_string(), spec }
-    }
-
-    /// `SERVER_NAME`.
-    pub(super) fn name(&self) -> &str {
-        &self.spec.name
-    }
-
-    /// `SERVER_PORT`; a Unix socket has none, so it is the usual one.
-    pub(super) fn port(&self) -> &str {
-        match (self.spec.port, self.spec.tls) {
-            (0, false) => "80",
-            (0, true) => "443",
-            _ => &self.port,
-        }
+        // A Unix socket has no port, so it is the usual one.
+        let port = match (spec.port, spec.tls) {
+            (0, false) => 80,
+            (0, true) => 443,
+            (port, _) => port,
+        };
+        let always = environ::always(&spec.name, &port.to_string(), callable);
+        Self { socket: RwLock::new(Some(socket)), always, spec }
     }
 
     /// Whether it speaks TLS.

@@ -10,7 +10,7 @@ use pinion_http::head::{self, BodyLength, Head, Version};
 use pinion_http::proxies::{Rewrite, Sent};
 use pinion_http::refusal::Refusal;
 use pinion_unix::clock;
-use pinion_wire::request::{self as wire, RequestWriter, Target};
+use pinion_wire::request::{self as wire, RequestWriter};
 
 use super::client::{Client, Origin, now_ms};
 use super::depart::LINGER;
@@ -315,7 +315,7 @@ impl Door {
             }
             frame = std::mem::take(&mut memory.frame);
             frame.clear();
-            self.write(worker, &client.from, (&head, path), proxied, &mut frame)?;
+            self.write(&client.from, (&head, path), proxied, &mut frame)?;
             Ok(None)
         })?;
         let coming = Coming { frame, asked, decoder };
@@ -345,19 +345,11 @@ impl Door {
     /// Writes a request for the application.
     pub(super) fn write(
         &self,
-        worker: &Worker,
         from: &Origin,
         (head, path): (&Head<'_>, &[u8]),
         proxied: Option<&Rewrite<'_>>,
         frame: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
-        let spec = &worker.spec;
-        let target = Target {
-            script: &self.mount.0,
-            callable: self.mount.1.as_bytes(),
-            process_group: spec.group.name.as_bytes(),
-            application_group: spec.application_group.as_bytes(),
-        };
         let body = match head.body {
             BodyLength::Known(length) => wire::BodyLength::Known(length),
             BodyLength::Chunked => wire::BodyLength::Chunked,
@@ -365,15 +357,13 @@ impl Door {
         let listener = self.listener(from);
         let around = Surroundings {
             mount: &self.spec.mount,
-            server_name: listener.map_or("", |listener| listener.name()),
-            server_port: listener.map_or("", |listener| listener.port()),
+            always: listener.map_or(&self.nothing, |listener| &listener.always),
             remote_addr: &from.address,
             remote_port: &from.port,
             tls: listener.is_some_and(|listener| listener.is_tls()),
-            callable: &self.mount.1,
             proxied,
         };
-        let mut writer = RequestWriter::new(frame, target, body);
+        let mut writer = RequestWriter::begin(frame, &self.start, body);
         let written = environ::write(head, path, &around, &mut writer);
         writer.finish(b"");
         RequestWriter::stamp(frame, 0, clock::monotonic_ns());

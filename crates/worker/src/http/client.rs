@@ -83,9 +83,9 @@ pub(crate) enum BodyError {
     Broken(String),
 }
 
-/// Milliseconds of the monotonic clock.
+/// Milliseconds of the monotonic clock, a few late at most: it is asked several times for each request.
 pub(super) fn now_ms() -> u64 {
-    clock::monotonic_ns() / 1_000_000
+    clock::milliseconds()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -129,7 +129,7 @@ impl pinion_h2::Site for Hall {
                 return Ok(Sorted::Own(own.plan));
             }
             let mut frame = Vec::new();
-            door.write(worker, from, (head, path), proxied, &mut frame)?;
+            door.write(from, (head, path), proxied, &mut frame)?;
             Ok(Sorted::Application(frame))
         })
     }

@@ -39,6 +39,7 @@ use pinion_tls::BadPair;
 use pinion_unix::inherited;
 use pinion_wire::message::http::{FIRST_DESCRIPTOR, HttpSpec};
 use pinion_wire::message::{GroupSpec, StartSpec};
+use pinion_wire::request::{Entries, Start, Target};
 
 pub(crate) use accept::Listener;
 pub(crate) use arrive::Memory;
@@ -86,8 +87,10 @@ pub(crate) struct Door {
     most: AtomicU64,
     /// When it was last said that there is no room, milliseconds of the monotonic clock.
     told: AtomicU64,
-    /// The only mount's script and callable.
-    mount: (Vec<u8>, String),
+    /// How requests for the only mount begin.
+    start: Start,
+    /// What environs always have where nothing is known.
+    nothing: Entries,
     /// Which paths are files, and in which of the folders.
     statics: Statics,
     sites: Vec<Site>,
@@ -99,20 +102,27 @@ impl Door {
     /// Takes over the descriptors of a group that has a front door of its own, and its certificate and key, which are left to
     /// nobody else.
     pub(crate) fn take(spec: &mut StartSpec) -> io::Result<Option<Self>> {
+        let mount = spec.mounts.first();
+        let (script, callable) =
+            mount.map_or((&b""[..], ""), |mount| (&mount.script, &mount.callable));
+        let start = Start::new(Target {
+            script,
+            callable: callable.as_bytes(),
+            process_group: spec.group.name.as_bytes(),
+            application_group: spec.application_group.as_bytes(),
+        });
         let GroupSpec { http: Some(http), .. } = &mut spec.group else { return Ok(None) };
         let pair = http.tls.take();
         let tls = pair.map(|pair| pinion_tls::settings(&pair.certificates, &pair.key, PROTOCOLS));
         let numbers = FIRST_DESCRIPTOR..;
         let listeners = numbers
             .zip(&http.listeners)
-            .map(|(number, one)| Ok(Listener::new(inherited::take(number)?, one.clone())))
+            .map(|(number, one)| Ok(Listener::new(inherited::take(number)?, one.clone(), callable)))
             .collect::<io::Result<Vec<_>>>()?;
         let log = http.access_log.map(|format| {
             let number = FIRST_DESCRIPTOR + listeners.len() as i32;
             Ok::<_, io::Error>(AccessLog::new(inherited::take(number)?, format))
         });
-        let mount = spec.mounts.first();
-        let mount = mount.map(|mount| (mount.script.clone(), mount.callable.clone()));
         let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         let limits = Limits {
             line: size(http.limits.line),
@@ -134,7 +144,8 @@ impl Door {
             full: AtomicBool::new(false),
             most: AtomicU64::new(u64::from(http.limits.connections)),
             told: AtomicU64::new(0),
-            mount: mount.unwrap_or_default(),
+            start,
+            nothing: Entries::default(),
             statics: Statics::new(&http.statics),
             sites: http.statics.iter().map(|spec| Site::new(spec.folder.clone().into())).collect(),
             proxies: Proxies::new(&http.proxies).map_err(io::Error::other)?,

@@ -1,5 +1,6 @@
 //! The worker's own front door: requests over real sockets.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -131,6 +132,64 @@ pub(super) fn environ(python: &Path) {
         assert!(text.lines().any(|found| found == line), "{line}: {text}");
     }
     assert_eq!(server.ask("GET", "/other", "", b"").0, 404);
+}
+
+/// One thread, so that each environ may be made of the one before.
+pub(super) fn environs_in_a_row(python: &Path) {
+    let server = Server::start(python, |spec, _| spec.group.threads = 1);
+    let mut connection = server.connect();
+    let many: Vec<_> = (0..20).map(|number| format!("X-{number}")).collect();
+    let with = |value: &str| many.iter().map(|name| (name.clone(), value.to_owned())).collect();
+    let one = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    let long = "x".repeat(12_000);
+    let kinds: Vec<Vec<(String, String)>> = vec![
+        vec![],
+        one("X-One", "1"),
+        one("X-One", "2"),
+        one("X-One", ""),
+        one("X-Two", "1"),
+        [one("X-One", "1"), one("X-Two", "2")].concat(),
+        [one("X-Two", "2"), one("X-One", "1")].concat(),
+        [one("X-One", "1"), one("x-one", "2")].concat(),
+        with("1"),
+        with("2"),
+        one("X-Long", &long),
+        one("X-Long", &long[1..]),
+        one("X-One", "3"),
+        one("Cookie", "a=1"),
+        one("Cookie", "a=2"),
+        one("Accept", "a"),
+        one("Referer", "r"),
+        one("Range", "r"),
+    ];
+    let mut order = 1_u64;
+    for round in 0..400 {
+        // A fixed sequence without a pattern (the constants of Knuth's MMIX).
+        order =
+            order.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let fields = &kinds[(order >> 33) as usize % kinds.len()];
+        let head: String =
+            fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let path = format!("/environ?{round}");
+        connection.send(request("GET", &path, &head, b"")).unwrap();
+        let text = String::from_utf8(connection.answer("GET").unwrap().body).unwrap();
+        let mut wanted = BTreeMap::from([("HTTP_HOST".to_owned(), "h.example".to_owned())]);
+        for (name, value) in fields {
+            let name = format!("HTTP_{}", name.to_uppercase().replace('-', "_"));
+            wanted
+                .entry(name)
+                .and_modify(|all| *all = format!("{all}, {value}"))
+                .or_insert(value.clone());
+        }
+        let entries = text.lines().filter_map(|line| line.split_once('='));
+        let entries =
+            entries.map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned()));
+        let (given, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            entries.partition(|(name, _)| name.starts_with("HTTP_"));
+        assert_eq!(given, wanted, "{round}");
+        assert_eq!(rest["QUERY_STRING"], round.to_string());
+        assert!(rest["mod_wsgi.application_start"].starts_with('1'), "{round}: {text}");
+    }
 }
 
 pub(super) fn bodies(python: &Path) {

@@ -50,6 +50,7 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("calls_that_fail", calls::failures),
     ("http_hello", http::hello),
     ("http_environ", http::environ),
+    ("http_environs_in_a_row", http::environs_in_a_row),
     ("http_bodies", http::bodies),
     ("http_bodies_that_nobody_reads", http::unread_bodies),
     ("http_continuation", http::continuation),
