@@ -221,9 +221,11 @@ Restricted.__module__ = "mod_wsgi"
 
 def take_signals(core, settings, publisher):
     """SIGTERM and SIGINT stop, SIGUSR1 asks for a replacement, SIGXCPU says that cpu-time-limit is used up; SIGHUP and
-    SIGUSR2 are for the application's subscribers. Applications may not change that."""
+    SIGUSR2 are for the application's subscribers. Applications may not change that. The module is the one that `signal` is made
+    of, which itself brings others that the application may have no use for."""
+    import _signal as signal
     import os
-    import signal
+    import sys
 
     register = signal.signal
     register(signal.SIGXCPU, lambda *_: core.exhaust())
@@ -253,15 +255,21 @@ def take_signals(core, settings, publisher):
     def refuse(number, handler):
         import traceback
 
+        caller = sys._getframe(1)
+        if caller.f_globals.get("__name__") == "signal":
+            caller = caller.f_back
         text = "Ignoring Python signal handler registration for signal %d in WSGI process; mod_wsgi manages signals.\n"
-        core.log(6, text % number + "".join(traceback.format_stack()[:-1]))
+        core.log(6, text % number + "".join(traceback.format_stack(caller)))
         return handler
 
     if not settings["restrict_signal"]:
         return
     refuse.__name__ = refuse.__qualname__ = "signal"
     refuse.__doc__ = register.__doc__
+    # `signal`, whether it is loaded already or will be, ends up at one of the two.
     signal.signal = refuse
+    if "signal" in sys.modules:
+        sys.modules["signal"].signal = refuse
 
 
 class Dispatcher(object):

@@ -18,3 +18,12 @@ pub fn keep() {
         unsafe { nix::libc::mallopt(parameter, value) };
     }
 }
+
+/// Gives free memory back once, such as what loading an application has needed for a while.
+pub fn trim() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: the call takes no pointer, and locks what it looks at.
+    unsafe {
+        nix::libc::malloc_trim(0)
+    };
+}

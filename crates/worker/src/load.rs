@@ -43,6 +43,7 @@ fn be_ready(py: Python<'_>, worker: &'static Worker) -> PyResult<()> {
     let info = py.import("sys")?.getattr("version_info")?;
     let part = |index: usize| -> PyResult<u8> { info.get_item(index)?.extract() };
     let python = format!("{}.{}.{}", part(0)?, part(1)?, part(2)?);
+    pinion_unix::heap::trim();
     let bit = Bit::Ready { python, loaded: worker.scripts.loaded() };
     worker.advance(Stage::Serving);
     if let Some(door) = &worker.door {

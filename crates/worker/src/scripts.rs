@@ -247,14 +247,15 @@ fn compile<'py>(py: Python<'py>, source: &[u8], file: &OsStr) -> PyResult<Bound<
     py.import("builtins")?.getattr("compile")?.call(arguments, Some(&options))
 }
 
-/// An empty module that knows its file, so that `importlib.resources` and the like find their way.
+/// An empty module that knows its file, so that `importlib.resources` and the like find their way. The functions are those that
+/// `importlib.util` shows, which itself brings modules that the application may have no use for.
 fn new_module<'py>(py: Python<'py>, name: &str, file: &OsStr) -> PyResult<Bound<'py, PyModule>> {
-    let machinery = py.import("importlib.machinery")?;
-    let util = py.import("importlib.util")?;
-    let loader = machinery.getattr("SourceFileLoader")?.call1((name, file))?;
+    let (inner, outer) =
+        (py.import("importlib._bootstrap")?, py.import("importlib._bootstrap_external")?);
+    let loader = outer.getattr("SourceFileLoader")?.call1((name, file))?;
     let options = PyDict::new(py);
     options.set_item("loader", loader)?;
-    let specify = util.getattr("spec_from_file_location")?;
+    let specify = outer.getattr("spec_from_file_location")?;
     let spec = specify.call((name, file), Some(&options))?;
-    Ok(util.call_method1("module_from_spec", (spec,))?.cast_into()?)
+    Ok(inner.call_method1("module_from_spec", (spec,))?.cast_into()?)
 }
