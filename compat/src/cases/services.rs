@@ -21,12 +21,22 @@ pub(super) fn suites() -> Vec<Suite> {
     let suite = suite.solo("stop_raises_system_exit", stop);
     let suite = suite
         .solo("stop_ends_the_children_too", children)
-        .only_pinion("the original leaves a service's children running");
+        .only_pinion("the original leaves a service's children running")
+        .solo("killed_manager_leaves_no_children", killed_manager)
+        .only_pinion("the original has no manager")
+        .solo("killed_manager_leaves_no_stubborn_service", stubborn)
+        .only_pinion("the original has no manager");
     vec![suite]
 }
 
 /// Scripts that write lines into a file of their own name.
-const SCRIPTS: [(&str, &str); 7] = [
+const SCRIPTS: [(&str, &str); 8] = [
+    (
+        "stubborn",
+        "import signal\n\
+         signal.signal(signal.SIGTERM, lambda *_: say('told'))\nsay('start')\n\
+         while True: time.sleep(0.1)\n",
+    ),
     (
         "parent",
         "child = os.fork()\n\
@@ -77,7 +87,7 @@ fn declare(site: &mut Site, name: &str, body: &str) -> Outcome {
     );
     let script = site.write(&format!("services/{name}.py"), text)?;
     site.config(format!(
-        "WSGIDaemonProcess {name} threads=0\n\
+        "WSGIDaemonProcess {name} threads=0 shutdown-timeout=2\n\
          WSGIImportScript {} process-group={name} application-group=%{{GLOBAL}}",
         script.display()
     ));
@@ -167,14 +177,51 @@ fn stop(server: &Server) -> Outcome {
 fn children(server: &Server) -> Outcome {
     let mut site = Site::new(server)?;
     site.writable_folder("go")?;
-    let [parent, ..] = SCRIPTS;
+    let [_, parent, ..] = SCRIPTS;
     declare(&mut site, parent.0, parent.1)?;
     let mut apache: Apache = site.start()?;
     let file = apache.root().join("go").join(parent.0);
     let said = eventually("the script's child", || Ok(lines(&file).pop()))?;
     let child = said.rsplit(' ').next().unwrap_or_default();
-    let running = || Path::new("/proc").join(child).join("exe").exists();
-    assert!(running(), "{said}");
-    apache.stop()?;
-    eventually("the child's end", || Ok((!running()).then_some(())))
+    assert!(runs(child), "{said}");
+    assert!(apache.stop()?.left.is_empty());
+    eventually("the child's end", || Ok((!runs(child)).then_some(())))
+}
+
+fn runs(pid: &str) -> bool {
+    Path::new("/proc").join(pid).join("exe").exists()
+}
+
+/// Kills the manager once the service has said something, waits for the end of the process that `which` finds in that, and for the
+/// service to be started again.
+fn kills_manager(server: &Server, service: (&str, &str), which: fn(&str) -> &str) -> Outcome {
+    let mut site = Site::new(server)?;
+    site.writable_folder("go")?;
+    declare(&mut site, service.0, service.1)?;
+    let mut apache: Apache = site.start()?;
+    let file = apache.root().join("go").join(service.0);
+    let said = eventually("the service's words", || Ok(lines(&file).pop()))?;
+    assert!(runs(pid(&said)) && runs(which(&said)), "{said}");
+    let processes = apache.processes();
+    let manager = processes.iter().find(|process| process.command.ends_with("pinion manager"));
+    manager.ok_or_else(|| format!("no manager: {processes:?}"))?.kill();
+    eventually("the end of what the service has left", || {
+        Ok((!runs(pid(&said)) && !runs(which(&said))).then_some(()))
+    })?;
+    // The next manager starts the service anew, and stops it as ever.
+    let again = eventually("the service again", || {
+        Ok(lines(&file).pop().filter(|line| pid(line) != pid(&said)))
+    })?;
+    assert!(apache.stop()?.left.is_empty());
+    eventually("its end", || Ok((!runs(pid(&again)) && !runs(which(&again))).then_some(())))
+}
+
+fn killed_manager(server: &Server) -> Outcome {
+    let [_, parent, ..] = SCRIPTS;
+    kills_manager(server, parent, |said| said.rsplit(' ').next().unwrap_or_default())
+}
+
+fn stubborn(server: &Server) -> Outcome {
+    let [stubborn, ..] = SCRIPTS;
+    kills_manager(server, stubborn, pid)
 }

@@ -16,6 +16,7 @@ mod undeploy;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use pinion_manager::guard;
 use pinion_manager::shell::{self, Channels, ShellError};
 
 /// Python web applications under the Apache HTTP Server.
@@ -42,6 +43,9 @@ enum Command {
     /// Manage workers for Apache. Apache's module starts this itself.
     #[command(hide = true)]
     Manager,
+    /// Ends services whose manager was killed. The manager starts this itself.
+    #[command(hide = true)]
+    Guard,
 }
 
 fn main() -> ExitCode {
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
         Command::Undeploy(arguments) => say::end(undeploy::run(&arguments)).into(),
         Command::Check(arguments) => say::end(check::run(&arguments)).into(),
         Command::Manager => report(Channels::inherit().and_then(shell::run)),
+        Command::Guard => report(guard::run()),
     }
 }
 
@@ -61,9 +66,7 @@ fn report(result: Result<(), ShellError>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     eprintln!("pinion: {error}");
     if matches!(error, ShellError::Descriptor { .. }) {
-        eprintln!(
-            "hint: apache2 with mod_pinion starts the manager; it is not for the command line"
-        );
+        eprintln!("hint: apache2 with mod_pinion starts this; it is not for the command line");
     }
     ExitCode::FAILURE
 }

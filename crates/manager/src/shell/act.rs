@@ -88,6 +88,15 @@ impl Shell {
                     let server = self.core.server_of(worker);
                     self.logs.line(&LogLine { server, code, pid: Some(pid), text });
                 }
+                if process.service
+                    && let Err(error) = self.guard.began(pid, group.timeouts.shutdown_ms())
+                {
+                    let text = format!(
+                        "no guard for what services start, should the manager be killed: {error}"
+                    );
+                    let server = self.core.server_of(worker);
+                    self.logs.line(&LogLine { server, code: Code::Internal, pid: Some(pid), text });
+                }
                 self.workers.insert(worker, process);
                 Event::Spawned { worker, pid }
             }

@@ -5,10 +5,12 @@
 //! - [`stacks`]: what of its output is worth keeping.
 //! - [`logs`]: the servers' log files.
 //! - [`sight`]: what decisions see of the world.
+//! - [`guard`]: who looks after services when the manager is killed.
 //! - [`act`]: doing what was decided.
 
 mod act;
 mod control;
+mod guard;
 mod logs;
 mod process;
 mod sight;
@@ -39,6 +41,7 @@ use pinion_wire::{
 
 use crate::state::{ChildId, Core, Event, Exit, LogLine, WaiterId, WorkerId, deaths::Inquiry};
 use control::{Channel, Received};
+use guard::Guard;
 use logs::Logs;
 use process::Process;
 use sight::View;
@@ -165,6 +168,7 @@ struct Shell {
     front: BTreeMap<u32, Vec<OwnedFd>>,
     signals: Signals,
     workers: BTreeMap<WorkerId, Process>,
+    guard: Guard,
     lifelines: BTreeMap<ChildId, OwnedFd>,
     /// Descriptors that came through the door and wait.
     waiters: HashMap<WaiterId, OwnedFd>,
@@ -206,6 +210,7 @@ pub fn run(channels: Channels) -> Result<(), ShellError> {
         shell.handle_events();
         shell.send_waiting();
     }
+    shell.guard.dismiss();
     Ok(())
 }
 
@@ -239,6 +244,7 @@ impl Shell {
             front: BTreeMap::new(),
             signals: Signals::new(signals)?,
             workers: BTreeMap::new(),
+            guard: Guard::default(),
             lifelines: BTreeMap::new(),
             waiters: HashMap::new(),
             logs: Logs::default(),
@@ -416,8 +422,9 @@ impl Shell {
         let Some(worker) =
             self.workers.iter().find(|(_, process)| process.pid == pid).map(|(id, _)| *id)
         else {
-            return;
+            return self.guard.reaped(pid);
         };
+        self.guard.ended(pid);
         // What it has said comes before its death: it may have said why. What a child of the application's own says on
         // inherited reins has no end.
         for _ in 0..LAST_WORDS {
