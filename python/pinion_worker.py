@@ -50,8 +50,13 @@ def main():
     start_threads(core, settings)
     if settings["watch"] is not None:
         load_own(os.path.join(library, "pinion_reload.py")).start(core, settings["watch"], begun)
-    core.wait()
-    publisher.stopping(core.stop_reason() if settings["process_group"] else "")
+
+
+    def tell():
+        publisher.stopping(core.stop_reason() if settings["process_group"] else "")
+
+    if not core.wait(tell):
+        tell()
     if settings["keep_at_exit"]:
         # WSGIDestroyInterpreter Off: nothing of Python's end, which may hang, takes place.
         sys.stdout.flush()

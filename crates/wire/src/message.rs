@@ -277,8 +277,10 @@ pub enum Rein {
 pub enum StopReason {
     /// The server stops, or its configuration has no place for the worker any more.
     Shutdown,
-    /// Somebody has asked the worker itself, by SIGUSR1.
+    /// Somebody has asked the worker itself, by SIGUSR1, and the group has an eviction-timeout.
     Eviction,
+    /// The same where it has none.
+    Graceful,
     /// It has served maximum-requests.
     MaximumRequests,
     /// It has run for restart-interval.
@@ -304,6 +306,7 @@ impl StopReason {
         match self {
             Self::Shutdown => "shutdown_signal",
             Self::Eviction => "eviction_signal",
+            Self::Graceful => "graceful_signal",
             Self::MaximumRequests => "maximum_requests",
             Self::RestartInterval => "restart_interval",
             Self::InactivityTimeout => "inactivity_timeout",

@@ -97,10 +97,11 @@ mod _pinion {
         serving::serve(py, started()?, thread)
     }
 
-    /// Waits until the worker has been told to stop and has finished what was begun. Signals' Python handlers run meanwhile.
+    /// Waits until the worker has been told to stop and has finished what was begun. Signals' Python handlers run meanwhile. Calls
+    /// `tell` first where what was begun may never be finished; returns whether it did.
     #[pyfunction]
-    fn wait(py: Python<'_>) -> PyResult<()> {
-        super::wait(py, started()?)
+    fn wait(py: Python<'_>, tell: &Bound<'_, PyAny>) -> PyResult<bool> {
+        super::wait(py, started()?, tell)
     }
 
     /// Stops: finishes what is begun, and then [`wait`] returns.
@@ -239,9 +240,9 @@ fn started() -> PyResult<&'static Worker> {
     crate::worker::worker().ok_or_else(|| PyRuntimeError::new_err("start() was not called"))
 }
 
-fn wait(py: Python<'_>, worker: &Worker) -> PyResult<()> {
+fn wait(py: Python<'_>, worker: &Worker, tell: &Bound<'_, PyAny>) -> PyResult<bool> {
     use crate::worker::Stage;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
     while worker.stage() < Stage::Stopping {
         py.detach(|| worker.sleep(None));
         py.check_signals()?;
@@ -250,7 +251,12 @@ fn wait(py: Python<'_>, worker: &Worker) -> PyResult<()> {
     if let Some(reporter) = reporter {
         reporter.stopping(worker);
     }
+    let (patience, mut told) = (Instant::now() + worker.patience(), false);
     while !worker.is_drained() {
+        if !told && Instant::now() >= patience {
+            told = true;
+            tell.call0()?;
+        }
         // Threads wake this one when they have finished; the time is for what arrives unseen.
         py.detach(|| worker.sleep(Some(Duration::from_millis(20))));
         py.check_signals()?;
@@ -266,5 +272,5 @@ fn wait(py: Python<'_>, worker: &Worker) -> PyResult<()> {
     if let Some(door) = &worker.door {
         py.detach(|| door.finish());
     }
-    Ok(())
+    Ok(told)
 }

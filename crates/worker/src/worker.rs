@@ -311,6 +311,16 @@ impl Worker {
             && self.door.as_ref().is_none_or(Door::is_idle)
     }
 
+    /// How long a worker that stops waits for its requests before it tells the application's subscribers: those may never end,
+    /// and the process is killed when its time is over.
+    pub(crate) fn patience(&self) -> Duration {
+        match self.reason() {
+            // Such a request has had its time.
+            StopReason::RequestTimeout => Duration::ZERO,
+            _ => Duration::from_millis(self.spec.group.timeouts.shutdown_ms() / 2),
+        }
+    }
+
     /// How long requests may go on once the manager has gone, at most.
     pub(crate) fn last_wait(&self) -> Duration {
         const LONGEST: u64 = 15_000;

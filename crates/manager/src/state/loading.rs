@@ -77,7 +77,10 @@ impl Core {
                     RetireReason::LoadAgain => {
                         (StopReason::ScriptReload, "shall load a script again")
                     }
-                    RetireReason::Asked => (StopReason::Eviction, "was asked to be replaced"),
+                    RetireReason::Asked if worker.spec.timeouts.eviction > 0 => {
+                        (StopReason::Eviction, "was asked to be replaced")
+                    }
+                    RetireReason::Asked => (StopReason::Graceful, "was asked to be replaced"),
                     RetireReason::CpuTime => (StopReason::CpuTimeLimit, "has used cpu-time-limit"),
                 };
                 self.retire(id, Retiring::WhenReplaced, reason, said, sight);

@@ -122,9 +122,15 @@ impl Core {
             }
         }
         let surplus = (old.len() + new).saturating_sub(pair.processes());
+        let changed = pair.changed.is_some();
         if new > 0 && pair.fallback.is_none() {
-            for worker in old.into_iter().take(surplus) {
-                self.close(worker);
+            for id in old.into_iter().take(surplus) {
+                if let Some(worker) = self.workers.get_mut(&id).filter(|_| changed)
+                    && worker.reason == StopReason::Shutdown
+                {
+                    worker.reason = StopReason::ScriptReload;
+                }
+                self.close(id);
             }
         }
     }
