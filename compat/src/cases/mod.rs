@@ -26,6 +26,7 @@ mod mounts;
 mod neighbours;
 mod output;
 mod packages;
+mod promises;
 mod proxies;
 mod reload;
 mod response;
@@ -34,6 +35,7 @@ mod scoreboard;
 mod services;
 mod settings;
 mod stalling;
+mod stopping;
 mod telemetry;
 mod wrapper;
 
@@ -79,6 +81,8 @@ pub(crate) fn suites() -> Vec<Suite> {
         telemetry::suites(),
         logging::suites(),
         codes::suites(),
+        promises::suites(),
+        stopping::suites(),
         packages::suites(),
         express::suites(),
     ]

@@ -23,7 +23,7 @@ use crate::{
     pace::{self, Presence},
     path::Split,
     relay::{Relay, Rules},
-    say, translate,
+    say, stripped, translate,
 };
 
 /// The handler's name in `SetHandler` and `AddHandler`.
@@ -249,7 +249,9 @@ fn serve<'r>(request: Request<'r>, script: Script<'r>, body: BodyLength) -> Answ
     );
     let outcome = child.front.serve(asked, &mut relay);
     FRAME.set(frame);
-    conclude(request, &mut relay, outcome, &names.process_group)
+    let answer = conclude(request, &mut relay, outcome, &names.process_group);
+    stripped::warn(request, settings, path);
+    answer
 }
 
 /// Whether the method may be begun twice (RFC 9110, 9.2.1).

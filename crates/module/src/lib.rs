@@ -34,4 +34,5 @@ mod relay;
 mod say;
 mod scoreboard;
 mod server;
+mod stripped;
 mod translate;

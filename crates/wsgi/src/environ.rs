@@ -50,12 +50,33 @@ pub fn collapse_slashes(path: &[u8]) -> Cow<'_, [u8]> {
 
 /// The path of a request divided into `SCRIPT_NAME` and `PATH_INFO`, both collapsed.
 ///
-/// `path` is the request's decoded path, `path_info` the end of it that lies behind the script.
-/// A `path_info` that is no end of it (a rewrite has changed one of them) leaves all of the path
-/// to `SCRIPT_NAME`.
+/// `path` is the request's decoded path, `path_info` the end of it that lies behind the script, where repeated slashes
+/// may have been made one already. A `path_info` that is no end of it (a rewrite has changed one of them) leaves all of the
+/// path to `SCRIPT_NAME`.
 pub fn divide<'a>(path: &'a [u8], path_info: &'a [u8]) -> (Cow<'a, [u8]>, Cow<'a, [u8]>) {
-    let script_name = path.strip_suffix(path_info).unwrap_or(path);
+    let script_name = without_end(path, path_info).unwrap_or(path);
     (collapse_slashes(script_name), collapse_slashes(path_info))
+}
+
+/// What is left of `path` without `end` and without slashes before it, if it ends so; as many slashes as there may be in a row
+/// count as one.
+fn without_end<'a>(mut path: &'a [u8], mut end: &[u8]) -> Option<&'a [u8]> {
+    while let Some((last, rest)) = end.split_last() {
+        path = path.strip_suffix(&[*last])?;
+        end = rest;
+        if *last == b'/' {
+            path = without_slashes(path);
+            end = without_slashes(end);
+        }
+    }
+    Some(path)
+}
+
+fn without_slashes(mut path: &[u8]) -> &[u8] {
+    while let Some(rest) = path.strip_suffix(b"/") {
+        path = rest;
+    }
+    path
 }
 
 #[cfg(test)]
@@ -91,6 +112,10 @@ mod tests {
             ("///d///a//b", "///a//b", ("/d", "/a/b")),
             ("/a", "/a", ("", "/a")),
             ("/d/x", "/other", ("/d/x", "/other")),
+            ("/d//x", "/x", ("/d", "/x")),
+            ("/d/a//b", "/a/b", ("/d", "/a/b")),
+            ("/d/", "", ("/d/", "")),
+            ("//", "/", ("", "/")),
         ] {
             assert_eq!(divided(path, path_info), (expected.0.into(), expected.1.into()), "{path}");
         }
