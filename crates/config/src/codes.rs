@@ -502,16 +502,6 @@ registry! {
         "The system refused the limit of `virtual-memory-limit`.",
         "The worker runs without it.",
         "Give a limit that is not above the one that Apache was started with.";
-    PythonPathFailed = "PIN0212", Error,
-        "python-path entry could not be added",
-        "A folder of `python-path` could not be processed, such as because of a failing `.pth` file.",
-        "The remaining folders are added; imports from this one may fail.",
-        "Mend what the traceback shows.";
-    ResourceMissing = "PIN0213", Error,
-        "worker could not be set up",
-        "A limit, the user, the groups, the working folder or the locale could not be set in a worker.",
-        "The worker is not started; the attempt is repeated after a pause.",
-        "The message names the setting and the system's reason.";
     TelemetryLost = "PIN0216", Warning,
         "telemetry does not reach its receiver",
         "The socket of `WSGITelemetryService` is not there, nobody listens on it, or the group's user may not write to it.",
@@ -643,11 +633,6 @@ registry! {
         "The client sent no more of the body for Apache's `Timeout`, or something that is no body. That it went away is told at level debug.",
         "The application's read raises an exception; if it does not catch that, the request is answered 400.",
         "Nothing, for a single client; look at its network, or at `RequestReadTimeout`, where it happens often.";
-    Replayed = "PIN0307", Notice,
-        "request given to another worker",
-        "The worker died before it began the request, or the request is safe to repeat and its answer had not begun.",
-        "Another worker answers; the client notices nothing.",
-        "See the message about the worker itself.";
     ApplicationRaised = "WSGI0174", Error,
         "application raised an exception",
         "An exception left the application.",
@@ -693,41 +678,11 @@ registry! {
         "An exception left the script while it was loaded.",
         "The application is not loaded; requests are answered 500, or by the code of before.",
         "Mend what the traceback shows.";
-    ResponseTruncated = "PIN0309", Error,
-        "response shorter than announced",
-        "The application gave fewer bytes than its Content-Length says, or raised an exception after the answer had begun.",
-        "The connection is cut, so that the client does not take the part for the whole.",
-        "Correct the length, or mend what the traceback shows.";
-    ResponseTooLong = "PIN0310", Debug,
-        "response longer than announced",
-        "The application gave more bytes than its Content-Length says.",
-        "What exceeds is discarded.",
-        "Correct the length.";
-    StatusInvalid = "PIN0311", Error,
-        "status not valid",
-        "`start_response` was given a status that is not three digits, a space and a reason.",
-        "The call raises an exception; the request is answered 500.",
-        "Give a status such as `200 OK`.";
     HeaderInvalid = "PIN0312", Error,
         "response header not valid",
         "`start_response` was given headers that are no list of pairs of strings, or a name or value with characters that HTTP does not allow, such as line ends.",
         "The call raises an exception; the request is answered 500.",
         "Correct the header that the message names. If it comes from a client, this was an attempt to split the response.";
-    StartResponseMissing = "PIN0313", Error,
-        "start_response not called",
-        "The application gave output before it called `start_response`, or never called it.",
-        "The request is answered 500.",
-        "Call `start_response` before the first non-empty block.";
-    WriteAfterClose = "PIN0314", Error,
-        "output after the request's end",
-        "The application called `write()` or used `wsgi.errors` or `wsgi.input` of a request that is over.",
-        "The call raises an exception.",
-        "Do not keep the objects of a request beyond it.";
-    OutputNotBytes = "PIN0315", Error,
-        "application's output not bytes",
-        "The application's result is no iterable, or a block of it is no bytes.",
-        "The request is answered 500, or its connection is cut when the answer had begun.",
-        "Encode text before it is returned.";
     TransferEncodingUnknown = "WSGI0138", Error,
         "transfer coding unknown",
         "The request has a Transfer-Encoding other than `chunked`.",
