@@ -71,6 +71,7 @@ pub(crate) struct Apache {
     manager: u32,
     lifelines: Vec<OwnedFd>,
     log: PathBuf,
+    before: String,
     pub(crate) settings: Settings,
 }
 
@@ -84,6 +85,11 @@ impl Apache {
 
     /// A manager without configuration.
     pub(crate) fn prepare(script: &str) -> Self {
+        Self::prepare_by(script, "exec")
+    }
+
+    /// The same; a shell starts it by `before`, which ends with what execs the rest.
+    pub(crate) fn prepare_by(script: &str, before: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let worker = include_str!("pinion_worker.py");
         fs::write(folder.path().join("pinion_worker.py"), worker).unwrap();
@@ -101,6 +107,7 @@ impl Apache {
             manager: 0,
             lifelines: Vec::new(),
             log,
+            before: before.to_owned(),
         };
         apache.start_manager();
         apache
@@ -109,9 +116,11 @@ impl Apache {
     pub(crate) fn start_manager(&mut self) {
         let log = self.open_log();
         let (control, theirs) = sockets::stream_pair().unwrap();
-        let mut spawn = Spawn::new(env!("CARGO_BIN_EXE_pinion"));
+        let mut spawn = Spawn::new("/bin/sh");
+        let line = format!("{} {} manager", self.before, env!("CARGO_BIN_EXE_pinion"));
         spawn
-            .arg("manager")
+            .arg("-c")
+            .arg(line)
             .env("PATH", "/usr/bin:/bin")
             .descriptor(1, log.as_fd())
             .descriptor(2, log.as_fd())

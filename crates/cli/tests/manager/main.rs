@@ -10,6 +10,7 @@ use pinion_wire::board::SlotState;
 use pinion_wire::message::{AcquireReply, Control, InquireReply, Mounted, Until};
 
 mod apache;
+mod rights;
 
 use apache::{Apache, wait_until};
 
