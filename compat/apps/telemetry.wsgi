@@ -1,6 +1,8 @@
 import gc
 import time
 
+import mod_wsgi
+
 
 def application(environ, start_response):
     path = environ["PATH_INFO"]
@@ -15,6 +17,10 @@ def application(environ, start_response):
         ring.append(ring)
         del ring
         gc.collect()
+    elif path == "/metrics":
+        mod_wsgi.start_recording_metrics()
+        start_response(status, [("Content-Type", "text/plain")])
+        return [("%s %s" % (mod_wsgi.request_metrics(), mod_wsgi.process_metrics())).encode()]
     elif path == "/slow":
         time.sleep(2.5)
     answer = b"%d" % len(body) * 100

@@ -404,6 +404,12 @@ fn request_metrics_says(context: &Context) -> Outcome {
             assert!(metrics.get(&key).is_some(), "{key} in {metrics}");
         }
     }
+    // The older name of `request_threads_completed`, and the bounds of the last phase.
+    assert_eq!(metrics["request_threads_buckets"], metrics["request_threads_completed"]);
+    let daemon = context.json("/modules")?["mod_wsgi"]["process_group"][1] != "";
+    for phase in ["queue_time", "daemon_time"] {
+        assert_eq!(metrics[phase].is_number(), daemon, "{phase} in {metrics}");
+    }
     let threads = metrics["request_threads_maximum"].as_u64().unwrap_or(0);
     for key in ["completed", "buckets", "busy_time", "cpu_time", "current_elapsed", "max_duration"]
     {

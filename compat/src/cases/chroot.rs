@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::context::SOON;
 use crate::suite::Outcome;
 use crate::{Context, Suite};
 use libtest_mimic::Failed;
@@ -14,7 +15,7 @@ import json, os
 
 def application(environ, start_response):
     root = sorted(os.listdir('/'))
-    body = json.dumps({'root': root, 'file': __file__}).encode()
+    body = json.dumps({'root': root, 'file': __file__, 'pid': os.getpid()}).encode()
     start_response('200 OK', [('Content-Length', str(len(body)))])
     return [body]
 ";
@@ -27,7 +28,8 @@ pub(super) fn suites() -> Vec<Suite> {
     vec![
         Suite::new("chroot", site)
             .case("processes_see_the_folder_as_their_root", inside)
-            .case("script_outside_is_refused", outside),
+            .case("script_outside_is_refused", outside)
+            .case("folder_that_goes_is_told", gone),
         Suite::alone("chroot_refused")
             .solo("what_the_folder_lacks_is_named", lacking)
             .only_pinion("mod_wsgi's configtest looks at no files"),
@@ -39,13 +41,18 @@ fn site(site: &mut Site) -> Outcome {
     let other = site.write("outside/app.wsgi", APPLICATION)?;
     let jail = site.root().join("jail");
     furnish(&jail, site.server().ok_or("no server")?)?;
+    let link = site.root().join("link");
+    std::os::unix::fs::symlink(&jail, &link)?;
     site.config(format!(
         "WSGIDaemonProcess jailed threads=1 chroot={}\n\
          WSGIScriptAlias /in {} process-group=jailed application-group=%{{GLOBAL}}\n\
-         WSGIScriptAlias /out {} process-group=jailed application-group=%{{GLOBAL}}",
+         WSGIScriptAlias /out {} process-group=jailed application-group=%{{GLOBAL}}\n\
+         WSGIDaemonProcess fading threads=1 chroot={link}\n\
+         WSGIScriptAlias /fading {link}/srv/app.wsgi process-group=fading application-group=%{{GLOBAL}}",
         jail.display(),
         script.display(),
-        other.display()
+        other.display(),
+        link = link.display()
     ));
     Ok(())
 }
@@ -100,7 +107,20 @@ fn outside(context: &Context) -> Outcome {
     // The original's daemon closes the connection without an answer.
     let expected = if context.server.is_pinion() { 500 } else { 502 };
     assert_eq!(context.status("/out")?, expected);
-    assert!(context.log().text_from(from).contains("is not located within chroot directory"));
+    let line = context.log().wait_for_from(from, "is not located within chroot directory", SOON)?;
+    assert!(line.contains("WSGI0081: "), "{line}");
+    Ok(())
+}
+
+/// The folder has gone when a process is to be replaced.
+fn gone(context: &Context) -> Outcome {
+    let pid = context.json("/fading")?["pid"].to_string();
+    let from = context.log().size();
+    std::fs::remove_file(context.path("link"))?;
+    pinion_testbed::run(Command::new("kill").args(["-s", "KILL", &pid]))?;
+    let said = "WSGI0003: Unable to change root directory to '";
+    let line = context.log().wait_for_from(from, said, SOON)?;
+    assert!(line.contains("/link'"), "{line}");
     Ok(())
 }
 

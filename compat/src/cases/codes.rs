@@ -21,6 +21,14 @@ pub(super) fn suites() -> Vec<Suite> {
         .case("working_folder_that_is_closed", working_folder);
     let alone = Suite::alone("codes_alone")
         .solo("python_home_that_is_a_file", home_is_a_file)
+        .solo("python_home_that_is_missing", home_is_missing)
+        .solo("python_home_that_is_closed", home_is_closed)
+        .needs(root)
+        .solo("scripts_that_fail_at_start", fail_at_start)
+        .solo("user_without_a_folder", user_without_a_folder)
+        .needs(root)
+        .solo("folders_of_others", folders_of_others)
+        .needs(root)
         .solo("scripts_that_others_may_write", open_scripts)
         .needs(root);
     vec![shared, alone]
@@ -57,6 +65,8 @@ def application(environ, start_response):
     start_response("200 OK", [])
     if path == "/odd":
         return Odd()
+    if path == "/folder":
+        return [os.getcwd().encode()]
     if path == "/partial":
         return partial()
     return [str(os.getpid()).encode()]
@@ -203,22 +213,114 @@ fn working_folder(context: &Context) -> Outcome {
 }
 
 fn home_is_a_file(server: &Server) -> Outcome {
-    let mut site = Site::new(server)?;
-    let script = site.write("apps/codes.wsgi", SCRIPT)?;
+    let site = Site::new(server)?;
     let file = site.write("no-home", "")?;
+    is_no_home(site, &file, "WSGI0101: ")
+}
+
+fn home_is_missing(server: &Server) -> Outcome {
+    let site = Site::new(server)?;
+    let missing = site.root().join("gone");
+    is_no_home(site, &missing, "WSGI0100: ")
+}
+
+fn home_is_closed(server: &Server) -> Outcome {
+    let site = Site::new(server)?;
+    let closed = site.folder("closed")?;
+    site.folder("closed/bin")?;
+    std::os::unix::fs::symlink("/usr/bin/python3", closed.join("bin/python"))?;
+    std::fs::set_permissions(&closed, Permissions::from_mode(0o700))?;
+    is_no_home(site, &closed, "WSGI0102: ")
+}
+
+/// The original says so when its processes start, Pinion before.
+fn is_no_home(mut site: Site, home: &Path, code: &str) -> Outcome {
+    let script = site.write("apps/codes.wsgi", SCRIPT)?;
     site.config(format!(
         "WSGIDaemonProcess lost python-home={}\n\
          WSGIScriptAlias / {} process-group=lost application-group=%{{GLOBAL}}",
-        file.display(),
+        home.display(),
         script.display()
     ));
-    if server.is_pinion() {
+    if site.server().is_some_and(Server::is_pinion) {
         let tested = site.configtest()?;
-        assert!(!tested.success && tested.output().contains("WSGI0101: "), "{}", tested.output());
+        assert!(!tested.success && tested.output().contains(code), "{}", tested.output());
         return Ok(());
     }
     let apache = site.start()?;
-    apache.log().wait_for("WSGI0101: ", SOON)?;
+    apache.log().wait_for(code, SOON)?;
+    Ok(())
+}
+
+/// Scripts that are loaded before any request.
+fn fail_at_start(server: &Server) -> Outcome {
+    let mut site = Site::new(server)?;
+    let early = [
+        ("syntax", "def application(:\n", "WSGI0106: "),
+        ("exits", "import sys\nsys.exit(3)\n", "WSGI0108: "),
+        ("raises", "raise RuntimeError('compat: at start')\n", "WSGI0110: "),
+    ];
+    for (name, text, _) in early {
+        let script = site.write(&format!("apps/{name}.wsgi"), text)?;
+        site.config(format!(
+            "WSGIDaemonProcess {name} threads=1\n\
+             WSGIScriptAlias /{name} {} process-group={name} application-group=%{{GLOBAL}}",
+            script.display()
+        ));
+    }
+    let apache = site.start()?;
+    for (name, _, code) in early {
+        let line = apache.log().wait_for(code, SOON)?;
+        assert!(line.contains(&format!("apps/{name}.wsgi'")), "{line}");
+        assert_eq!(Context { apache: &apache, server }.status(&format!("/{name}"))?, 500, "{name}");
+    }
+    Ok(())
+}
+
+/// Without `home=` processes are to start in their user's folder; Debian's `nobody` has none. The original's do not start, Pinion's do
+/// in the root folder.
+fn user_without_a_folder(server: &Server) -> Outcome {
+    let mut site = Site::new(server)?;
+    let script = site.write("apps/codes.wsgi", SCRIPT)?;
+    site.config(format!(
+        "WSGIDaemonProcess homeless threads=1 user=nobody\n\
+         WSGIScriptAlias / {} process-group=homeless application-group=%{{GLOBAL}}",
+        script.display()
+    ));
+    let apache = site.start()?;
+    if server.is_pinion() {
+        let answer = Context { apache: &apache, server }.get("/folder")?;
+        assert_eq!((answer.status, answer.text().as_str()), (200, "/"));
+        return Ok(());
+    }
+    let words = "WSGI0010: Unable to change working directory to home directory '/nonexistent' for uid=65534";
+    apache.log().wait_for(words, SOON)?;
+    Ok(())
+}
+
+fn folders_of_others(server: &Server) -> Outcome {
+    let mut site = Site::new(server)?;
+    let script = site.write("own/codes.wsgi", SCRIPT)?;
+    let folder = site.folder("own")?;
+    for (name, option) in [("user", "script-user=root"), ("group", "script-group=root")] {
+        site.config(format!(
+            "WSGIDaemonProcess {name} threads=1 {option}\n\
+             WSGIScriptAlias /{name} {} process-group={name} application-group=%{{GLOBAL}}",
+            script.display()
+        ));
+    }
+    let apache = site.start()?;
+    let context = Context { apache: &apache, server };
+    for (name, owner, group, code) in
+        [("user", Some(5), None, "WSGI0171: "), ("group", None, Some(60), "WSGI0160: ")]
+    {
+        assert_eq!(context.status(&format!("/{name}/"))?, 200, "{code}");
+        std::os::unix::fs::chown(&folder, owner, group)?;
+        let from = context.log().size();
+        assert_eq!(context.status(&format!("/{name}/"))?, 403, "{code}");
+        context.log().wait_for_from(from, code, SOON)?;
+        std::os::unix::fs::chown(&folder, Some(0), Some(0))?;
+    }
     Ok(())
 }
 

@@ -502,7 +502,9 @@ fn queued(context: &Context, group: &str, seconds: u32) -> Result<(u16, Duration
 }
 
 fn queue_timeout(context: &Context) -> Outcome {
+    let from = context.log().size();
     assert_eq!(queued(context, "queue", 3)?.0, 504);
+    context.log().wait_for_from(from, "WSGI0084: ", SOON)?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Directives that change how answers are made, and those of embedded mode's Python.
 
-use crate::context::json;
+use crate::context::{SOON, json};
 use crate::suite::Outcome;
 use crate::{Context, Suite};
 use pinion_testbed::http::Answer;
@@ -207,6 +207,7 @@ fn restrict_embedded(server: &Server) -> Outcome {
     let apache = site.start()?;
     let context = Context { apache: &apache, server };
     assert_eq!(context.status("/scripts/embedded.wsgi")?, 500);
+    apache.log().wait_for("WSGI0143: ", SOON)?;
     assert_eq!(context.status("/daemon")?, 200);
     Ok(())
 }

@@ -26,6 +26,7 @@ fn interrupts() -> Suite {
         .case("interrupt_timeout_leaves_siblings_alone", siblings)
         .case("interrupt_timeout_after_headers_cuts_the_answer", after_headers)
         .case("interrupt_timeout_is_logged", interrupt_is_logged)
+        .case("request_timeout_shows_the_python_stack", stack_is_logged)
         .case("interrupt_timeout_that_is_ignored_replaces_the_process", ignored)
 }
 
@@ -45,6 +46,7 @@ fn processes() -> Suite {
         .case("socket_buffers_carry_bodies_both_ways", buffers)
         .case("socket_user_can_be_given", socket_user)
         .case("response_options_are_accepted", response_options)
+        .case("response_buffer_size_keeps_nothing_back", response_buffer)
         .case("stalled_reader_costs_response_socket_timeout", stalled_reader)
         .case("script_user_must_own_the_script", script_user)
         .case("script_group_must_be_that_of_the_script", script_group)
@@ -111,7 +113,15 @@ fn process_site(site: &mut Site) -> Outcome {
             ),
         ],
     )?;
-    declare(site, "response.wsgi", &[("stalling", "threads=1 response-socket-timeout=2")])?;
+    declare(
+        site,
+        "response.wsgi",
+        &[
+            ("stalling", "threads=1 response-socket-timeout=2"),
+            ("smallest", "threads=1 response-buffer-size=65536"),
+            ("largest", "threads=1 response-buffer-size=16777216"),
+        ],
+    )?;
     site.config("SendBufferSize 65536");
     if super::is_root() {
         // The folder's owner counts too.
@@ -213,6 +223,13 @@ fn interrupt_is_logged(context: &Context) -> Outcome {
     Ok(())
 }
 
+fn stack_is_logged(context: &Context) -> Outcome {
+    let from = context.log().size();
+    assert_eq!(context.status("/cut/spin?seconds=30")?, 504);
+    context.log().wait_for_from(from, "in spin", SOON)?;
+    Ok(())
+}
+
 fn ignored(context: &Context) -> Outcome {
     let before = pid(context, "stubborn")?;
     let status = context.status("/stubborn/swallow?seconds=60")?;
@@ -283,7 +300,9 @@ fn stack_size(context: &Context) -> Outcome {
 
 fn long_header(context: &Context) -> Outcome {
     assert_eq!(context.status("/plain/?header=30000")?, 200);
+    let from = context.log().size();
     assert_eq!(context.status("/plain/?header=40000")?, 500);
+    context.log().wait_for_from(from, "WSGI0144: ", SOON)?;
     assert_eq!(context.status("/plain/")?, 200);
     Ok(())
 }
@@ -314,6 +333,22 @@ fn socket_user(context: &Context) -> Outcome {
 fn response_options(context: &Context) -> Outcome {
     let answer = context.post("/response/upload", b"x")?;
     assert_eq!((answer.status, answer.body.len()), (200, 1_000_000));
+    Ok(())
+}
+
+/// However much may be kept, the client has each item before the next is made, and all of them in the end.
+fn response_buffer(context: &Context) -> Outcome {
+    for group in ["smallest", "largest"] {
+        let go = context.path("go").join(group);
+        let path = format!("/{group}/stream?go={}", go.display());
+        let mut connection = context.send("GET", &path, &[], b"")?;
+        let mut framing = connection.head("GET")?.framing;
+        let first = connection.piece(&mut framing)?;
+        assert_eq!(first.as_deref(), Some(&b"first"[..]), "{group}");
+        std::fs::write(&go, "")?;
+        assert!(String::from_utf8_lossy(&connection.rest()).contains("second"), "{group}");
+        assert_eq!(context.get(&format!("/{group}/megabyte"))?.body.len(), 1_048_576, "{group}");
+    }
     Ok(())
 }
 

@@ -20,7 +20,8 @@ pub(super) fn suites() -> Vec<Suite> {
         .solo("user_agent_is_told_when_asked", user_agent_is_told_when_asked)
         .solo("embedded_processes_report_too", embedded_processes_report_too)
         .solo("ended_processes_say_so", ended_processes_say_so)
-        .solo("receiver_may_come_and_go", receiver_may_come_and_go);
+        .solo("receiver_may_come_and_go", receiver_may_come_and_go)
+        .solo("metrics_are_the_receivers", metrics_are_the_receivers);
     let refused = Suite::alone("telemetry_refused")
         .solo("service", service)
         .solo("options", options)
@@ -307,6 +308,14 @@ fn receiver_may_come_and_go(server: &Server) -> Outcome {
         drop(receiver);
         assert_eq!(context.status("/")?, 200);
     }
+    Ok(())
+}
+
+/// Only one of the two has the figures, and the receiver comes first.
+fn metrics_are_the_receivers(server: &Server) -> Outcome {
+    let apache = site(server, DAEMON)?.start()?;
+    let answer = Context { apache: &apache, server }.get("/metrics")?;
+    assert_eq!((answer.status, answer.text().as_str()), (200, "None None"));
     Ok(())
 }
 

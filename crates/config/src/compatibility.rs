@@ -480,7 +480,10 @@ pub const OPTIONS: &[Row] = &[
     row(
         "response-buffer-size",
         Differently("Apache's own filters bound what is kept of an answer (`FlushMaxThreshold`)"),
-        &["limits::response_options_are_accepted"],
+        &[
+            "limits::response_options_are_accepted",
+            "limits::response_buffer_size_keeps_nothing_back",
+        ],
     ),
     row(
         "response-socket-timeout",

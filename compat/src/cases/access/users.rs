@@ -357,5 +357,6 @@ fn digest_failures(context: &Context) -> Outcome {
         assert_eq!(answer.status, 500, "{name}");
     }
     let line = "does not provide 'Digest' auth provider.";
-    digest_says(context, "/app/digest-empty", "", (500, line))
+    digest_says(context, "/app/digest-empty", "", (500, line))?;
+    digest_says(context, "/app/digest-empty", "", (500, "WSGI0046: "))
 }

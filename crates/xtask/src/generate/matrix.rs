@@ -2,6 +2,7 @@
 //! cases use it on both servers.
 
 use std::fs;
+use std::path::Path;
 
 use pinion_config::directives::{DIRECTIVES, Status};
 use pinion_config::options::{OPTIONS, Origin};
@@ -45,19 +46,31 @@ fn row(name: &str, origin: Origin, effect: &str, users: &[&str]) -> String {
 }
 
 fn read() -> Result<Vec<Cases>> {
-    let folder = paths::root().join("compat/src/cases");
     let mut cases = Vec::new();
-    for entry in fs::read_dir(&folder).map_err(Failure::file(&folder))? {
-        let file = entry.map_err(Failure::file(&folder))?.path();
+    read_folder(&paths::root().join("compat/src/cases"), "", &mut cases)?;
+    cases.sort_by(|a, b| a.area.cmp(&b.area));
+    Ok(cases)
+}
+
+/// Reads the areas of a folder; those of an inner one are named behind it.
+fn read_folder(folder: &Path, above: &str, cases: &mut Vec<Cases>) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(Failure::file(folder))? {
+        let file = entry.map_err(Failure::file(folder))?.path();
         let area = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if area != "mod" && file.extension().is_some_and(|ending| ending == "rs") {
+        let area = match &area[..] {
+            // A folder's own file holds what its areas share.
+            "mod" => above.trim_end_matches(':').to_owned(),
+            _ => format!("{above}{area}"),
+        };
+        if file.is_dir() {
+            read_folder(&file, &format!("{area}::"), cases)?;
+        } else if !area.is_empty() && file.extension().is_some_and(|ending| ending == "rs") {
             let text = fs::read_to_string(&file).map_err(Failure::file(&file))?;
             // In a string's source, a line break is the letter n, which would join the next word.
             cases.push(Cases { area, text: text.replace("\\n", "\n") });
         }
     }
-    cases.sort_by(|a, b| a.area.cmp(&b.area));
-    Ok(cases)
+    Ok(())
 }
 
 fn users<'a>(cases: &'a [Cases], name: &str) -> Vec<&'a str> {
