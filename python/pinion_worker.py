@@ -43,6 +43,11 @@ def main():
         core.run_scripts()
         publisher.stopping(core.stop_reason())
         return 0
+
+    def tell():
+        publisher.stopping(core.stop_reason() if settings["process_group"] else "")
+
+    core.on_stop(tell)
     begun = time.time_ns()
     if not core.load():
         # The application's threads and hooks may be in any state: they are not waited for.
@@ -50,12 +55,7 @@ def main():
     start_threads(core, settings)
     if settings["watch"] is not None:
         load_own(os.path.join(library, "pinion_reload.py")).start(core, settings["watch"], begun)
-
-
-    def tell():
-        publisher.stopping(core.stop_reason() if settings["process_group"] else "")
-
-    if not core.wait(tell):
+    if not core.wait():
         tell()
     if settings["keep_at_exit"]:
         # WSGIDestroyInterpreter Off: nothing of Python's end, which may hang, takes place.

@@ -14,6 +14,16 @@ def note(name, **event):
         print(os.getpid(), name, event["shutdown_reason"], file=file)
 
 
+def hangs():
+    """Whether this is the first process that loads the script."""
+    try:
+        with open(os.path.join(NOTES, "hung.pid"), "x") as file:
+            print(os.getpid(), file=file)
+    except FileExistsError:
+        return False
+    return True
+
+
 def application(environ, start_response):
     path = environ["PATH_INFO"]
     if path == "/sleep":

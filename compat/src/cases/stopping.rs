@@ -15,6 +15,7 @@ pub(super) fn suites() -> Vec<Suite> {
         .case("inactivity_timeout", inactivity_timeout)
         .case("request_timeout", request_timeout)
         .case("cpu_time_limit", cpu_time_limit)
+        .case("startup_timeout", startup_timeout)
         .case("changed_script", changed_script)
         .case("graceful_signal", |context| signalled(context, "usr1", "USR1", "graceful_signal"))
         .case("eviction_signal", |context| signalled(context, "evicted", "USR1", "eviction_signal"))
@@ -24,7 +25,8 @@ pub(super) fn suites() -> Vec<Suite> {
 }
 
 /// The groups, each of one thread, with what ends their processes.
-const GROUPS: [(&str, &str); 10] = [
+const GROUPS: [(&str, &str); 11] = [
+    ("slow", "startup-timeout=1 shutdown-timeout=3"),
     ("requests", "maximum-requests=2"),
     ("interval", "restart-interval=2"),
     ("idle", "inactivity-timeout=1"),
@@ -43,6 +45,16 @@ fn site(site: &mut Site) -> Outcome {
     for (name, options) in GROUPS {
         // A script of its own, so that touching one concerns no other group.
         let script = site.write(&format!("apps/{name}.wsgi"), &text)?;
+        if name == "slow" {
+            std::fs::write(&script, format!("{text}\nif hangs():\n    time.sleep(30)\n"))?;
+            // Not loaded before a request: the original's timer does not run for scripts that are loaded at start.
+            site.config(format!(
+                "WSGIDaemonProcess {name} threads=1 {options}\nWSGIScriptAlias /{name} {}\n\
+                 <Location /{name}>\nWSGIProcessGroup {name}\nWSGIApplicationGroup %{{GLOBAL}}\n</Location>",
+                script.display()
+            ));
+            continue;
+        }
         site.config(format!(
             "WSGIDaemonProcess {name} threads=1 {options}\n\
              WSGIScriptAlias /{name} {} process-group={name} application-group=%{{GLOBAL}}",
@@ -97,6 +109,14 @@ fn cpu_time_limit(context: &Context) -> Outcome {
     let pid = ask(context, "cpu")?;
     context.get("/cpu/spin")?;
     noted(context, "cpu", &pid, "cpu_time_limit")
+}
+
+fn startup_timeout(context: &Context) -> Outcome {
+    eventually("a process that has loaded", || {
+        Ok((context.get("/slow/")?.status == 200).then_some(()))
+    })?;
+    let pid = std::fs::read_to_string(context.path("notes/hung.pid"))?;
+    noted(context, "slow", pid.trim(), "startup_timeout")
 }
 
 fn changed_script(context: &Context) -> Outcome {

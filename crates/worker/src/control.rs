@@ -10,7 +10,8 @@ use pinion_unix::sockets;
 use pinion_wire::Kind;
 use pinion_wire::answer::Welcome;
 use pinion_wire::frame;
-use pinion_wire::message::{self, Rein};
+use pinion_wire::message::{self, Rein, StopReason};
+use pyo3::prelude::*;
 
 use crate::connection::Connection;
 use crate::worker::{Stage, Worker};
@@ -94,8 +95,11 @@ pub(crate) fn serve(worker: &Worker, connection: Connection) {
     }
 }
 
-fn stop(worker: &Worker) {
+fn stop(worker: &'static Worker) {
     if worker.stage() == Stage::Loading {
+        if worker.reason() == StopReason::StartupTimeout {
+            return last_words(worker);
+        }
         // Nothing was served yet, and the application may hang in its imports.
         leave(0);
     }
@@ -109,8 +113,24 @@ fn stop(worker: &Worker) {
     worker.advance(Stage::Stopping);
 }
 
+/// Has the application told that it was not loaded in time, and ends. By a thread of its own: whoever hangs may keep Python's lock
+/// for ever, until the manager kills the process.
+fn last_words(worker: &'static Worker) {
+    let speak = move || {
+        if let Some(tell) = worker.tell.get() {
+            // What subscribers raise was logged; nothing else is left to do.
+            let _ = Python::attach(|py| tell.call0(py));
+        }
+        leave(1)
+    };
+    let spawned = std::thread::Builder::new().name("pinion-last-words".to_owned()).spawn(speak);
+    if spawned.is_err() {
+        leave(1);
+    }
+}
+
 /// Ends as [`Rein::Stop`] does, but in a limited time, whatever Python does.
-fn manager_has_gone(worker: &Worker) {
+fn manager_has_gone(worker: &'static Worker) {
     stop(worker);
     let end = Instant::now() + worker.last_wait();
     loop {

@@ -97,11 +97,19 @@ mod _pinion {
         serving::serve(py, started()?, thread)
     }
 
-    /// Waits until the worker has been told to stop and has finished what was begun. Signals' Python handlers run meanwhile. Calls
-    /// `tell` first where what was begun may never be finished; returns whether it did.
+    /// Takes the function that tells the application's subscribers of the end, for where it must be told before [`wait`] returns.
     #[pyfunction]
-    fn wait(py: Python<'_>, tell: &Bound<'_, PyAny>) -> PyResult<bool> {
-        super::wait(py, started()?, tell)
+    fn on_stop(tell: Py<PyAny>) -> PyResult<()> {
+        // A second one would be the same.
+        let _ = started()?.tell.set(tell);
+        Ok(())
+    }
+
+    /// Waits until the worker has been told to stop and has finished what was begun. Signals' Python handlers run meanwhile. What was
+    /// begun may never be finished: returns whether subscribers were told meanwhile.
+    #[pyfunction]
+    fn wait(py: Python<'_>) -> PyResult<bool> {
+        super::wait(py, started()?)
     }
 
     /// Stops: finishes what is begun, and then [`wait`] returns.
@@ -240,7 +248,7 @@ fn started() -> PyResult<&'static Worker> {
     crate::worker::worker().ok_or_else(|| PyRuntimeError::new_err("start() was not called"))
 }
 
-fn wait(py: Python<'_>, worker: &Worker, tell: &Bound<'_, PyAny>) -> PyResult<bool> {
+fn wait(py: Python<'_>, worker: &Worker) -> PyResult<bool> {
     use crate::worker::Stage;
     use std::time::{Duration, Instant};
     while worker.stage() < Stage::Stopping {
@@ -255,7 +263,7 @@ fn wait(py: Python<'_>, worker: &Worker, tell: &Bound<'_, PyAny>) -> PyResult<bo
     while !worker.is_drained() {
         if !told && Instant::now() >= patience {
             told = true;
-            tell.call0()?;
+            worker.tell.get().map(|tell| tell.call0(py)).transpose()?;
         }
         // Threads wake this one when they have finished; the time is for what arrives unseen.
         py.detach(|| worker.sleep(Some(Duration::from_millis(20))));

@@ -15,6 +15,7 @@ use pinion_unix::{clock, inherited};
 use pinion_wire::message::http::FIRST_DESCRIPTOR;
 use pinion_wire::message::{self, Bit, Rein, RetireReason, StartSpec, StopReason};
 use pinion_wire::status::{self, StatusPage};
+use pyo3::{Py, PyAny};
 
 use crate::connection::Connection;
 use crate::http::Door;
@@ -86,6 +87,8 @@ pub(crate) struct Worker {
     pub(crate) metrics: Metrics,
     /// Who reports to a receiver of telemetry.
     pub(crate) reporter: OnceLock<Reporter>,
+    /// Tells the application's subscribers that the process stops.
+    pub(crate) tell: OnceLock<Py<PyAny>>,
     reins: OwnedFd,
     page: SharedWords,
     /// The front door of its own.
@@ -132,6 +135,7 @@ pub(crate) fn start() -> Result<&'static Worker, StartError> {
         posts: Posts::new(spec.group.threads),
         metrics: Metrics::new(&spec),
         reporter: OnceLock::new(),
+        tell: OnceLock::new(),
         spec: *spec,
         epoll: Epoll::new()?,
         scripts,

@@ -145,9 +145,11 @@ impl Core {
         }
         worker.late = true;
         worker.reason = StopReason::StartupTimeout;
-        worker.kill_at = Some(now + DUMP);
+        worker.kill_at = Some(now + DUMP.max(shutdown_time(&worker.spec)));
         worker.doom = Some(format!("not loaded within startup-timeout={}", seconds(limit)));
         self.actions.push(Action::Rein(id, Rein::DumpStacks));
+        // It ends as soon as its subscribers know.
+        self.actions.push(Action::Rein(id, Rein::Stop(StopReason::StartupTimeout)));
     }
 
     fn limit_age(&mut self, id: WorkerId, sight: &dyn Sight) {

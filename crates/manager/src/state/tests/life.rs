@@ -328,13 +328,14 @@ fn a_request_over_its_time_is_dumped_once_and_its_worker_replaced() {
 #[test]
 fn a_load_that_takes_too_long_is_dumped_killed_and_counted_as_failed() {
     let mut spec = group("g");
-    spec.timeouts.startup = 2_000;
+    (spec.timeouts.startup, spec.timeouts.shutdown) = (2_000, 1_000);
     let mut sim = Sim::new(vec![spec]);
     let waiter = sim.acquire(app(), Until::Ready);
     let loading = sim.in_state(LOADING);
     sim.pass(2_050);
     assert_eq!(sim.told(&Rein::DumpStacks), loading);
-    sim.pass(600);
+    assert_eq!(sim.told(&Rein::Stop(pinion_wire::message::StopReason::StartupTimeout)), loading);
+    sim.pass(1_050);
     assert_eq!(sim.in_state(WorkerState::Killing), loading);
     sim.exit(loading[0], "killed by SIGKILL");
     let Some(AcquireReply::Failed { detail: Some(detail), .. }) = sim.replies.get(&waiter) else {
