@@ -19,6 +19,7 @@ mod free_threading;
 mod groups;
 mod handlers;
 mod input;
+mod interpreters;
 mod lifecycle;
 mod limits;
 mod logging;
@@ -76,6 +77,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         apps::suites(),
         api::suites(),
         settings::suites(),
+        interpreters::suites(),
         free_threading::suites(),
         accepted::suites(),
         telemetry::suites(),

@@ -17,7 +17,8 @@ pub(super) fn suites() -> Vec<Suite> {
         .case("application_group_by_rewrite_rule", rewritten_group)
         .case("callable_of_one_file", callable_of_a_file)
         .case("files_before_the_root_mount", files_before)
-        .case("script_at_the_root_by_rewrite", root_by_rewrite);
+        .case("script_at_the_root_by_rewrite", root_by_rewrite)
+        .case("alias_that_keeps_a_part_of_the_path", kept_path);
     let alone = Suite::alone("promises_alone")
         .solo("hosts_of_one_name_share_a_group", shared_group)
         .solo("background_output_goes_to_the_groups_host", background)
@@ -221,7 +222,8 @@ fn documented(site: &mut Site) -> Outcome {
         "files.test",
         format!(
             "Alias /robots.txt {root}/static/media/logo.txt\nAliasMatch /([^/]*\\.css) {root}/static/styles/$1\n\
-             Alias /media/ {root}/static/media/\nWSGIScriptAlias / {script} process-group=two"
+             Alias /media/ {root}/static/media/\nWSGIScriptAlias /api {script}/api process-group=one\n\
+             WSGIScriptAliasMatch \"^/(admin|files)\" {script}/$1 process-group=one\nWSGIScriptAlias / {script} process-group=two"
         ),
     );
     site.host(
@@ -268,6 +270,20 @@ fn files_before(context: &Context) -> Outcome {
     }
     let shown = of_host(context, "files.test", "/other?PATH_INFO")?;
     assert_eq!(shown, r#"["/other"]"#);
+    Ok(())
+}
+
+/// The target names a path below the script, which the application is to see.
+fn kept_path(context: &Context) -> Outcome {
+    for (path, expected) in [
+        ("/api/x", r#"["", "/api/x"]"#),
+        ("/api", r#"["", "/api"]"#),
+        ("/admin/users", r#"["", "/admin/users"]"#),
+        ("/files", r#"["", "/files"]"#),
+    ] {
+        let shown = of_host(context, "files.test", &format!("{path}?SCRIPT_NAME&PATH_INFO"))?;
+        assert_eq!(shown, expected, "{path}");
+    }
     Ok(())
 }
 

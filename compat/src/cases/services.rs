@@ -17,7 +17,8 @@ pub(super) fn suites() -> Vec<Suite> {
         .case("program_that_ends_is_started_again", program)
         .case("requests_get_504", requests)
         .case("term_raises_system_exit_and_starts_it_again", term)
-        .case("script_may_take_signals_over", handler);
+        .case("script_may_take_signals_over", handler)
+        .case("script_may_look_at_the_scoreboard", scoreboard);
     let suite = suite.solo("stop_raises_system_exit", stop);
     let suite = suite
         .solo("stop_ends_the_children_too", children)
@@ -30,7 +31,7 @@ pub(super) fn suites() -> Vec<Suite> {
 }
 
 /// Scripts that write lines into a file of their own name.
-const SCRIPTS: [(&str, &str); 8] = [
+const SCRIPTS: [(&str, &str); 9] = [
     (
         "stubborn",
         "import signal\n\
@@ -42,6 +43,14 @@ const SCRIPTS: [(&str, &str); 8] = [
         "child = os.fork()\n\
          if not child: os.execv('/bin/sleep', ['sleep', '600'])\n\
          say('child', child)\n\
+         while True: time.sleep(0.1)\n",
+    ),
+    (
+        "metrics",
+        "import mod_wsgi\n\
+         while not mod_wsgi.server_metrics(): time.sleep(0.1)\n\
+         shown = mod_wsgi.server_metrics()\n\
+         say('children', len([one for one in shown['processes'] if one['pid']]), shown['thread_limit'] > 0)\n\
          while True: time.sleep(0.1)\n",
     ),
     (
@@ -87,8 +96,9 @@ fn declare(site: &mut Site, name: &str, body: &str) -> Outcome {
     );
     let script = site.write(&format!("services/{name}.py"), text)?;
     site.config(format!(
-        "WSGIDaemonProcess {name} threads=0 shutdown-timeout=2\n\
+        "WSGIDaemonProcess {name} threads=0 shutdown-timeout=2 server-metrics={}\n\
          WSGIImportScript {} process-group={name} application-group=%{{GLOBAL}}",
+        if name == "metrics" { "on" } else { "off" },
         script.display()
     ));
     Ok(())
@@ -158,6 +168,13 @@ fn handler(context: &Context) -> Outcome {
     terminate(&said(context, "handler", 1)?[0])?;
     let lines = said(context, "handler", 3)?;
     assert!(lines[1].ends_with("signal 15") && lines[2].ends_with("start"), "{lines:?}");
+    Ok(())
+}
+
+fn scoreboard(context: &Context) -> Outcome {
+    let lines = said(context, "metrics", 1)?;
+    let count = lines[0].split(' ').nth(2).and_then(|count| count.parse::<u32>().ok());
+    assert!(count.is_some_and(|count| count > 0) && lines[0].ends_with(" True"), "{lines:?}");
     Ok(())
 }
 

@@ -18,6 +18,7 @@ pub(super) fn suites() -> Vec<Suite> {
         .solo("garbage_collector_is_told", garbage_collector_is_told)
         .solo("slow_requests_are_told", slow_requests_are_told)
         .solo("user_agent_is_told_when_asked", user_agent_is_told_when_asked)
+        .solo("options_add_up", options_add_up)
         .solo("embedded_processes_report_too", embedded_processes_report_too)
         .solo("ended_processes_say_so", ended_processes_say_so)
         .solo("receiver_may_come_and_go", receiver_may_come_and_go)
@@ -26,6 +27,7 @@ pub(super) fn suites() -> Vec<Suite> {
         .solo("service", service)
         .solo("options", options)
         .solo("slow_requests", slow_requests)
+        .solo("slow_requests_need_no_service", slow_requests_alone)
         .solo("in_a_virtual_host", in_a_virtual_host);
     vec![reports, refused]
 }
@@ -260,6 +262,24 @@ fn user_agent_is_told_when_asked(server: &Server) -> Outcome {
     Ok(())
 }
 
+fn options_add_up(server: &Server) -> Outcome {
+    for (options, expected) in [
+        ("WSGITelemetryOptions +CaptureUserAgent\nWSGITelemetryOptions -CaptureUserAgent", ""),
+        (
+            "WSGITelemetryOptions All\nWSGITelemetryOptions None\nWSGITelemetryOptions All",
+            "Probe/1",
+        ),
+    ] {
+        let reported = reported(server, &format!("{options}\n{SLOW}{DAEMON}"))?;
+        let context = Context { apache: &reported.apache, server };
+        assert_eq!(context.ask("GET", "/slow", &["User-Agent: Probe/1"], b"")?.status, 200);
+        let ended =
+            reported.receiver.find("a slow request that has ended", |state| slow(state, 1))?;
+        assert_eq!(ended["user_agent"], expected, "{options}");
+    }
+    Ok(())
+}
+
 fn embedded_processes_report_too(server: &Server) -> Outcome {
     let reported = reported(server, "WSGIApplicationGroup %{GLOBAL}\nWSGIScriptAlias / SCRIPT")?;
     assert_eq!(Context { apache: &reported.apache, server }.status("/")?, 200);
@@ -342,6 +362,16 @@ fn service(server: &Server) -> Outcome {
 fn options(server: &Server) -> Outcome {
     let wrong = ["+", "-", "+Everything", "All +CaptureUserAgent", "+CaptureUserAgent None"];
     each(server, "WSGITelemetryOptions", &wrong)
+}
+
+fn slow_requests_alone(server: &Server) -> Outcome {
+    for seconds in ["2.5", "0"] {
+        let mut site = Site::new(server)?;
+        site.config(format!("WSGISlowRequests {seconds}"));
+        let tested = site.configtest()?;
+        assert!(tested.success, "{}", tested.output());
+    }
+    Ok(())
 }
 
 fn slow_requests(server: &Server) -> Outcome {
