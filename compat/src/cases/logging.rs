@@ -44,7 +44,8 @@ fn site(site: &mut Site) -> Outcome {
         site.write(&format!("apps/{name}"), text)?;
     }
     site.config(
-        "WSGIDaemonProcess logged threads=3\nWSGIDaemonProcess silent socket-timeout=1 threads=2",
+        "WSGIDaemonProcess logged threads=3\nWSGIDaemonProcess silent socket-timeout=1 threads=2\n\
+         WSGIDaemonProcess dying threads=1",
     );
     let group = "process-group=logged application-group=%{GLOBAL}";
     site.host(
@@ -56,6 +57,7 @@ fn site(site: &mut Site) -> Outcome {
              WSGIScriptAlias /syntax {folder}/syntax.wsgi process-group=logged\nWSGIScriptAlias /raising {folder}/raising.wsgi process-group=logged\n\
              WSGIScriptAlias /exiting {folder}/exiting.wsgi process-group=logged\nWSGIScriptAlias /empty {folder}/empty.wsgi {group}\n\
              WSGIScriptAlias /silent {script} process-group=silent application-group=%{{GLOBAL}}\n\
+             WSGIScriptAlias /dying {script} process-group=dying application-group=%{{GLOBAL}}\n\
              WSGIScriptAlias /exact {script} {group}\n<Location /exact>\nAcceptPathInfo Off\n</Location>\n\
              WSGIScriptAlias /embedded {script}\n\
              WSGIScriptAlias /nowhere {script}\n<Location /nowhere>\nSetEnv GROUP nowhere\nWSGIProcessGroup %{{ENV:GROUP}}\n</Location>\n\
@@ -208,11 +210,12 @@ fn group_of_another_host(context: &Context) -> Outcome {
 fn worker_dies(context: &Context) -> Outcome {
     // The original says WSGI0146 or WSGI0147, by how the connection ends.
     let text = if context.server.is_pinion() {
-        "WSGI0146: Daemon process 'logged' closed connection before sending complete response headers."
+        "WSGI0146: Daemon process 'dying' closed connection before sending complete response headers."
     } else {
         "WSGI014"
     };
-    get(context, "/app/die", 502, text)
+    // A group of its own: requests of other cases would die with it.
+    get(context, "/dying/die", 502, text)
 }
 
 fn worker_is_silent(context: &Context) -> Outcome {
