@@ -1,26 +1,25 @@
 //! Folders of a server's own, which go away with it.
 //!
-//! Each is locked as long as its server lives. One whose server was killed is removed by the next server that starts.
+//! Each is locked as long as its server lives, and gets its name only once it is: so whoever finds an unlocked one knows that its server
+//! was killed, and the next server that starts removes it.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 use pinion_deploy::error::FileError;
 use pinion_unix::lock::Lock;
-use pinion_unix::users;
-use tempfile::TempDir;
+use pinion_unix::{folder, users};
 
 /// What their names begin with.
 const PREFIX: &str = "pinion-run-";
-/// A folder that is younger may not be locked yet.
-const YOUNG: Duration = Duration::from_secs(60);
+/// The same while they are not locked yet. Nobody removes one of these, so where a system has no such locks, it keeps this name.
+const FRESH: &str = "pinion-new-";
 
 /// A folder that goes away with this.
 #[derive(Debug)]
 pub struct Folder {
-    folder: TempDir,
+    path: PathBuf,
     _lock: Option<Lock>,
 }
 
@@ -32,81 +31,124 @@ impl Folder {
     pub fn make(mode: u32) -> Result<Self, FileError> {
         let place = std::env::temp_dir();
         sweep(&place);
-        let folder = tempfile::Builder::new()
-            .prefix(PREFIX)
+        Self::make_in(&place, mode).map_err(FileError::at("make a folder in", &place))
+    }
+
+    fn make_in(place: &Path, mode: u32) -> std::io::Result<Self> {
+        let fresh = tempfile::Builder::new()
+            .prefix(FRESH)
             .permissions(Permissions::from_mode(mode))
-            .tempdir_in(&place)
-            .map_err(FileError::at("make a folder in", &place))?;
-        // Without a lock it is removed too early in the worst case, and only by another server.
-        let lock = File::open(folder.path()).and_then(Lock::take).ok().flatten();
-        Ok(Self { folder, _lock: lock })
+            .tempdir_in(place)?;
+        let Ok(Some(lock)) = File::open(fresh.path()).and_then(Lock::take) else {
+            return Ok(Self { path: fresh.keep(), _lock: None });
+        };
+        // Another random name, so that nobody can have put something there.
+        let named = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .make_in(place, |path| fs::rename(fresh.path(), path))?;
+        let ((), path) = named.keep().map_err(|error| error.error)?;
+        // It is not there under that name any more.
+        let _ = fresh.keep();
+        Ok(Self { path, _lock: Some(lock) })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        &self.path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left then, the next server removes.
+        let _ = fs::remove_dir_all(&self.path);
     }
 }
 
 /// Removes this user's folders whose servers are gone.
 fn sweep(place: &Path) {
-    let own = users::effective_uid();
     for entry in fs::read_dir(place).into_iter().flatten().flatten() {
         let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        let Ok(data) = entry.metadata() else { continue };
-        let age = data.modified().ok().and_then(|time| time.elapsed().ok());
-        let is_old = age.is_some_and(|age| age > YOUNG);
-        // A folder that was given to the workers' user is this one's all the same if it is root.
-        let may = data.is_dir() && (data.uid() == own || own == 0);
-        if !(is_ours && may && is_old) {
-            continue;
-        }
-        if let Ok(Some(_lock)) = File::open(entry.path()).and_then(Lock::take) {
+        if is_ours && let Some(_lock) = left_behind(&entry.path()) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
 }
 
+/// The lock of a folder of this user's that nobody has locked. Others may put there what they like, but nothing of this user's; and links
+/// are not followed.
+fn left_behind(path: &Path) -> Option<Lock> {
+    let folder = folder::open_itself(path).ok()?;
+    let is_own = folder.metadata().ok()?.uid() == users::effective_uid();
+    if is_own { Lock::take(folder).ok()? } else { None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::SystemTime;
+    use std::os::unix::fs::symlink;
 
-    fn age(path: &Path) {
-        let long_ago = SystemTime::now() - 2 * YOUNG;
-        File::open(path).unwrap().set_modified(long_ago).unwrap();
+    fn put(place: &Path, name: &str) -> PathBuf {
+        let path = place.join(name);
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("x"), "").unwrap();
+        path
     }
 
     #[test]
-    fn what_a_killed_server_has_left_is_removed_and_nothing_else() {
+    fn what_a_killed_server_has_left_is_removed_at_once_and_nothing_else() {
         let place = tempfile::tempdir().unwrap();
-        let make = |name: &str| {
-            let path = place.path().join(name);
-            fs::create_dir(&path).unwrap();
-            fs::write(path.join("x"), "").unwrap();
-            path
-        };
-        let left = make("pinion-run-left");
-        let living = make("pinion-run-living");
-        let other = make("other");
-        let young = make("pinion-run-young");
-        [&left, &living, &other].into_iter().for_each(|path| age(path));
+        let left = put(place.path(), "pinion-run-left");
+        let living = put(place.path(), "pinion-run-living");
+        let others = ["other", "pinion-new-fresh"].map(|name| put(place.path(), name));
         let lock = Lock::take(File::open(&living).unwrap()).unwrap();
         sweep(place.path());
         assert!(!left.exists());
-        assert!(living.exists() && other.exists() && young.exists());
+        assert!(living.exists() && others.iter().all(|path| path.exists()));
         drop(lock);
         sweep(place.path());
         assert!(!living.exists());
     }
 
     #[test]
+    fn links_are_neither_followed_nor_removed() {
+        let (place, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let target = put(elsewhere.path(), "target");
+        let link = place.path().join("pinion-run-link");
+        symlink(&target, &link).unwrap();
+        // One within a folder that is removed is only removed itself.
+        let left = put(place.path(), "pinion-run-left");
+        symlink(&target, left.join("link")).unwrap();
+        fs::write(place.path().join("pinion-run-file"), "").unwrap();
+        sweep(place.path());
+        assert!(!left.exists());
+        assert!(link.is_symlink() && target.join("x").exists());
+        assert!(place.path().join("pinion-run-file").exists());
+    }
+
+    #[test]
+    fn a_folder_of_another_user_stays() {
+        if users::effective_uid() != 0 {
+            return;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let theirs = put(place.path(), "pinion-run-theirs");
+        std::os::unix::fs::chown(&theirs, Some(65_534), None).unwrap();
+        sweep(place.path());
+        assert!(theirs.join("x").exists());
+    }
+
+    #[test]
     fn a_folder_goes_away_with_its_server() {
-        let folder = Folder::make(0o700).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::make_in(place.path(), 0o700).unwrap();
         let path = folder.path().to_owned();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
         assert!(Lock::take(File::open(&path).unwrap()).unwrap().is_none(), "it is locked");
+        fs::write(path.join("x"), "").unwrap();
+        sweep(place.path());
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1, "no other name is left");
         drop(folder);
-        assert!(!path.exists());
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
     }
 }

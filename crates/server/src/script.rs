@@ -79,10 +79,12 @@ impl Script {
         fs::set_permissions(&fresh, Permissions::from_mode(0o400))
             .map_err(FileError::at("change the mode of", &fresh))?;
         if let Some(identity) = identity {
-            for path in [folder, &fresh] {
-                chown(path, Some(identity.uid), Some(identity.gid))
-                    .map_err(FileError::at("give away", path))?;
-            }
+            chown(&fresh, Some(identity.uid), Some(identity.gid))
+                .map_err(FileError::at("give away", &fresh))?;
+            // Workers pass through it. It stays this user's: nothing else may come to be in it.
+            chown(folder, None, Some(identity.gid)).map_err(FileError::at("give away", folder))?;
+            fs::set_permissions(folder, Permissions::from_mode(0o710))
+                .map_err(FileError::at("change the mode of", folder))?;
         }
         fs::rename(&fresh, &self.path).map_err(FileError::at("write", &self.path))?;
         Ok(())

@@ -14,6 +14,15 @@ use nix::sys::stat::Mode;
 const READ: OFlag =
     OFlag::O_RDONLY.union(OFlag::O_CLOEXEC).union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY);
 
+/// Opens a folder for reading; a link to one is an error, and so is anything else.
+///
+/// # Errors
+/// What the system says.
+pub fn open_itself(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    Ok(nix::fcntl::open(path, flags, Mode::empty())?.into())
+}
+
 /// How often the kernel is asked again when something on the way is renamed meanwhile.
 const TRIES: usize = 8;
 

@@ -100,6 +100,25 @@ fn workers_end_when_the_server_is_killed() {
 }
 
 #[test]
+fn what_a_killed_server_leaves_the_next_one_removes() {
+    let project = Project::new(&[("shop.py", HELLO)]);
+    let other = project.serve(&["shop:application"]);
+    let kept = project.litter();
+    let mut killed = project.serve(&["shop:application"]);
+    killed.signal(Signal::SIGKILL);
+    killed.ended();
+    assert_eq!((kept.len(), project.litter().len()), (1, 2));
+    let mut next = project.serve(&["shop:application"]);
+    assert!(kept.iter().all(|path| path.exists()), "it belongs to a server that runs");
+    assert_eq!(project.litter().len(), 2, "one for each server that runs");
+    next.stop();
+    assert_eq!(project.litter(), kept);
+    drop(other);
+    project.serve(&["shop:application"]).stop();
+    assert!(project.litter().is_empty());
+}
+
+#[test]
 fn sigusr2_shows_the_python_stacks() {
     let project = slow();
     let mut serving = project.serve(&[]);
