@@ -126,6 +126,8 @@ pub struct Wanted {
     pub settings: Settings,
     /// What is served.
     pub found: Found,
+    /// The switches that were set to off, rather than not set at all.
+    pub off: Vec<&'static str>,
 }
 
 impl Wanted {
@@ -136,9 +138,9 @@ impl Wanted {
     pub fn read(request: &Request) -> Result<Self> {
         let target = Target::parse(request.target.as_deref(), &request.current)?;
         let root = target.root(&request.current);
-        let settings = settings(request, &root)?;
+        let (settings, off) = settings(request, &root)?;
         let found = target.find(&request.current)?;
-        Ok(Self { root, settings, found })
+        Ok(Self { root, settings, found, off })
     }
 
     /// Which Python runs it: with `setup`, that of the project's own virtualenv.
@@ -203,12 +205,12 @@ impl Plan {
     pub fn of(wanted: Wanted) -> Result<Self> {
         let python = wanted.python()?;
         let (identity, env) = wanted.account()?;
-        let Wanted { root, settings, found } = wanted;
+        let Wanted { root, settings, found, off } = wanted;
         check_folders(&settings)?;
         let tls = certificate(&settings)?;
         let script = matches!(found.project.kind, Kind::Script(_));
         Ok(Self {
-            remarks: remarks(&settings),
+            remarks: remarks(&settings, &off),
             home: settings.home.clone().unwrap_or_else(|| root.clone()),
             python_path: if script { found.sources() } else { Vec::new() },
             settings,
@@ -221,8 +223,8 @@ impl Plan {
     }
 }
 
-/// The settings, with the addresses that hold where none is given.
-fn settings(request: &Request, root: &Path) -> Result<Settings> {
+/// The settings, with the addresses that hold where none is given, and the switches that were set to off.
+fn settings(request: &Request, root: &Path) -> Result<(Settings, Vec<&'static str>)> {
     let mut given = request.given.clone();
     given.extend(given::environment(|name| std::env::var(name).ok())?);
     given.extend(given::file(root)?);
@@ -232,7 +234,9 @@ fn settings(request: &Request, root: &Path) -> Result<Settings> {
         let port = if tls { 8443 } else { 8000 };
         settings.bind.push(Bind { tls, place: Place::Host("127.0.0.1".to_owned(), port) });
     }
-    Ok(settings)
+    let is_off = |given: &&Given| given.values == ["false"];
+    let off = given.iter().filter(is_off).map(|given| given.option.name).collect();
+    Ok((settings, off))
 }
 
 fn check_folders(settings: &Settings) -> Result<(), PlanError> {
@@ -331,7 +335,7 @@ fn environment(settings: &Settings, account: Variables) -> Result<Variables> {
     Ok(env.into_iter().collect())
 }
 
-fn remarks(settings: &Settings) -> Vec<Remark> {
+fn remarks(settings: &Settings, off: &[&str]) -> Vec<Remark> {
     let mut remarks = Vec::new();
     let mut say = |text: &str, hint: &str| {
         let (text, hint) = (text.to_owned(), hint.to_owned());
@@ -346,10 +350,11 @@ fn remarks(settings: &Settings) -> Vec<Remark> {
             "add --trusted-proxy-headers, such as X-Forwarded-For",
         );
     }
-    if !settings.watch.is_empty() && !settings.reload {
+    // Who switches something off for once does not want to be told to switch it on.
+    if !settings.watch.is_empty() && !settings.reload && !off.contains(&"reload") {
         say("--watch is given without --reload", "add --reload");
     }
-    if settings.setup_command.is_some() && !settings.setup {
+    if settings.setup_command.is_some() && !settings.setup && !off.contains(&"setup") {
         say("--setup-command is given without --setup", "add --setup");
     }
     remarks
