@@ -48,6 +48,12 @@ pub enum BadPair {
 }
 
 impl BadPair {
+    /// Whether it is the key's file that is not in order, rather than the certificate's, or both.
+    #[must_use]
+    pub fn is_of_key(&self) -> bool {
+        matches!(self, Self::NoKey | Self::Protected | Self::KeyFile(_) | Self::Key(_))
+    }
+
     /// What the operator can do.
     #[must_use]
     pub fn hint(&self) -> &'static str {
@@ -67,6 +73,14 @@ impl BadPair {
             Self::Other(_) => "the message says what failed",
         }
     }
+}
+
+/// Whether a certificate chain and a private key, both PEM, can be used by [`settings`].
+///
+/// # Errors
+/// A pair that cannot be used.
+pub fn check(certificates: &[u8], key: &[u8]) -> Result<(), BadPair> {
+    pair(read_chain(certificates)?, read_key(key)?, &ring::default_provider()).map(drop)
 }
 
 /// Reads a certificate chain and its private key, both PEM, for connections on which one of `protocols` is spoken, the
@@ -161,6 +175,7 @@ mod tests {
 
     fn refused(certificate: &str, key: &str) -> String {
         let error = settings(certificate.as_bytes(), key.as_bytes(), &[]).unwrap_err();
+        assert_eq!(check(certificate.as_bytes(), key.as_bytes()), Err(error.clone()));
         assert!(!error.hint().is_empty());
         error.to_string()
     }

@@ -8,5 +8,5 @@
 pub mod config;
 pub mod session;
 
-pub use config::{BadPair, Settings, settings};
+pub use config::{BadPair, Settings, check, settings};
 pub use session::{Came, Failure, Session};

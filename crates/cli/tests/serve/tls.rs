@@ -39,7 +39,7 @@ fn a_new_certificate_comes_with_sighup_and_a_bad_one_does_not() {
     assert_eq!(ask(port, &trusts_old).as_deref(), Some("hello"));
     project.write("cert.pem", &new.certificate);
     serving.signal(Signal::SIGHUP);
-    serving.wait_for("PIN0905: the key in ");
+    serving.wait_for("PIN0905: ");
     serving.wait_for("PIN0910: the reload is refused");
     assert_eq!(ask(port, &trusts_old).as_deref(), Some("hello"));
     project.write("key.pem", &new.key);
@@ -64,22 +64,22 @@ fn bad_certificates_are_told() {
         (
             "cert.pem",
             "other.pem",
-            "PIN0905: the key in /FOLDER/other.pem does not belong to the certificate in /FOLDER/cert.pem\nhint: give the key that the certificate was made for, and the certificate before its chain",
+            "PIN0905: /FOLDER/other.pem: the private key does not belong to the certificate\nhint: give the key with which this certificate was requested; they are renewed together",
         ),
         (
             "nothing.pem",
             "key.pem",
-            "PIN0905: /FOLDER/nothing.pem holds no certificate in PEM form\nhint: --certificate takes a PEM file, the certificate first and its chain after it",
+            "PIN0905: /FOLDER/nothing.pem: the certificate file holds no certificate\nhint: give a PEM file that begins with the server's own certificate, the authorities' behind it",
         ),
         (
             "cert.pem",
             "cert.pem",
-            "PIN0905: /FOLDER/cert.pem holds no private key in PEM form\nhint: --key takes a PEM file; `openssl pkey -in /FOLDER/cert.pem` shows whether it is one, or needs a passphrase",
+            "PIN0905: /FOLDER/cert.pem: the key file holds no private key\nhint: give the PEM file of the certificate's private key (PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY)",
         ),
         (
             "cut.pem",
             "key.pem",
-            "PIN0905: /FOLDER/cut.pem: a section of PEM has no end\nhint: `openssl x509 -in /FOLDER/cut.pem -noout -text` shows what is wrong",
+            "PIN0905: /FOLDER/cut.pem: the certificate file is no PEM file: a section has no end\nhint: give a PEM file that begins with the server's own certificate, the authorities' behind it",
         ),
         (
             "gone.pem",
