@@ -40,6 +40,12 @@ enum Command {
     Undeploy(undeploy::Arguments),
     /// Examine a deployment, or any configuration for mod_wsgi, without changing it.
     Check(check::Arguments),
+    /// Make JSON of Apache's access log. The Apache of `pinion serve --apache` starts this itself.
+    #[command(hide = true, name = pinion_server::apache::json::COMMAND)]
+    AccessJson {
+        /// The file that is appended to; standard output without it.
+        file: Option<std::path::PathBuf>,
+    },
     /// Manage workers for Apache. Apache's module starts this itself.
     #[command(hide = true)]
     Manager,
@@ -56,6 +62,11 @@ fn main() -> ExitCode {
         Command::Env(arguments) => say::end(env::run(&arguments)).into(),
         Command::Undeploy(arguments) => say::end(undeploy::run(&arguments)).into(),
         Command::Check(arguments) => say::end(check::run(&arguments)).into(),
+        Command::AccessJson { file } => {
+            // Who reads it has gone, or nothing can be written: Apache starts it anew with the next line.
+            pinion_server::apache::json::run(file.as_deref())
+                .map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+        }
         Command::Manager => report(Channels::inherit().and_then(shell::run)),
         Command::Guard => report(guard::run()),
     }

@@ -72,6 +72,19 @@ fn holding(inodes: &[String]) -> Option<Holder> {
     Some(Holder { pid, name: name.trim().to_owned() })
 }
 
+/// The child of a process that runs a program of this name, if there is one.
+pub fn child_of(parent: u32, name: &str) -> Option<u32> {
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    let is_it = |pid: &u32| {
+        let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+        // The name stands in parentheses and may hold some; behind it come the state and the parent's number.
+        let Some((head, tail)) = stat.rsplit_once(')') else { return false };
+        let is_child = tail.split_whitespace().nth(1).is_some_and(|pid| pid == parent.to_string());
+        is_child && head.split_once('(').is_some_and(|(_, known)| known == name)
+    };
+    processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(is_it)
+}
+
 fn holds(pid: u32, wanted: &[String]) -> bool {
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     descriptors
@@ -93,6 +106,21 @@ mod tests {
         drop(listener);
         assert_eq!(of_port(port), None);
         assert!(!is_held(port));
+    }
+
+    #[test]
+    fn a_child_is_known_by_its_parent_and_name() {
+        let mut child = std::process::Command::new("/bin/cat");
+        let mut child = child.stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let own = std::process::id();
+        while child_of(own, "cat").is_none() {
+            // It has not called exec yet.
+            std::thread::yield_now();
+        }
+        assert_eq!(child_of(own, "cat"), Some(child.id()));
+        assert_eq!(child_of(own, "no such name"), None);
+        drop(child.stdin.take());
+        child.wait().unwrap();
     }
 
     #[test]

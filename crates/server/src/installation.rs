@@ -76,6 +76,11 @@ pub fn module_in(tree: &Path) -> PathBuf {
     tree.join(MODULE)
 }
 
+/// The program in the tree.
+pub fn program_in(tree: &Path) -> PathBuf {
+    tree.join(PROGRAM)
+}
+
 fn tree(file: &Path, module: bool) -> Result<PathBuf, LibraryError> {
     let program = std::env::current_exe().and_then(|path| path.canonicalize())?;
     match checkout::workspace_of(&program) {

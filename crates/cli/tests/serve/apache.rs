@@ -61,6 +61,12 @@ fn options_become_directives_and_those_that_cannot_are_told() {
     ] {
         assert!(config.contains(line), "{line}:\n{config}");
     }
+    for line in ["KeepAlive On\n", "KeepAliveTimeout 15000ms\n", "Timeout 30\n"] {
+        assert!(config.contains(line), "{line}:\n{config}");
+    }
+    let rounded =
+        "PIN0917: --request-timeout 2.5: Apache takes whole seconds here, so it is 3\nhint: ";
+    assert!(finished.stderr.contains(rounded), "{}", finished.stderr);
     let told: Vec<_> = finished.stderr.lines().filter(|line| line.contains("PIN0912")).collect();
     assert_eq!(told.len(), 3, "{}", finished.stderr);
     assert!(told[0].contains("PIN0912: --bind unix:"), "{told:?}");
@@ -151,4 +157,68 @@ fn it_speaks_tls_and_ends_with_its_parent() {
     serving.signal(Signal::SIGKILL);
     serving.ended();
     assert!(wait_until(LIMIT, || all.iter().all(|process| !process.alive())));
+}
+
+#[test]
+fn times_without_a_limit_have_none() {
+    let project = Project::hello();
+    let times = ["idle-timeout", "body-timeout", "head-timeout"].map(|name| format!("--{name}=0"));
+    let arguments: Vec<_> = times.iter().map(String::as_str).collect();
+    let finished = project.run(&[&["--print-config", "--drain-delay=2"], &arguments[..]].concat());
+    let config = finished.stdout;
+    for line in [
+        "KeepAlive On\n",
+        "KeepAliveTimeout 2147483000ms\n",
+        "Timeout 2147483\n",
+        "RequestReadTimeout header=0 body=0\n",
+    ] {
+        assert!(config.contains(line), "{line}:\n{config}");
+    }
+    assert!(finished.stderr.contains("PIN0912: --drain-delay: "), "{}", finished.stderr);
+}
+
+#[test]
+fn json_is_json_whatever_clients_send() {
+    let project = Project::hello();
+    let mut serving = serve(&project, &["--access-log", "the log", "--access-log-format", "json"]);
+    let mut connection = Connection::open(serving.port()).unwrap();
+    let agent = b"User-Agent: \"\\x\xc3\xa9\xff\t\r\n";
+    let head = b"GET /a?\"b HTTP/1.1\r\nHost: h.example\r\n";
+    connection.send([&head[..], agent, b"Connection: close\r\n\r\n"].concat()).unwrap();
+    connection.answer("GET").unwrap();
+    assert!(wait_until(LIMIT, || project.read("the log").ends_with('\n')), "{}", serving.log());
+    let line = project.read("the log");
+    let entry: serde_json::Value = serde_json::from_str(line.trim_end()).unwrap();
+    assert_eq!(entry["user_agent"], "\"\\x\u{e9}\u{fffd}", "{line}");
+    assert_eq!((&entry["target"], &entry["host"]), (&"/a?\"b".into(), &"h.example".into()));
+    assert_eq!((&entry["peer"], &entry["method"]), (&"127.0.0.1".into(), &"GET".into()));
+    assert!(entry["status"].is_u64() && entry["duration_us"].is_u64(), "{line}");
+    serving.stop();
+}
+
+#[test]
+fn sigusr2_shows_the_python_stacks() {
+    let app = r#"
+import os, time
+def application(environ, start_response):
+    gate = os.path.join(os.path.dirname(__file__), "gate")
+    open(gate + ".begun", "w").close()
+    while not os.path.exists(gate):
+        time.sleep(0.01)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"done"]
+"#;
+    let project = Project::new(&[("app.wsgi", app)]);
+    std::fs::set_permissions(project.path(""), std::os::unix::fs::PermissionsExt::from_mode(0o777))
+        .unwrap();
+    let mut serving = serve(&project, &[]);
+    let mut connection = Connection::open(serving.port()).unwrap();
+    connection.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert!(wait_until(LIMIT, || project.path("gate.begun").exists()));
+    serving.signal(Signal::SIGUSR2);
+    serving.wait_for("the Python stacks of all workers follow");
+    serving.wait_for("in application");
+    project.write("gate", "");
+    assert_eq!(connection.answer("GET").unwrap().text(), "done");
+    serving.stop();
 }

@@ -9,6 +9,7 @@ use pinion_deploy::values::StaticAlias;
 use pinion_wire::message::http::{AccessFormat, ListenerSpec};
 
 use super::installed::{Installed, mime_types};
+use super::json;
 use crate::bind::Place;
 use crate::error::Result;
 use crate::plan::{Plan, Remark};
@@ -21,6 +22,9 @@ pub const OUTPUT: i32 = 3;
 
 /// The folder in its own in which nothing is.
 pub const EMPTY: &str = "empty";
+
+/// What stands for no limit of a time in seconds: as many milliseconds as a number of 32 bits holds, with which Apache waits.
+const NO_LIMIT: u64 = 2_147_483;
 
 /// Modules without which nothing is served.
 const NEEDED: [&str; 4] = ["mpm_event", "unixd", "authz_core", "alias"];
@@ -36,6 +40,8 @@ pub struct Parts<'a> {
     pub apache: &'a Installed,
     /// Pinion's module.
     pub module: &'a Path,
+    /// Pinion's program.
+    pub program: &'a Path,
     /// The folder that is its own.
     pub root: &'a Path,
     /// The addresses that it listens on.
@@ -83,11 +89,6 @@ fn values(parts: &Parts<'_>, tls: bool) -> Value {
     let settings = &parts.plan.settings;
     let name = &parts.plan.found.project.name;
     let first = parts.listeners.first();
-    let seconds = |millis: u64| millis.div_ceil(1_000);
-    let access_log = settings.access_log.as_ref().map(|target| match target {
-        LogTarget::Output => format!("|$/bin/cat >&{OUTPUT}"),
-        LogTarget::File(path) => text_of(path),
-    });
     context! {
         title => parts.plan.found.title(),
         root => text_of(parts.root),
@@ -100,12 +101,19 @@ fn values(parts: &Parts<'_>, tls: bool) -> Value {
         wsgi => text_of(parts.module),
         graceful => seconds(settings.times.graceful),
         error_log => settings.log.as_deref().map_or_else(|| "|$/bin/cat".to_owned(), text_of),
-        access_log,
+        access_log => settings.access_log.as_ref().map(|target| access_log(parts, target)),
         log_format => log_format(settings.access_log_format),
         types => mime_types().filter(|_| parts.apache.has("mime")).map(text_of),
-        idle => settings.http_times.idle,
-        body_timeout => seconds(settings.http_times.body),
-        head_timeout => if parts.apache.has("reqtimeout") { seconds(settings.http_times.head) } else { 0 },
+        idle => match settings.http_times.idle {
+            0 => NO_LIMIT * 1_000,
+            millis => millis,
+        },
+        body_timeout => match settings.http_times.body {
+            0 => NO_LIMIT,
+            millis => seconds(millis),
+        },
+        // 0 is no limit there too. Without a word it would be Apache's own.
+        head_timeout => parts.apache.has("reqtimeout").then(|| seconds(settings.http_times.head)),
         limit_line => settings.limits.line,
         limit_fields => settings.limits.fields,
         limit_body => settings.limits.body,
@@ -120,6 +128,22 @@ fn values(parts: &Parts<'_>, tls: bool) -> Value {
         script_folder => parts.script.path.parent().map(text_of),
         tls => if tls { tls_hosts(parts) } else { Vec::new() },
     }
+}
+
+/// Where Apache writes its lines.
+fn access_log(parts: &Parts<'_>, target: &LogTarget) -> String {
+    let is_json = parts.plan.settings.access_log_format == AccessFormat::Json;
+    match target {
+        LogTarget::Output if is_json => json::to_descriptor(parts.program, OUTPUT),
+        LogTarget::Output => format!("|$/bin/cat >&{OUTPUT}"),
+        LogTarget::File(path) if is_json => json::to_file(parts.program, path),
+        LogTarget::File(path) => text_of(path),
+    }
+}
+
+/// Whole seconds that are no less.
+fn seconds(millis: u64) -> u64 {
+    millis.div_ceil(1_000)
 }
 
 /// The file with the number of Apache's parent.
@@ -184,7 +208,6 @@ fn static_alias(alias: &StaticAlias) -> Value {
 /// The options of `WSGIDaemonProcess`.
 fn process(parts: &Parts<'_>) -> Vec<(&'static str, String)> {
     let (plan, settings) = (parts.plan, &parts.plan.settings);
-    let seconds = |millis: u64| millis.div_ceil(1_000);
     let home = &plan.python.home;
     let python = if home.is_virtualenv() { &home.prefix } else { &home.interpreter };
     let mut words = vec![
@@ -217,18 +240,48 @@ fn process(parts: &Parts<'_>) -> Vec<(&'static str, String)> {
     words
 }
 
-/// Apache's words for a line of the access log; it has none for JSON, whose escapes are others than Apache's.
+/// Apache's words for a line of the access log. It has none for JSON, whose escapes are others than Apache's: its lines go to a program
+/// that makes it of them.
 fn log_format(format: AccessFormat) -> &'static str {
     match format {
         AccessFormat::Common => "%h %l %u %t \\\"%r\\\" %>s %b",
-        AccessFormat::Combined | AccessFormat::Json => {
+        AccessFormat::Json => json::FORMAT,
+        AccessFormat::Combined => {
             "%h %l %u %t \\\"%r\\\" %>s %b \\\"%{Referer}i\\\" \\\"%{User-Agent}i\\\""
         }
     }
 }
 
-/// Options that Apache cannot be told.
-pub fn remarks(settings: &Settings) -> Vec<Remark> {
+/// Options that Apache cannot be told, or only nearly.
+pub fn remarks(settings: &Settings, apache: &Installed) -> Vec<Remark> {
+    let mut remarks = untold(settings, apache.has("reqtimeout"));
+    remarks.extend(rounded(settings));
+    remarks
+}
+
+/// Times with a fraction of a second where Apache knows whole ones.
+fn rounded(settings: &Settings) -> impl Iterator<Item = Remark> {
+    let (times, http) = (settings.times, settings.http_times);
+    let all = [
+        ("head-timeout", http.head),
+        ("body-timeout", http.body),
+        ("request-timeout", times.request),
+        ("startup-timeout", times.startup),
+        ("graceful-timeout", times.graceful),
+        ("shutdown-timeout", times.shutdown),
+    ];
+    all.into_iter().filter(|(_, millis)| millis % 1_000 > 0).map(|(name, millis)| Remark {
+        code: Code::TimeRounded,
+        text: format!(
+            "--{name} {}: Apache takes whole seconds here, so it is {}",
+            millis as f64 / 1_000.0,
+            seconds(millis)
+        ),
+        hint: "give whole seconds, or serve without --apache".to_owned(),
+    })
+}
+
+fn untold(settings: &Settings, has_reqtimeout: bool) -> Vec<Remark> {
     let plain = Settings::default();
     let mut said: Vec<(String, &str)> = Vec::new();
     let mut say = |given: bool, text: &str, hint: &'static str| {
@@ -262,8 +315,18 @@ pub fn remarks(settings: &Settings) -> Vec<Remark> {
         leave,
     );
     say(
-        settings.access_log.is_some() && settings.access_log_format == AccessFormat::Json,
-        "--access-log-format json: Apache escapes in another way than JSON, so combined lines are written",
+        settings.limits.rate != plain.limits.rate,
+        "--least-rate: Apache bounds each pause (Timeout), not the rate over all",
+        leave,
+    );
+    say(
+        settings.http_times.head != plain.http_times.head && !has_reqtimeout,
+        "--head-timeout: this Apache has no mod_reqtimeout",
+        "install it, or leave the option out",
+    );
+    say(
+        settings.times.delay > 0,
+        "--drain-delay: Apache stops to listen as soon as it is told to end",
         leave,
     );
     let code = Code::OptionWithoutEffect;

@@ -119,7 +119,7 @@ pub fn serve(request: &Request, wanted: Wanted) -> Result<Exit> {
     site.test()?;
     let broken =
         |error: io::Error| Failed::new(ApacheError::Start(error.to_string()), Exit::Broken);
-    let taken = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGCHLD];
+    let taken = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR2, Signal::SIGCHLD];
     signals::block(&taken).map_err(broken)?;
     let signals = Signals::new(&taken).map_err(broken)?;
     let pid = site.start().map_err(|error| Failed::new(error, Exit::Broken))?;
@@ -161,11 +161,22 @@ impl Running<'_> {
                 return Err(Failed::new(ApacheError::Ended(cause), Exit::Broken));
             }
             Signal::SIGHUP => self.reload(),
+            Signal::SIGUSR2 => self.dump_stacks(),
             // Graceful first; who asks again does not want to wait.
             _ if !std::mem::replace(&mut self.ending, true) => tell(Signal::SIGWINCH)?,
             _ => tell(Signal::SIGTERM)?,
         }
         Ok(None)
+    }
+
+    /// Has the manager, which Apache has started, ask the workers.
+    fn dump_stacks(&self) {
+        match holder::child_of(self.pid, "pinion") {
+            Some(manager) if process::kill(manager, Signal::SIGUSR2).is_ok() => say(format_args!(
+                "the Python stacks of all workers follow, but for threads without a request"
+            )),
+            _ => say(format_args!("Apache has no manager of workers at this moment")),
+        }
     }
 
     /// Takes over what has changed; what is not in order leaves all as it was.
@@ -212,8 +223,9 @@ impl Running<'_> {
 
 impl Site {
     fn of(plan: Plan) -> Result<Self> {
-        plan.remarks.iter().chain(&configuration::remarks(&plan.settings)).for_each(remark);
         let apache = Installed::find()?;
+        let remarks = configuration::remarks(&plan.settings, &apache);
+        plan.remarks.iter().chain(&remarks).for_each(remark);
         let tree = installation::with_module()?;
         let (listeners, addresses) = addresses(&plan)?;
         let (account, identity) = account(&plan, apache.account);
@@ -232,6 +244,7 @@ impl Site {
             script: &self.script,
             apache: &self.apache,
             module: &module,
+            program: &installation::program_in(&self.tree),
             root: self.root.path(),
             listeners: &self.listeners,
             account: self.account.clone(),
