@@ -33,6 +33,25 @@ impl Timer for Clock {
     }
 }
 
+/// How slow a client may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slowest {
+    /// The longest pause between two pieces.
+    pub(crate) piece: Option<Duration>,
+    /// The fewest bytes a second beyond one such pause.
+    pub(crate) rate: Option<u64>,
+}
+
+impl Slowest {
+    /// How long the next piece may take, where so many bytes have moved while the client was waited for so long.
+    pub(crate) fn left(self, waited: Duration, moved: u64) -> Option<Duration> {
+        let piece = self.piece?;
+        let Some(rate) = self.rate else { return Some(piece) };
+        let bought = Duration::from_millis(moved.saturating_mul(1_000) / rate);
+        Some(piece.min((piece + bought).saturating_sub(waited)))
+    }
+}
+
 /// A time after which something is given up; set anew whenever there is progress.
 #[derive(Debug, Default)]
 pub(crate) struct Deadline(Option<Pin<Box<tokio::time::Sleep>>>);

@@ -127,7 +127,7 @@ pub(crate) async fn serve<S: Site>(shared: Arc<Shared<S>>, arrival: Arrival<S::P
     let link = Link::new(socket.clone(), session, received, patience, activity.clone());
     let room = Arc::new(Semaphore::new(pipe::SHARED));
     let connection = Arc::new(Connection { shared: shared.clone(), peer, room });
-    let runner = Runner::new(patience);
+    let runner = Runner::new(shared.settings.slowest());
     let builder = builder(&shared.settings, runner.clone());
     let streams = activity.clone();
     let service = service_fn(move |request| {

@@ -10,13 +10,18 @@ use pinion_unix::clock;
 use pinion_wire::answer::End;
 use pinion_wire::frame::{self, BODY_LAST, Kind};
 use pinion_wire::request::RequestWriter;
+use tokio::time::Instant;
 
 use crate::backend::Frame;
-use crate::clock::Deadline;
+use crate::clock::{Deadline, Slowest};
 use crate::input::Input;
 use crate::pipe::Piece;
 use crate::pool::Lease;
 use crate::site::Site;
+
+/// The status in the access log of a request whose client has taken it back, or gone, before there was an answer. No answer has it;
+/// nginx writes the same.
+const CLIENT_GONE: u16 = 499;
 
 /// What the serving thread says.
 #[derive(Debug)]
@@ -36,8 +41,13 @@ pub(crate) struct Exchange<S: Site> {
     input: Input,
     /// How many bytes of the body each question asks for that was not answered.
     wants: VecDeque<u32>,
-    patience: Option<Duration>,
+    slowest: Slowest,
     wait: Deadline,
+    /// Since when the client is waited for, and how long it was before.
+    since: Option<Instant>,
+    waited: Duration,
+    /// How much of the body had come when the request began.
+    counted: u64,
     /// The serving thread has said its last word.
     is_done: bool,
     note: Note<S>,
@@ -57,7 +67,7 @@ pub(crate) struct Note<S: Site> {
 impl<S: Site> Note<S> {
     /// Of a request that begins now.
     pub(crate) fn new(site: Arc<S>, frame: Vec<u8>) -> Self {
-        Self { site, frame, begun: clock::monotonic_ns(), status: 0, sent: 0 }
+        Self { site, frame, begun: clock::monotonic_ns(), status: CLIENT_GONE, sent: 0 }
     }
 
     /// The answer's status.
@@ -82,17 +92,19 @@ impl<S: Site> Exchange<S> {
     pub(crate) fn begin(
         mut lease: Lease<S>,
         (input, here): (Input, &[u8]),
-        note: Note<S>,
-        patience: Option<Duration>,
+        mut note: Note<S>,
+        slowest: Slowest,
     ) -> io::Result<Self> {
-        let backend = lease.backend()?;
+        let backend = lease.backend().inspect_err(|_| note.status(502))?;
         let seq = backend.begin();
         let mut frame = note.frame.clone();
         RequestWriter::extend(&mut frame, here);
         RequestWriter::stamp(&mut frame, seq, clock::monotonic_ns());
         backend.frames().append(&mut frame);
-        let (wants, wait) = (VecDeque::new(), Deadline::default());
-        Ok(Self { lease, input, wants, patience, wait, is_done: false, note })
+        let (wants, wait, counted) = (VecDeque::new(), Deadline::default(), input.taken());
+        let (since, waited) = (None, Duration::ZERO);
+        let is_done = false;
+        Ok(Self { lease, input, wants, slowest, wait, since, waited, counted, is_done, note })
     }
 
     /// What the access log is told.
@@ -141,12 +153,15 @@ impl<S: Site> Exchange<S> {
             let Some(want) = self.wants.front() else { return Ok(()) };
             let most = usize::try_from(*want).unwrap_or(usize::MAX);
             let Poll::Ready(part) = self.input.poll_part(most, cx) else {
-                if self.wait.poll(self.patience, cx).is_pending() {
+                self.since.get_or_insert_with(Instant::now);
+                let limit = self.slowest.left(self.waited, self.input.taken() - self.counted);
+                if self.wait.poll(limit, cx).is_pending() {
                     return Ok(());
                 }
                 self.input.fail("Timeout");
                 continue;
             };
+            self.waited += self.since.take().map_or(Duration::ZERO, |since| since.elapsed());
             self.wants.pop_front();
             self.wait.reset();
             let is_last = self.input.is_over();

@@ -90,7 +90,8 @@ impl Body for Output {
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         self.watch.gone();
         let piece = ready!(self.poll_piece(cx));
-        self.watch.handed();
+        let length = piece.as_ref().and_then(|piece| piece.as_ref().ok()).map_or(0, Bytes::len);
+        self.watch.handed(length);
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
 

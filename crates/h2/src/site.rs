@@ -9,6 +9,8 @@ use pinion_http::head::{Head, Limits};
 use pinion_http::plan::Plan;
 use pinion_http::refusal::Refusal;
 
+use crate::clock::Slowest;
+
 /// The worker. Its functions are called by the thread that serves all streams, so they do not wait.
 pub trait Site: Send + Sync + 'static {
     /// What is known of a client. It is dropped when its connection has ended.
@@ -24,7 +26,7 @@ pub trait Site: Send + Sync + 'static {
     fn refused(&self, peer: &Self::Peer, asked: &Asked<'_>, status: u16, sent: u64);
 
     /// Notes in the access log a request for the application, begun at `begun` nanoseconds of the monotonic clock and answered now
-    /// (status 0: not at all).
+    /// (status 499: its client has taken it back, or gone).
     fn answered(&self, frame: &[u8], begun: u64, status: u16, sent: u64);
 
     /// A new connection to the serving threads.
@@ -68,8 +70,17 @@ pub struct Settings {
     pub first: Option<Duration>,
     /// Between two pieces of a body, and between two pieces of an answer that the client takes.
     pub piece: Option<Duration>,
+    /// The fewest bytes a second that a client must send of a body or take of an answer, beyond that.
+    pub rate: Option<u64>,
     /// How long a connection may have no request.
     pub idle: Option<Duration>,
     /// How many connections to the serving threads are kept for the next requests.
     pub spare: usize,
+}
+
+impl Settings {
+    /// How slow a client may be.
+    pub(crate) fn slowest(&self) -> Slowest {
+        Slowest { piece: self.piece, rate: self.rate }
+    }
 }

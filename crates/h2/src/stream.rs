@@ -15,7 +15,7 @@ use pinion_http::http2::{self, Pseudo};
 use pinion_http::plan::{self, Plan};
 use pinion_http::refusal::Refusal;
 use pinion_wire::answer::{End, HeadRef};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use crate::activity::Active;
 use crate::connection::Connection;
@@ -29,8 +29,6 @@ use crate::site::{Asked, Site, Sorted};
 /// How much of a body is awaited before a serving thread takes the request: a client that sends slowly keeps no thread from others
 /// until then.
 const AWAITED: usize = 128 * 1024;
-/// How slow a body may come over all, in bytes a second, beyond the time between two pieces.
-const SLOWEST: u64 = 500;
 /// How much of an answer is awaited by who has the request, as long as all of it is here at once.
 const AT_ONCE: usize = pipe::OWN;
 
@@ -90,15 +88,18 @@ impl<S: Site> Stream<S> {
         let here = match self.await_body(&mut input).await {
             Ok(here) => here,
             Err(refusal) => {
-                note.status(refusal.status);
-                note.sent(text_of(&refusal).len() as u64);
+                // Of a stream whose body is broken nobody gets an answer.
+                if refusal != Refusal::BAD_CHUNK {
+                    note.status(refusal.status);
+                    note.sent(text_of(&refusal).len() as u64);
+                }
                 return self.refuse(refusal, head_only);
             }
         };
         let begun = match self.connection.pool().lease().await {
             Ok(lease) => {
-                let patience = self.connection.settings().piece;
-                Exchange::begin(lease, (input, &here), note, patience)
+                let slowest = self.connection.settings().slowest();
+                Exchange::begin(lease, (input, &here), note, slowest)
             }
             Err(error) => {
                 let text = format!("HTTP/2: no connection to the serving threads: {error}");
@@ -121,13 +122,10 @@ impl<S: Site> Stream<S> {
         while here.len() < AWAITED && !input.is_over() {
             let taken = input.taken();
             let came = poll_fn(|cx| input.poll_into(&mut here, AWAITED, cx));
-            let came = match self.connection.settings().piece {
+            let slowest = self.connection.settings().slowest();
+            let came = match slowest.left(begun.elapsed(), taken) {
                 None => came.await,
-                Some(patience) => {
-                    let slowest = std::time::Duration::from_millis(taken * 1_000 / SLOWEST);
-                    let due = (Instant::now() + patience).min(begun + patience + slowest);
-                    timeout_at(due, came).await.map_err(|_| Refusal::TIMEOUT)?
-                }
+                Some(left) => timeout(left, came).await.map_err(|_| Refusal::TIMEOUT)?,
             };
             came.map_err(|stop| match stop {
                 Stop::TooLong => Refusal::LONG_BODY,

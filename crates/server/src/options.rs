@@ -476,6 +476,14 @@ pub const OPTIONS: &[ServeOption] = &[
     ),
     option(
         Limits,
+        "least-rate",
+        "BYTES",
+        "500; 0 is no limit",
+        "The fewest bytes a second that a client must send of a body, or take of an answer, over all, beyond body-timeout",
+        Number(|s, v| number(v.text).map(|bytes| s.limits.rate = bytes)),
+    ),
+    option(
+        Limits,
         "idle-timeout",
         "SECONDS",
         "15; 0 is no limit",

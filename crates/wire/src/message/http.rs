@@ -101,11 +101,14 @@ pub struct HttpLimits {
     pub body: u64,
     /// The most open connections of a worker; more wait in the listening socket's queue.
     pub connections: u32,
+    /// The fewest bytes a second that a client must send of a body, or take of an answer, over all, beyond [`HttpTimes::body`]; 0 for
+    /// no such limit. Without it, a byte now and then keeps a serving thread for ever.
+    pub rate: u32,
 }
 
 impl Default for HttpLimits {
     fn default() -> Self {
-        Self { line: 8190, head: 65_536, fields: 100, body: 0, connections: 16_384 }
+        Self { line: 8190, head: 65_536, fields: 100, body: 0, connections: 16_384, rate: 500 }
     }
 }
 

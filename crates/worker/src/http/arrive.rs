@@ -246,7 +246,8 @@ impl Door {
                 client.wait_until(inbound.since, times.head);
             }
             Phase::Body(coming) => {
-                let slowest = inbound.since + slowest(times.body, coming.decoder.taken());
+                let slowest = slowest(self.spec.limits.rate, times.body, coming.decoder.taken());
+                let slowest = inbound.since.saturating_add(slowest);
                 let now = now_ms();
                 let patience = times.body.min(slowest.saturating_sub(now)).max(1);
                 client.wait_until(now, if times.body == 0 { 0 } else { patience });

@@ -68,6 +68,8 @@ pub(crate) struct Client {
     awaited: AtomicBool,
     /// The client sends nothing more, or the connection is broken; what it has sent may still be there to read.
     closed: AtomicBool,
+    /// The fewest bytes a second that it must send or take.
+    rate: u32,
     inbound: Mutex<Inbound>,
     outbound: Mutex<Outbound>,
 }
@@ -93,13 +95,14 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Client {
-    /// A connection that was just taken; its first request must come within `patience` milliseconds, if that is not 0.
+    /// A connection that was just taken; its first request must come within `patience` milliseconds, if that is not 0, and `rate` bytes
+    /// a second are the fewest.
     pub(super) fn new(
         (number, key): (u32, u64),
         socket: OwnedFd,
         tls: Option<Secure>,
         from: Origin,
-        patience: u64,
+        (patience, rate): (u64, u32),
     ) -> Self {
         let now = now_ms();
         let client = Self {
@@ -113,6 +116,7 @@ impl Client {
             hurried: AtomicBool::new(false),
             awaited: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            rate,
             inbound: Mutex::new(Inbound::new(now)),
             outbound: Mutex::default(),
         };
@@ -263,7 +267,7 @@ impl Client {
                 Received::Some => {}
                 Received::Gone => return Err(BodyError::Gone),
                 Received::Nothing => {
-                    let limit = inbound.body_patience(patience);
+                    let limit = inbound.body_patience(patience, self.rate);
                     // Without the lock: the request may end meanwhile.
                     drop(inbound);
                     waited = self.wait_for_input(limit)?;
@@ -343,7 +347,7 @@ impl Client {
 
     /// A request is about to be answered.
     pub(super) fn begin(&self) {
-        self.outbound().is_answering = false;
+        self.outbound().begin();
     }
 
     /// Sends what the client takes now, and keeps the rest. Returns whether so much is kept that whoever sends should wait
@@ -379,19 +383,21 @@ impl Client {
     /// Waits until little is kept.
     ///
     /// # Errors
-    /// The client has gone, or takes nothing for `patience` milliseconds, if that is not 0.
+    /// The client has gone, or takes nothing for `patience` milliseconds, if that is not 0, or too little over all.
     pub(crate) fn wait_for_room(&self, patience: u64) -> io::Result<()> {
-        let limit = (patience > 0).then(|| Duration::from_millis(patience));
         loop {
             let mut outbound = self.outbound();
             outbound.flush(&mut self.way())?;
             if outbound.is_light() {
                 return Ok(());
             }
+            let limit = outbound.patience(patience, self.rate)?;
             drop(outbound);
+            let start = now_ms();
             if !sockets::writable(self.as_fd(), limit)? {
                 return Err(io::Error::from(io::ErrorKind::TimedOut));
             }
+            self.outbound().waited += now_ms() - start;
         }
     }
 

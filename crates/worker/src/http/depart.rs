@@ -11,7 +11,7 @@ use pinion_unix::clock;
 use super::Door;
 use super::arrive::{Looked, Memory};
 use super::client::{Client, now_ms};
-use super::inbound::{Inbound, Phase};
+use super::inbound::{Inbound, Phase, slowest};
 use super::visit::Visit;
 use crate::reply::{BodySender, Ending};
 use crate::worker::Worker;
@@ -54,7 +54,8 @@ impl Door {
             Ok(false) => {
                 let taken = client.taken();
                 if !client.is_handshaking() && inbound.taken.replace(taken) != Some(taken) {
-                    client.wait_until(now_ms(), self.spec.times.body);
+                    let patience = self.patience_for(inbound, taken);
+                    client.wait_until(now_ms(), patience);
                 }
                 return Some(Looked::More);
             }
@@ -63,9 +64,19 @@ impl Door {
         None
     }
 
+    /// How long a client may take for the next piece of what is kept for it, of which it has ever taken so much; 0 for any time.
+    fn patience_for(&self, inbound: &mut Inbound, taken: u64) -> u64 {
+        let (now, patience) = (now_ms(), self.spec.times.body);
+        let (since, before) = *inbound.unsent.get_or_insert((now, taken));
+        let all = slowest(self.spec.limits.rate, patience, taken - before);
+        let left = since.saturating_add(all).saturating_sub(now);
+        if patience == 0 { 0 } else { patience.min(left).max(1) }
+    }
+
     /// All that was kept is sent.
     fn note_sent(&self, client: &Client, inbound: &mut Inbound) {
         let waited = inbound.taken.take().is_some();
+        inbound.unsent = None;
         if let Phase::Linger { is_told: is_told @ false, .. } = &mut inbound.phase {
             *is_told = true;
             client.end();
@@ -84,7 +95,7 @@ impl Door {
         inbound: &mut Inbound,
     ) -> bool {
         let Some(failure) = client.take_failure() else { return false };
-        worker.log(7, &format!("no TLS with '{}': {failure}", client.from.address));
+        worker.mention(&format!("no TLS with '{}': {failure}", client.from.address));
         inbound.consume(inbound.here().len());
         !matches!(failure, Failure::Socket(_)) && !self.leave(client, inbound)
     }

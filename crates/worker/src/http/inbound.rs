@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use pinion_http::body::Decoder;
 
-/// How slow a body may come over all, in bytes a second, beyond the time between two pieces.
-const SLOWEST: u64 = 500;
 /// The memory that a client may keep while what has come is not used.
 const KEPT: usize = 4096;
 /// The memory that a thread keeps, to be lent to the next client.
@@ -41,6 +39,8 @@ pub(super) struct Inbound {
     pub(super) waits_for_us: bool,
     /// How much the client had taken of what was kept for it when it was looked at last; `None` while nothing is kept.
     pub(super) taken: Option<u64>,
+    /// Since when something is kept for it with nobody adding more, milliseconds, and how much it had taken then.
+    pub(super) unsent: Option<(u64, u64)>,
 }
 
 /// What is received next.
@@ -91,6 +91,7 @@ impl Inbound {
             in_a_row: 0,
             waits_for_us: false,
             taken: None,
+            unsent: None,
         }
     }
 
@@ -142,9 +143,9 @@ impl Inbound {
 
     /// How long the application may wait for the next piece of the body, if `patience` milliseconds are the most for one. What has come
     /// quickly buys no more than the same time again: a thread is waiting.
-    pub(super) fn body_patience(&mut self, patience: u64) -> Option<Duration> {
+    pub(super) fn body_patience(&mut self, patience: u64, rate: u32) -> Option<Duration> {
         let taken = self.decoder.as_ref().map_or(0, Decoder::taken);
-        let bought = slowest(0, taken.saturating_sub(self.counted));
+        let bought = slowest(rate, 0, taken.saturating_sub(self.counted));
         if self.waited >= patience && bought >= self.waited {
             self.begin_waiting(taken);
         }
@@ -177,7 +178,9 @@ impl Inbound {
     }
 }
 
-/// How long a body may take over all, in milliseconds, of which so many bytes have come.
-pub(super) fn slowest(patience: u64, taken: u64) -> u64 {
-    patience.saturating_add(taken.saturating_mul(1_000) / SLOWEST)
+/// How long a body or an answer may take over all, in milliseconds, of which so many bytes have come or gone, where `rate` bytes a second
+/// are the fewest, or any number if that is 0.
+pub(super) fn slowest(rate: u32, patience: u64, taken: u64) -> u64 {
+    let bought = taken.saturating_mul(1_000).checked_div(rate.into());
+    patience.saturating_add(bought.unwrap_or(u64::MAX))
 }

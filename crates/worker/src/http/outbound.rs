@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use super::inbound::slowest;
 use super::way::Way;
 
 /// How many pieces are sent by one call.
@@ -34,6 +36,10 @@ pub(super) struct Outbound {
     pub(super) taken: u64,
     /// The answer to the running request has begun.
     pub(super) is_answering: bool,
+    /// How long a thread has waited for the client to take the running request's answer, milliseconds.
+    pub(super) waited: u64,
+    /// What `taken` was when that request began.
+    counted: u64,
 }
 
 #[derive(Debug)]
@@ -43,6 +49,26 @@ enum Piece {
 }
 
 impl Outbound {
+    /// A request is about to be answered.
+    pub(super) fn begin(&mut self) {
+        (self.is_answering, self.waited, self.counted) = (false, 0, self.taken);
+    }
+
+    /// How long a thread may wait for room, if a client may take nothing for `patience` milliseconds (0: for any time), and must take
+    /// `rate` bytes a second beyond that.
+    ///
+    /// # Errors
+    /// It has waited for too long already.
+    pub(super) fn patience(&self, patience: u64, rate: u32) -> io::Result<Option<Duration>> {
+        if patience == 0 {
+            return Ok(None);
+        }
+        match slowest(rate, patience, self.taken - self.counted).saturating_sub(self.waited) {
+            0 => Err(io::Error::from(io::ErrorKind::TimedOut)),
+            left => Ok(Some(Duration::from_millis(left.min(patience)))),
+        }
+    }
+
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.pieces.is_empty()

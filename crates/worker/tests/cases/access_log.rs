@@ -154,6 +154,22 @@ pub(super) fn hostile_clients(python: &Path) {
     }
 }
 
+/// The application has run to its end, and that is what is logged.
+pub(super) fn gone_clients(python: &Path) {
+    let log = Log::new();
+    let server = Server::start_with(python, log.descriptor(), |_, http| {
+        http.access_log = Some(AccessFormat::Common);
+    });
+    let go = server.worker.folder.path().join("go");
+    let mut gone = server.connect();
+    gone.send(request("GET", &format!("/wait?path={}", go.display()), "", b"")).unwrap();
+    server.worker.log("waiting");
+    gone.reset().unwrap();
+    std::fs::write(go, "").unwrap();
+    let lines = log.lines(1);
+    assert!(without_time(&lines[0]).ends_with(" HTTP/1.1\" 200 6"), "{lines:?}");
+}
+
 pub(super) fn unread_log(python: &Path) {
     let (mut reader, writer) = std::io::pipe().unwrap();
     let mut server = Server::start_with(python, Some(writer.into()), |_, http| {

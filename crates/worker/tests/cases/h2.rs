@@ -423,6 +423,32 @@ pub(super) fn own_answers(python: &Path) {
     assert!(!text.contains("healthz"), "{text}");
 }
 
+/// One that its client has taken back before there was an answer is logged with a status that no answer has.
+pub(super) fn taken_back(python: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let descriptor = std::fs::File::options().append(true).create(true).open(&log).unwrap();
+    let server = Server::start_with(python, Some(descriptor.into()), |_, http| {
+        http.access_log = Some(AccessFormat::Common);
+    });
+    let go = server.inner.worker.folder.path().join("go");
+    let mut client = connect(&server);
+    let running = client.send(request("GET", &format!("/wait?path={}", go.display()), &[]));
+    client.run_until(|| server.inner.worker.begun().len() == 1);
+    drop(running);
+    let (unsent, stream) = client.begin(request("POST", "/echo", &[("content-length", "5")]));
+    client.get("/hello");
+    drop((unsent, stream));
+    let logged = |end: &str| {
+        let text = std::fs::read_to_string(&log).unwrap();
+        text.lines().any(|line| line.contains(end))
+    };
+    client.run_until(|| logged("\"GET /wait?path=") && logged("\"POST /echo HTTP/2.0\" 499 -"));
+    assert!(logged(" HTTP/2.0\" 499 -") && !logged("\" 0 "));
+    std::fs::write(go, "").unwrap();
+    assert_eq!(client.get("/hello").status, 200);
+}
+
 pub(super) fn announced_end(python: &Path) {
     let server = start(python, |_, http| http.health = Some("/healthz".to_owned()));
     let mut before = connect(&server);
