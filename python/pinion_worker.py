@@ -25,7 +25,8 @@ def main():
         settings = core.start()
     except RuntimeError as error:
         sys.stderr.write("pinion worker: %s\n" % error)
-        sys.stderr.write("hint: apache2 with mod_pinion starts workers; they are not for the command line\n")
+        if "\nhint: " not in str(error):
+            sys.stderr.write("hint: apache2 with mod_pinion starts workers; they are not for the command line\n")
         return 2
     watch_for_crashes(settings)
     core.listen()

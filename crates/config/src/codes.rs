@@ -1249,6 +1249,21 @@ registry! {
         "A command that makes the project's virtualenv, installs into it, or is named by `--setup-command`, failed; its words stand above.",
         "Nothing is served; the next start tries again.",
         "Mend what the command says.";
+    FewFiles = "PIN0915", Warning,
+        "too few open files for limit-connections",
+        "A worker may open fewer files than `limit-connections` asks for, with some left for the application.",
+        "It takes as many connections as the message says; others wait in the socket's queue.",
+        "Raise the hard limit of open files (`ulimit -Hn`; `LimitNOFILE=` of a systemd unit), or lower `limit-connections`.";
+    ConnectionsWait = "PIN0916", Warning,
+        "connections wait for others to end",
+        "As many connections are open as `limit-connections` or the limit of open files allows, or the application has opened all files that it may.",
+        "New connections wait in the socket's queue, and are taken when others end; it is said again after a minute at the earliest.",
+        "Raise `limit-connections`, or the limit of open files (`ulimit -n`); lower `idle-timeout`; look for files that the application does not close.";
+    TimeRounded = "PIN0917", Warning,
+        "time rounded up for Apache",
+        "With `--apache`, a time with a fraction of a second was given that Apache takes in whole seconds.",
+        "The next whole second holds.",
+        "Give whole seconds, or serve without `--apache`.";
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ mod tests {
     proptest! {
         #[test]
         fn garbage_never_panics(bytes in any::<Vec<u8>>()) {
-            let mut framed = vec![crate::PROTOCOL_VERSION];
+            let mut framed = encode(&()).unwrap();
             framed.extend(bytes);
             let _ = (decode::<Call>(&framed), decode::<Vec<Returned>>(&framed));
         }

@@ -1,13 +1,14 @@
 //! The messages of the door, the control channel and the reins.
 //!
-//! Encoded with postcard behind one byte of [`PROTOCOL_VERSION`]. What a message carries as descriptor
-//! is said with it.
+//! Encoded with postcard behind one byte of [`PROTOCOL_VERSION`] and four that stand for the definitions below ([`layout`]): postcard writes
+//! no names, so a build with other definitions would read something else. What a message carries as descriptor is said with it.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::frame::PROTOCOL_VERSION;
 
 pub mod http;
+pub mod layout;
 mod settings;
 
 pub use settings::{
@@ -21,6 +22,9 @@ pub enum MessageError {
     /// The other side speaks another version.
     #[error("protocol version {0:?}, expected {PROTOCOL_VERSION}")]
     Version(Option<u8>),
+    /// The other side is of a build with other messages.
+    #[error("the message is of another build of Pinion")]
+    Build,
     /// The message cannot be read or written.
     #[error("bad message: {0}")]
     Encoding(#[from] postcard::Error),
@@ -31,16 +35,22 @@ pub enum MessageError {
 /// # Errors
 /// When postcard cannot write it; no message of this module is such.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, MessageError> {
-    Ok(postcard::to_extend(message, vec![PROTOCOL_VERSION])?)
+    let mut start = Vec::with_capacity(64);
+    start.push(PROTOCOL_VERSION);
+    start.extend_from_slice(&layout::OWN);
+    Ok(postcard::to_extend(message, start)?)
 }
 
 /// Decodes a message.
 ///
 /// # Errors
-/// Another version, or bytes that are no message of this type.
+/// Another version or build, or bytes that are no message of this type.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, MessageError> {
     match bytes.split_first() {
-        Some((&PROTOCOL_VERSION, rest)) => Ok(postcard::from_bytes(rest)?),
+        Some((&PROTOCOL_VERSION, rest)) => match rest.split_first_chunk() {
+            Some((&layout::OWN, rest)) => Ok(postcard::from_bytes(rest)?),
+            _ => Err(MessageError::Build),
+        },
         other => Err(MessageError::Version(other.map(|(version, _)| *version))),
     }
 }
@@ -397,6 +407,22 @@ pub enum Bit {
         /// One line or more.
         text: String,
     },
+    /// Something that whoever runs the server can do something about; the manager logs it with its code and what that is.
+    Warn {
+        /// What it is.
+        warning: Warning,
+        /// One line.
+        text: String,
+    },
+}
+
+/// What [`Bit::Warn`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Warning {
+    /// There can be fewer connections than limit-connections says, for want of open files.
+    FewFiles,
+    /// As many connections are open as there can be.
+    ConnectionsWait,
 }
 
 /// Why a worker asks to be replaced.
@@ -435,6 +461,14 @@ mod tests {
         bytes[0] ^= 0x55;
         assert!(matches!(decode::<Door>(&bytes), Err(MessageError::Version(Some(_)))));
         assert!(matches!(decode::<Door>(&[]), Err(MessageError::Version(None))));
+    }
+
+    #[test]
+    fn another_build_is_refused() {
+        let mut bytes = encode(&Door::Hello { pid: 1, generation: 1 }).unwrap();
+        bytes[2] ^= 1;
+        assert!(matches!(decode::<Door>(&bytes), Err(MessageError::Build)));
+        assert!(matches!(decode::<Door>(&bytes[..3]), Err(MessageError::Build)));
     }
 
     #[test]

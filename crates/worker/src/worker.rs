@@ -13,7 +13,7 @@ use pinion_unix::shared::SharedWords;
 use pinion_unix::sockets::{self, Wait};
 use pinion_unix::{clock, inherited};
 use pinion_wire::message::http::FIRST_DESCRIPTOR;
-use pinion_wire::message::{self, Bit, Rein, RetireReason, StartSpec, StopReason};
+use pinion_wire::message::{self, Bit, Rein, RetireReason, StartSpec, StopReason, Warning};
 use pinion_wire::status::{self, StatusPage};
 use pyo3::{Py, PyAny};
 
@@ -33,6 +33,9 @@ const PAGE: i32 = 4;
 /// The descriptor of the questions for the scoreboard, where the group may ask them.
 const SCOREBOARD: i32 = 5;
 
+/// Apache's level for what only helps to look for something.
+pub(crate) const DEBUG: u8 = 7;
+
 /// Why a worker cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
@@ -42,8 +45,10 @@ pub(crate) enum StartError {
     /// The first message cannot be received.
     #[error("no start message: {0}")]
     Receive(io::Error),
-    /// The first message cannot be read.
-    #[error("bad start message: {0}")]
+    /// The first message cannot be read. It comes by a channel that nobody else has, so whoever wrote it has other messages.
+    #[error(
+        "the server and this worker core are of different builds of Pinion: {0}\nhint: install the program, its lib/pinion and mod_pinion.so of one build, and start the server anew"
+    )]
     Message(#[from] message::MessageError),
     /// The first message is another one, or the manager has gone.
     #[error("the manager did not say what to start")]
@@ -222,13 +227,15 @@ impl Worker {
 
     /// Tells the manager. What it cannot be told any more goes to standard error.
     pub(crate) fn tell(&self, bit: &Bit) {
-        let sent = message::encode(bit)
-            .map_err(io::Error::other)
-            .and_then(|bytes| sockets::send_message(self.reins.as_fd(), &bytes, &[], Wait::Yes));
-        if let (Err(_), Bit::Log { text, .. }) = (sent, bit) {
+        if let (Err(_), Bit::Log { text, .. }) = (self.send(bit, Wait::Yes), bit) {
             // Nobody is left to complain to.
             let _ = writeln!(io::stderr(), "{text}");
         }
+    }
+
+    fn send(&self, bit: &Bit, wait: Wait) -> io::Result<()> {
+        let bytes = message::encode(bit).map_err(io::Error::other)?;
+        sockets::send_message(self.reins.as_fd(), &bytes, &[], wait)
     }
 
     /// Tells the manager some text that belongs to no request, whole.
@@ -236,6 +243,17 @@ impl Worker {
         for text in pieces(text) {
             self.tell(&Bit::Log { level, text: text.to_owned() });
         }
+    }
+
+    /// As [`Worker::log`], at level debug, for what clients can cause as often as they like: nobody waits for a manager that is busy.
+    pub(crate) fn mention(&self, text: &str) {
+        // What there is no room for is lost.
+        let _ = self.send(&Bit::Log { level: DEBUG, text: text.to_owned() }, Wait::No);
+    }
+
+    /// Tells the manager something that whoever runs the server can do something about.
+    pub(crate) fn warn(&self, warning: Warning, text: String) {
+        self.tell(&Bit::Warn { warning, text });
     }
 
     /// Asks to be replaced, once.

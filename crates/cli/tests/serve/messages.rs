@@ -288,3 +288,28 @@ fn options_that_do_nothing_together() {
         "{log}"
     );
 }
+
+#[test]
+fn what_is_switched_off_for_once_is_no_mistake() {
+    let project = Project::hello();
+    let options = "[serve]\nsetup = true\nsetup-command = 'true'\nreload = true\nwatch = '.'\n";
+    project.write("pinion.toml", options);
+    let mut serving = project.serve(&["--no-setup", "--no-reload"]);
+    serving.stop();
+    assert!(!serving.log().contains("PIN0912"), "{}", serving.log());
+}
+
+#[test]
+fn fewer_files_than_connections_are_told_with_what_to_do() {
+    let project = Project::hello();
+    let serve = project.command(&["--limit-connections", "500", "--bind", "127.0.0.1:0"]);
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-c", "ulimit -n 200; exec \"$0\" \"$@\""]);
+    shell.arg(serve.get_program()).args(serve.get_args());
+    shell.current_dir(project.path("")).env("TMPDIR", project.temp());
+    let mut serving = project.start_command(shell);
+    serving.wait_for("PIN0915: limit-connections is 500, but 200 open files leave room for ");
+    serving.wait_for("hint: Raise the hard limit of open files");
+    serving.wait_for("serving ");
+    serving.stop();
+}

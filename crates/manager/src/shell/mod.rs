@@ -36,7 +36,7 @@ use pinion_unix::{
 };
 use pinion_wire::{
     board::{self, Board},
-    message::{self, Bit, Control, Door, GroupSpec, Settings, descriptors},
+    message::{self, Bit, Control, Door, GroupSpec, Settings, Warning, descriptors},
 };
 
 use crate::state::{ChildId, Core, Event, Exit, LogLine, WaiterId, WorkerId, deaths::Inquiry};
@@ -232,7 +232,7 @@ impl Shell {
             &[Signal::SIGCHLD]
         } else {
             signals::ignore(&[Signal::SIGPIPE, Signal::SIGHUP, Signal::SIGINT, Signal::SIGUSR1])?;
-            &[Signal::SIGCHLD, Signal::SIGTERM]
+            &[Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGUSR2]
         };
         let shell = Self {
             core: Core::taking_over(&epochs(&board), rows(&board)),
@@ -397,8 +397,10 @@ impl Shell {
 
     fn take_signals(&mut self) {
         while let Ok(Some(signal)) = self.signals.next() {
-            if signal == Signal::SIGTERM {
-                self.events.push_back(Event::Stop);
+            match signal {
+                Signal::SIGTERM => self.events.push_back(Event::Stop),
+                Signal::SIGUSR2 => self.events.push_back(Event::DumpStacks),
+                _ => {}
             }
         }
         while let Ok(Some(pid)) = processes::ended() {
@@ -485,14 +487,29 @@ impl Shell {
                 let pid = self.workers.get(&worker).map(|process| process.pid);
                 self.logs.say(self.core.server_of(worker), level, pid, &text);
             }
+            Ok(Bit::Warn { warning, text }) => {
+                let code = match warning {
+                    Warning::FewFiles => Code::FewFiles,
+                    Warning::ConnectionsWait => Code::ConnectionsWait,
+                };
+                self.say_of(worker, code, text);
+            }
             Ok(bit) => self.events.push_back(Event::Bit { worker, bit }),
             Err(error) => {
-                let server = self.core.server_of(worker);
-                let pid = self.workers.get(&worker).map(|process| process.pid);
-                let text = format!("the worker's message: {error}");
-                self.logs.line(&LogLine { server, code: Code::ProtocolVersion, pid, text });
+                self.say_of(
+                    worker,
+                    Code::ProtocolVersion,
+                    format!("the worker's message: {error}"),
+                );
             }
         }
+    }
+
+    /// Logs something about a worker, for the server in which its group was declared.
+    fn say_of(&mut self, worker: WorkerId, code: Code, text: String) {
+        let server = self.core.server_of(worker);
+        let pid = self.workers.get(&worker).map(|process| process.pid);
+        self.logs.line(&LogLine { server, code, pid, text });
     }
 
     fn take_output(&mut self, worker: WorkerId) {

@@ -95,7 +95,7 @@ impl Core {
                 self.reconcile(pair, sight);
             }
             // The loop writes the text to the log.
-            Bit::Log { .. } => {}
+            Bit::Log { .. } | Bit::Warn { .. } => {}
         }
     }
 

@@ -11,6 +11,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use pinion_http::environ;
 use pinion_tls::{Failure, Session};
 use pinion_unix::epoll::{Epoll, Trigger};
+use pinion_wire::message::Warning;
 use pinion_wire::message::http::ListenerSpec;
 use pinion_wire::request::Entries;
 
@@ -181,7 +182,7 @@ impl Door {
         let number = self.accepted.fetch_add(1, Ordering::Relaxed) as u32;
         let from = Origin::new(listener, address);
         let Ok(tls) = self.secure(listener) else { return };
-        let patience = self.spec.times.head;
+        let patience = (self.spec.times.head, self.spec.limits.rate);
         let make = |key| Client::new((number, key), socket, tls, from, patience);
         let Some(client) = self.clients().insert(make) else { return };
         self.open.fetch_add(1, Ordering::SeqCst);
@@ -208,10 +209,8 @@ impl Door {
         if !self.full.swap(true, Ordering::AcqRel) && (told == 0 || now >= told + SELDOM) {
             self.told.store(now, Ordering::Relaxed);
             let open = self.open.load(Ordering::Acquire);
-            worker.log(
-                4,
-                &format!("{open} connections are open: {what} is reached, and others wait"),
-            );
+            let text = format!("{open} connections are open: {what} is reached, and others wait");
+            worker.warn(Warning::ConnectionsWait, text);
         }
     }
 
@@ -232,7 +231,7 @@ impl Door {
             let text = format!(
                 "limit-connections is {wanted}, but {soft} open files leave room for {most} connections"
             );
-            worker.log(6, &text);
+            worker.warn(Warning::FewFiles, text);
         }
     }
 

@@ -20,7 +20,7 @@ use super::arrive::Memory;
 use super::client::{Client, Origin};
 use crate::connection::{Connection, OWN};
 use crate::control;
-use crate::worker::{Worker, worker};
+use crate::worker::{DEBUG, Worker, worker};
 
 /// How many connections to the serving threads there may be. Some belong to requests that their clients have given up, until a thread
 /// finds that.
@@ -67,6 +67,7 @@ impl Door {
             body: Some(self.spec.limits.body).filter(|limit| *limit > 0),
             first: limit(times.head),
             piece: limit(times.body),
+            rate: Some(u64::from(self.spec.limits.rate)).filter(|rate| *rate > 0),
             idle: limit(times.idle),
             spare: 2 * worker.spec.group.threads as usize,
         };
@@ -166,6 +167,10 @@ impl pinion_h2::Site for Hall {
     }
 
     fn log(&self, level: u8, text: &str) {
-        self.worker.log(level, text);
+        if level < DEBUG {
+            self.worker.log(level, text);
+        } else {
+            self.worker.mention(text);
+        }
     }
 }

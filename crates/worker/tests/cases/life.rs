@@ -5,7 +5,7 @@ use pinion_unix::process::ExitCause;
 use pinion_unix::signals::Signal;
 use pinion_wire::Kind;
 use pinion_wire::answer::End;
-use pinion_wire::message::{Bit, Rein, RetireReason, StopReason};
+use pinion_wire::message::{self, Bit, Rein, RetireReason, StopReason};
 use pinion_wire::request::BodyLength;
 
 use crate::suite::{Worker, clock};
@@ -49,6 +49,19 @@ pub(crate) fn python_path(python: &Path) {
     });
     let text = worker.connect().get("/").text();
     assert_eq!(text, "[1, 3, 4, 'first', 'second', 'linked']");
+}
+
+/// A worker core of another build would read other things than what was written.
+pub(crate) fn another_build(python: &Path) {
+    let (mut worker, spec) = Worker::exec(python, &[], |_, _| {});
+    let mut bytes = message::encode(&Rein::Start(Box::new(spec))).unwrap();
+    bytes[1] ^= 1;
+    worker.tell_bytes(&bytes, None);
+    assert_eq!(worker.wait(), ExitCause::Status(2));
+    let said = worker.output();
+    assert!(said.contains("are of different builds of Pinion"), "{said}");
+    assert!(said.contains("\nhint: install the program, its lib/pinion"), "{said}");
+    assert_eq!(said.matches("hint: ").count(), 1, "{said}");
 }
 
 pub(crate) fn load_failure(python: &Path) {

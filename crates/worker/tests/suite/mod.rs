@@ -1,7 +1,9 @@
 //! Plays manager and front door for one worker process.
 
 use std::collections::HashMap;
+pub(crate) mod dice;
 pub(crate) mod h2;
+pub(crate) mod raw_h2;
 
 use std::fs;
 use std::io::{self, IoSlice, Read};
@@ -77,6 +79,17 @@ impl Worker {
         front: &[OwnedFd],
         change: impl FnOnce(&Path, &mut StartSpec),
     ) -> Self {
+        let (worker, spec) = Self::exec(python, front, change);
+        worker.tell(&Rein::Start(Box::new(spec)), None);
+        worker
+    }
+
+    /// As [`Worker::start_with`], but it is not told yet what to start.
+    pub(crate) fn exec(
+        python: &Path,
+        front: &[OwnedFd],
+        change: impl FnOnce(&Path, &mut StartSpec),
+    ) -> (Self, StartSpec) {
         let folder = tempfile::tempdir().unwrap();
         let library = folder.path().join("library");
         fs::create_dir(&library).unwrap();
@@ -112,8 +125,7 @@ impl Worker {
         let pid = process.spawn().unwrap().pid;
         let worker =
             Self { pid, folder, reins: Some(reins), page, output, connections: 0, ended: None };
-        worker.tell(&Rein::Start(Box::new(spec)), None);
-        worker
+        (worker, spec)
     }
 
     /// Starts a worker and waits until it is ready.
@@ -137,10 +149,14 @@ impl Worker {
 
     /// Sends a message.
     pub(crate) fn tell(&self, rein: &Rein, descriptor: Option<&OwnedFd>) {
-        let bytes = message::encode(rein).unwrap();
+        self.tell_bytes(&message::encode(rein).unwrap(), descriptor);
+    }
+
+    /// Sends what may be no message.
+    pub(crate) fn tell_bytes(&self, bytes: &[u8], descriptor: Option<&OwnedFd>) {
         let descriptors: Vec<_> = descriptor.into_iter().map(AsFd::as_fd).collect();
         let reins = self.reins.as_ref().unwrap().as_fd();
-        sockets::send_message(reins, &bytes, &descriptors, Wait::Yes).unwrap();
+        sockets::send_message(reins, bytes, &descriptors, Wait::Yes).unwrap();
     }
 
     /// The next message but for what is said at level info: that all goes as it should is not what tests ask for.
@@ -188,7 +204,9 @@ impl Worker {
     pub(crate) fn log(&self, part: &str) -> String {
         loop {
             match self.any_bit() {
-                Bit::Log { text, .. } if text.contains(part) => return text,
+                Bit::Log { text, .. } | Bit::Warn { text, .. } if text.contains(part) => {
+                    return text;
+                }
                 _ => {}
             }
         }
@@ -370,6 +388,23 @@ impl Front {
         inline: &[u8],
         queued_ns: u64,
     ) {
+        let out = self.written(script, (method, path), length, inline, queued_ns);
+        self.send_bytes(&out);
+    }
+
+    /// The bytes of a GET that is the next request, which is not sent yet.
+    pub(crate) fn next_get(&mut self, path: &str) -> Vec<u8> {
+        self.written(&self.script.clone(), ("GET", path), BodyLength::Known(0), b"", clock())
+    }
+
+    fn written(
+        &mut self,
+        script: &[u8],
+        (method, path): (&str, &str),
+        length: BodyLength,
+        inline: &[u8],
+        queued_ns: u64,
+    ) -> Vec<u8> {
         self.seq += 1;
         let target = Target {
             script,
@@ -395,7 +430,12 @@ impl Front {
         }
         writer.finish(inline);
         RequestWriter::stamp(&mut out, self.seq, queued_ns);
-        self.send_bytes(&out);
+        out
+    }
+
+    /// What is said with each request from now on.
+    pub(crate) fn flag(&mut self, flags: u16) {
+        self.flags = flags;
     }
 
     /// Sends a GET whose script may be loaded anew first.
