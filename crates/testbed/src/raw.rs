@@ -9,7 +9,9 @@ use nix::sys::socket::{
 };
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpStream};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a read or write may take before the exchange counts as failed.
@@ -79,6 +81,21 @@ impl Connection {
     pub fn open_tls(port: u16, settings: &tls::Settings) -> Result<Self, Error> {
         let stream = tls::shake(settings, connect(port)?)?;
         Ok(Self { stream: Stream::Tls(Box::new(stream)), pending: Vec::new() })
+    }
+
+    /// Connects to a Unix socket.
+    ///
+    /// # Errors
+    /// Nobody listens.
+    pub fn open_unix(path: &Path) -> Result<Self, Error> {
+        let connected = UnixStream::connect(path).and_then(|stream| {
+            // All that is asked of it, sockets of either family do.
+            let stream = TcpStream::from(OwnedFd::from(stream));
+            limit(&stream)?;
+            Ok(stream)
+        });
+        let stream = connected.map_err(Error::io(format!("connecting to {}", path.display())))?;
+        Ok(Self { stream: Stream::Plain(stream), pending: Vec::new() })
     }
 
     /// The TLS connection, if it is one.
@@ -352,9 +369,13 @@ fn connect(port: u16) -> Result<TcpStream, Error> {
 
 fn tune(stream: TcpStream) -> std::io::Result<TcpStream> {
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(LIMIT))?;
-    stream.set_write_timeout(Some(LIMIT))?;
+    limit(&stream)?;
     Ok(stream)
+}
+
+fn limit(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(LIMIT))?;
+    stream.set_write_timeout(Some(LIMIT))
 }
 
 /// Sends one request on a connection of its own, and reads the answer.

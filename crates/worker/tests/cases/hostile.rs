@@ -22,7 +22,11 @@ pub(super) struct Siege {
 impl Siege {
     /// A server that has served each thread's first requests.
     pub(super) fn lay(python: &Path, change: impl FnOnce(&mut StartSpec, &mut HttpSpec)) -> Self {
-        let server = Server::start(python, change);
+        Self::around(Server::start(python, change))
+    }
+
+    /// The same around a server that was started otherwise.
+    pub(super) fn around(server: Server) -> Self {
         for path in ["/hello", "/big", "/generator", "/hello"] {
             assert_eq!(server.ask("GET", path, "", b"").0, 200);
         }

@@ -14,8 +14,11 @@ mod attacks;
 use attacks::{Attack, Fate, NEXT};
 
 /// Sends bytes and a request behind them, and looks what becomes of both.
-fn attempt(siege: &Siege, (name, bytes, fate): &Attack, send: impl Fn(&mut Connection, &[u8])) {
-    let mut client = siege.server.connect();
+pub(super) fn attempt(
+    mut client: Connection,
+    (name, bytes, fate): &Attack,
+    send: impl Fn(&mut Connection, &[u8]),
+) {
     send(&mut client, &[*bytes, NEXT].concat());
     let method = if bytes.starts_with(b"POST") { "POST" } else { "GET" };
     let answer = client.answer(method).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -24,17 +27,22 @@ fn attempt(siege: &Siege, (name, bytes, fate): &Attack, send: impl Fn(&mut Conne
         Fate::Served(body) => {
             assert_eq!((answer.status, &answer.body[..]), (200, *body), "{name}");
             assert_eq!(client.answer("GET").unwrap().body, b"Hello, world!", "{name}");
-            client.half_close().unwrap();
+            client.end().unwrap();
         }
     }
     assert_eq!(client.rest(), b"", "{name}");
 }
 
+/// All of them.
+pub(super) fn all() -> impl Iterator<Item = &'static Attack> {
+    attacks::ALL.iter().copied().flatten()
+}
+
 pub(super) fn nothing_is_smuggled(python: &Path) {
     let siege = Siege::lay(python, |_, _| {});
-    for attack in attacks::ALL.iter().copied().flatten() {
-        attempt(&siege, attack, |client, bytes| client.send(bytes).unwrap());
-        attempt(&siege, attack, |client, bytes| {
+    for attack in all() {
+        attempt(siege.server.connect(), attack, |client, bytes| client.send(bytes).unwrap());
+        attempt(siege.server.connect(), attack, |client, bytes| {
             for byte in bytes {
                 // One that is refused may be told so, and cut off, before it has sent all.
                 if client.send([*byte]).is_err() {
@@ -76,7 +84,14 @@ pub(super) fn what_is_served_is_what_was_asked(python: &Path) {
 }
 
 pub(super) fn what_is_too_long_is_refused(python: &Path) {
-    let limits = HttpLimits { line: 1000, head: 5000, fields: 20, body: 1000, connections: 100 };
+    let limits = HttpLimits {
+        line: 1000,
+        head: 5000,
+        fields: 20,
+        body: 1000,
+        connections: 100,
+        ..HttpLimits::default()
+    };
     let siege = Siege::lay(python, |_, http| http.limits = limits);
     let long = |count: usize| "x".repeat(count);
     let field = |count: usize| format!("X: {}\r\n", long(count));

@@ -11,43 +11,48 @@ use super::hostile::{Siege, until};
 use super::http::request;
 
 /// Little time for everything.
-fn hasty(spec: &mut StartSpec, http: &mut HttpSpec) {
+pub(super) fn hasty(spec: &mut StartSpec, http: &mut HttpSpec) {
     spec.group.threads = 2;
     http.times = HttpTimes { head: 300, body: 300, idle: 300 };
 }
 
 /// Sends the same piece again and again, quicker than any single piece would be too late, until the server has had enough.
-fn drip(client: &mut Connection, piece: &[u8]) {
+pub(super) fn drip(client: &mut Connection, piece: &[u8]) {
     until("it is ended", || {
         std::thread::sleep(std::time::Duration::from_millis(20));
         client.send(piece).is_err()
     });
 }
 
-/// One byte now and then does not keep a connection, wherever it is put.
-pub(super) fn slow_senders_are_ended(python: &Path) {
-    let siege = Siege::lay(python, hasty);
+/// What slow clients begin with, and what they send now and then behind it.
+pub(super) fn slow() -> Vec<(Vec<u8>, &'static [u8])> {
     let chunked = "Transfer-Encoding: chunked\r\n";
     let expecting = "Expect: 100-continue\r\nContent-Length: 500000\r\n";
     let much = |fields: &str| request("POST", "/count", fields, &[b'x'; 200_000]);
     let begun = [&b"30d40\r\n"[..], &[b'x'; 200_000], b"\r\n"].concat();
     let in_chunks = |rest: &[u8]| [&request("POST", "/count", chunked, &begun), rest].concat();
+    vec![
+        (b"GET /hello HTTP/1.1\r\nHost: h\r\nX: ".to_vec(), &b"x"[..]),
+        (b"GET /hello HTTP/1.1\r\nHost: h\r\n".to_vec(), b"X: y\r\n"),
+        (b"\r\n".to_vec(), b"\r\n"),
+        (request("POST", "/echo", "Content-Length: 5000\r\n", b""), b"x"),
+        (request("POST", "/echo", chunked, b""), b"1\r\nx\r\n"),
+        (request("POST", "/echo", chunked, b"1;"), b"x"),
+        (request("POST", "/echo", chunked, b"0\r\n"), b"X: y\r\n"),
+        // The application has begun to read what comes so slowly.
+        (request("POST", "/count", expecting, b""), b"x"),
+        (much("Content-Length: 500000\r\n"), b"x"),
+        (in_chunks(b""), b"1\r\nx\r\n"),
+        (in_chunks(b"1;"), b"x"),
+        (in_chunks(b"0\r\n"), b"X: y\r\n"),
+    ]
+}
+
+/// One byte now and then does not keep a connection, wherever it is put.
+pub(super) fn slow_senders_are_ended(python: &Path) {
+    let siege = Siege::lay(python, hasty);
     std::thread::scope(|scope| {
-        for (bytes, piece) in [
-            (b"GET /hello HTTP/1.1\r\nHost: h\r\nX: ".to_vec(), &b"x"[..]),
-            (b"GET /hello HTTP/1.1\r\nHost: h\r\n".to_vec(), b"X: y\r\n"),
-            (b"\r\n".to_vec(), b"\r\n"),
-            (request("POST", "/echo", "Content-Length: 5000\r\n", b""), b"x"),
-            (request("POST", "/echo", chunked, b""), b"1\r\nx\r\n"),
-            (request("POST", "/echo", chunked, b"1;"), b"x"),
-            (request("POST", "/echo", chunked, b"0\r\n"), b"X: y\r\n"),
-            // The application has begun to read what comes so slowly.
-            (request("POST", "/count", expecting, b""), b"x"),
-            (much("Content-Length: 500000\r\n"), b"x"),
-            (in_chunks(b""), b"1\r\nx\r\n"),
-            (in_chunks(b"1;"), b"x"),
-            (in_chunks(b"0\r\n"), b"X: y\r\n"),
-        ] {
+        for (bytes, piece) in slow() {
             let siege = &siege;
             scope.spawn(move || {
                 let mut client = siege.server.connect();
@@ -57,6 +62,32 @@ pub(super) fn slow_senders_are_ended(python: &Path) {
         }
     });
     siege.is_survived();
+}
+
+/// Resets connections at each stage of a request, and within the answer and behind it.
+pub(super) fn reset_at_each_stage(connect: impl Fn() -> Connection) {
+    let ask = |bytes: &[u8]| {
+        let mut client = connect();
+        client.send(bytes).unwrap();
+        client
+    };
+    let get = |path: &str| request("GET", path, "", b"");
+    // Before a request, within its head, within its body, with more behind it.
+    connect().reset().unwrap();
+    ask(b"GET /hello HT").reset().unwrap();
+    ask(&request("POST", "/echo", "Content-Length: 5\r\n", b"123")).reset().unwrap();
+    ask(&request("POST", "/echo", "Transfer-Encoding: chunked\r\n", b"5\r\n123")).reset().unwrap();
+    ask(&get("/hello").repeat(20)).reset().unwrap();
+    // While a long answer is sent, of one block, of many, of a file.
+    for path in ["/big", "/blocks?count=100", "/file", "/generator"] {
+        let mut client = ask(&get(path));
+        client.head("GET").unwrap();
+        client.reset().unwrap();
+    }
+    // Behind the answer.
+    let mut client = ask(&get("/hello"));
+    client.answer("GET").unwrap();
+    client.reset().unwrap();
 }
 
 /// Connections that are reset, at each stage of a request.
@@ -70,24 +101,7 @@ pub(super) fn resets_leave_nothing_behind(python: &Path) {
     };
     let get = |path: &str| request("GET", path, "", b"");
     for _ in 0..20 {
-        // Before a request, within its head, within its body, with more behind it.
-        siege.server.connect().reset().unwrap();
-        ask(b"GET /hello HT").reset().unwrap();
-        ask(&request("POST", "/echo", "Content-Length: 5\r\n", b"123")).reset().unwrap();
-        ask(&request("POST", "/echo", "Transfer-Encoding: chunked\r\n", b"5\r\n123"))
-            .reset()
-            .unwrap();
-        ask(&get("/hello").repeat(20)).reset().unwrap();
-        // While a long answer is sent, of one block, of many, of a file.
-        for path in ["/big", "/blocks?count=100", "/file", "/generator"] {
-            let mut client = ask(&get(path));
-            client.head("GET").unwrap();
-            client.reset().unwrap();
-        }
-        // Behind the answer.
-        let mut client = ask(&get("/hello"));
-        client.answer("GET").unwrap();
-        client.reset().unwrap();
+        reset_at_each_stage(|| siege.server.connect());
     }
     // While the application runs: it is not disturbed, and nobody else gets its answer.
     let waiting = ask(&get(&format!("/wait?path={}", go.display())));

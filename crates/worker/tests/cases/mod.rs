@@ -11,11 +11,15 @@ mod h2;
 mod hostile;
 mod hostile_bytes;
 mod hostile_flow;
+mod hostile_h2;
 mod hostile_life;
 mod hostile_limits;
+mod hostile_pace;
+mod hostile_ways;
 mod http;
 mod https;
 mod life;
+mod near;
 mod output;
 mod reload;
 
@@ -78,6 +82,7 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("http_access_log", access_log::formats),
     ("http_access_log_of_hostile_clients", access_log::hostile_clients),
     ("http_access_log_that_nobody_reads", access_log::unread_log),
+    ("http_access_log_of_clients_that_have_gone", access_log::gone_clients),
     ("https_hello", https::hello),
     ("https_bodies", https::bodies),
     ("https_pipelining", https::pipelining),
@@ -155,6 +160,49 @@ pub(crate) const ALL: &[(&str, Case)] = &[
         hostile_limits::connections_beyond_the_limit_wait,
     ),
     ("hostile_without_descriptors_clients_wait", hostile_limits::without_descriptors_clients_wait),
+    (
+        "hostile_readers_that_only_stay_alive_are_ended",
+        hostile_pace::readers_that_only_stay_alive_are_ended,
+    ),
+    (
+        "hostile_readers_of_what_is_left_are_ended_too",
+        hostile_pace::readers_of_what_is_left_are_ended_too,
+    ),
+    (
+        "hostile_without_a_rate_slow_readers_get_all",
+        hostile_pace::without_a_rate_slow_readers_get_all,
+    ),
+    (
+        "hostile_senders_by_http2_that_only_stay_alive_are_ended",
+        hostile_pace::senders_by_http2_that_only_stay_alive_are_ended,
+    ),
+    ("hostile_by_all_ways_nothing_is_smuggled", hostile_ways::nothing_is_smuggled),
+    ("hostile_by_all_ways_slow_senders_are_ended", hostile_ways::slow_senders_are_ended),
+    ("hostile_by_all_ways_resets_leave_nothing_behind", hostile_ways::resets_leave_nothing_behind),
+    (
+        "hostile_by_all_ways_half_closed_clients_get_their_answers",
+        hostile_ways::half_closed_clients_get_their_answers,
+    ),
+    (
+        "hostile_by_all_ways_expectations_are_met_however_requests_are_cut",
+        hostile_ways::expectations_are_met_however_requests_are_cut,
+    ),
+    ("hostile_by_all_ways_nobody_gets_anothers_answer", hostile_ways::nobody_gets_anothers_answer),
+    (
+        "hostile_by_all_ways_idle_connections_cost_little",
+        hostile_ways::idle_connections_cost_little,
+    ),
+    (
+        "hostile_by_all_ways_without_descriptors_clients_wait",
+        hostile_ways::without_descriptors_clients_wait,
+    ),
+    ("hostile_by_http2_what_is_no_http2_is_refused", hostile_h2::what_is_no_http2_is_refused),
+    ("hostile_by_http2_frames_may_be_cut_anywhere", hostile_h2::frames_may_be_cut_anywhere),
+    ("hostile_by_http2_floods_are_borne_or_ended", hostile_h2::floods_are_borne_or_ended),
+    ("hostile_by_http2_long_heads_cost_no_memory", hostile_h2::long_heads_cost_no_memory),
+    ("hostile_by_http2_windows_of_nothing_keep_nobody", hostile_h2::windows_of_nothing_keep_nobody),
+    ("hostile_by_http2_slow_senders_are_ended", hostile_h2::slow_senders_are_ended),
+    ("hostile_by_http2_resets_leave_nothing_behind", hostile_h2::resets_leave_nothing_behind),
     ("h2_hello", h2::hello),
     ("h2_bodies", h2::bodies),
     ("h2_streaming_both_ways", h2::streaming),
@@ -164,6 +212,7 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("h2_slow_readers", h2::slow_readers),
     ("h2_refusals", h2::refusals),
     ("h2_slow_clients", h2::slow_clients),
+    ("h2_requests_that_are_taken_back_are_logged", h2::taken_back),
     ("h2_drain", h2::drain),
     ("h2_forked_children", h2::forked_children),
     ("h2_announced_end", h2::announced_end),
@@ -174,7 +223,13 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("errors_begin_anew", output::errors_begin_anew),
     ("kept_errors_are_over", output::kept_errors_are_over),
     ("untouched_errors_serve_again", output::untouched_errors_serve_again),
+    ("near_connections_are_watched_again", near::is_watched_again),
+    ("near_requests_may_come_in_parts", near::parts_are_awaited),
+    ("near_front_doors_may_go_away", near::ends_are_noticed),
+    ("near_front_doors_keep_nobody_from_others", near::others_are_served),
+    ("memory_is_kept_for_the_next_body", near::memory_is_kept),
     ("python_path", life::python_path),
+    ("start_message_of_another_build", life::another_build),
     ("load_failure", life::load_failure),
     ("missing_callable", life::missing_callable),
     ("late_load_and_its_failure", life::late_load),
