@@ -132,6 +132,10 @@ fn parse_into<'a>(
     let size = match parsed {
         Ok(httparse::Status::Complete(size)) => size,
         Ok(httparse::Status::Partial) => return check_partial(bytes, limits).map(|()| None),
+        // Which version it is, only the whole line tells.
+        Err(httparse::Error::Version) if !has_line(bytes) => {
+            return check_partial(bytes, limits).map(|()| None);
+        }
         Err(error) => return Err(refuse(error, bytes, limits)),
     };
     check_lines(&bytes[..size])?;
@@ -191,6 +195,11 @@ fn check_size(head: &[u8], limits: &Limits) -> Result<(), Refusal> {
     } else {
         Ok(())
     }
+}
+
+/// Whether the first line is whole.
+fn has_line(bytes: &[u8]) -> bool {
+    memchr(b'\n', bytes.trim_ascii_start()).is_some()
 }
 
 /// A head that is not whole yet: too long already, or wrong already?

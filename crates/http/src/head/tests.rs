@@ -74,6 +74,10 @@ fn what_is_no_request_line_is_refused() {
     for version in ["2.0", "1.2", "3.0", "0.9"] {
         let bytes = format!("GET / HTTP/{version}\r\nHost: h\r\n\r\n").into_bytes();
         assert_eq!(refused(&bytes), Refusal::OTHER_VERSION, "{version}");
+        // Wherever it is cut, nothing else is said before the line is whole.
+        for cut in 0.."GET / HTTP/2.0\r".len() {
+            assert_eq!(parse(&bytes[..cut], &LIMITS), Ok(None), "{version}, {cut}");
+        }
     }
     assert_eq!(refused(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").status, 505);
     assert_eq!(refused(b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n"), Refusal::CONNECT);
