@@ -5,6 +5,7 @@ What the script (named by TEST_SCRIPT) holds says what loading it does: `ok`, `f
 
 import array, mmap, os, socket, struct, sys, time
 
+# The version, and what stands for the build, which the first message tells.
 VERSION = b"\x01"
 reins = socket.socket(fileno=3)
 page = mmap.mmap(4, 0)
@@ -75,13 +76,16 @@ def serve(number, descriptor):
     connection.send(header + struct.pack("<II", os.getpid(), number))
 
 
-assert receive()[0][:2] == VERSION + b"\0", "the first rein is Start"
+start = receive()[0]
+assert start[:1] == VERSION and start[5:6] == b"\0", "the first rein is Start"
+VERSION = start[:5]
 load()
 while True:
     data, descriptors = receive()
-    if not data or data[1] == 2:
+    data = data[len(VERSION):]
+    if not data or data[0] == 2:
         sys.exit(0)
-    if data[1] == 1:
-        serve(read_varint(data[2:]), descriptors[0])
-    if data[1] == 3:
+    if data[0] == 1:
+        serve(read_varint(data[1:]), descriptors[0])
+    if data[0] == 3:
         print("stacks of", os.getpid(), flush=True)
