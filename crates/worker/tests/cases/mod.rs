@@ -12,6 +12,7 @@ mod hostile;
 mod hostile_bytes;
 mod hostile_flow;
 mod hostile_h2;
+mod hostile_hyper;
 mod hostile_life;
 mod hostile_limits;
 mod hostile_pace;
@@ -203,6 +204,7 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("hostile_by_http2_windows_of_nothing_keep_nobody", hostile_h2::windows_of_nothing_keep_nobody),
     ("hostile_by_http2_slow_senders_are_ended", hostile_h2::slow_senders_are_ended),
     ("hostile_by_http2_resets_leave_nothing_behind", hostile_h2::resets_leave_nothing_behind),
+    ("hostile_clients_see_the_same_as_elsewhere", hostile_hyper::clients_see_the_same_as_elsewhere),
     ("h2_hello", h2::hello),
     ("h2_bodies", h2::bodies),
     ("h2_streaming_both_ways", h2::streaming),

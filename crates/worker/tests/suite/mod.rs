@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 pub(crate) mod dice;
 pub(crate) mod h2;
+pub(crate) mod other;
 pub(crate) mod raw_h2;
 
 use std::fs;
