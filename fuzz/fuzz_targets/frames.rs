@@ -6,12 +6,17 @@ use libfuzzer_sys::fuzz_target;
 use pinion_wire::{
     Header, Kind,
     answer::{End, FilePart, HeadRef, Welcome, decode_want},
+    area::Part,
+    frame::IN_AREA,
     request::RequestRef,
 };
 
 fuzz_target!(|stream: &[u8]| {
     let mut rest = stream;
     while let Ok(Some((header, payload, used))) = Header::split(rest) {
+        if header.flags & IN_AREA != 0 {
+            drop(Part::decode(payload));
+        }
         match header.kind {
             Kind::Request | Kind::Call => {
                 if let Ok(request) = RequestRef::decode(payload) {
@@ -27,7 +32,7 @@ fuzz_target!(|stream: &[u8]| {
             Kind::File => drop(FilePart::decode(payload)),
             Kind::Want => drop(decode_want(payload)),
             Kind::End => drop(End::from_flags(header.flags)),
-            Kind::Body | Kind::BodyFailed | Kind::Data | Kind::Log | Kind::Refused | Kind::Returned => {}
+            Kind::Area | Kind::Body | Kind::BodyFailed | Kind::Data | Kind::Log | Kind::Refused | Kind::Returned => {}
         }
         rest = &rest[used..];
     }

@@ -23,7 +23,8 @@ pub const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
 pub enum Kind {
     /// Front door to worker: the head of a request, and its body when that is short ([`crate::request`]).
     Request = 1,
-    /// Front door to worker: bytes of the request's body. Flag [`BODY_LAST`]: none follow.
+    /// Front door to worker: bytes of the request's body. Flags: [`BODY_LAST`]: none follow; [`IN_AREA`]: they are in the slot that
+    /// was asked for ([`crate::area::Part`]).
     Body = 2,
     /// Front door to worker, instead of [`Kind::Body`]: the body ended before it was whole. The payload is a reason in UTF-8.
     BodyFailed = 3,
@@ -33,7 +34,8 @@ pub enum Kind {
     Welcome = 16,
     /// Worker to front door: status and headers ([`crate::answer::HeadRef`]).
     Head = 17,
-    /// Worker to front door: bytes of the answer's body. Flag [`DATA_FLUSH`]: hand them to the client now.
+    /// Worker to front door: bytes of the answer's body. Flags: [`DATA_FLUSH`]: hand them to the client now; [`IN_AREA`]: they are in
+    /// the area ([`crate::area::Part`]).
     Data = 18,
     /// Worker to front door: send this part of the attached file ([`crate::answer::FilePart`]).
     File = 19,
@@ -46,15 +48,19 @@ pub enum Kind {
     /// one [`Kind::Body`] with at least one byte (or [`BODY_LAST`]), or by one [`Kind::BodyFailed`]. A
     /// second `Want` may be sent before the first is answered. What goes beyond the bytes that the application
     /// is known to need is never more than 64 KiB, which a socket's buffer takes even when the worker stops receiving.
+    /// Flag [`IN_AREA`]: the bytes are to be put into the area, and the payload says where ([`crate::area::Part`]).
     Want = 22,
     /// Manager to front door, in place of [`Kind::Welcome`]: no connection; the payload is a reason in UTF-8.
     Refused = 23,
     /// Worker to front door: what the functions of a [`Kind::Call`] returned, a list of [`crate::call::Returned`].
     Returned = 24,
+    /// Worker to front door: the attached descriptor is the memory that flags [`IN_AREA`] mean from now on ([`crate::area`]). Only to
+    /// a front door whose request said [`REQUEST_TAKES_AREA`]. No payload.
+    Area = 25,
 }
 
 impl Kind {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Request,
         Self::Body,
         Self::BodyFailed,
@@ -68,6 +74,7 @@ impl Kind {
         Self::Want,
         Self::Refused,
         Self::Returned,
+        Self::Area,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {
@@ -86,11 +93,17 @@ pub const REQUEST_IS_NO_ACTIVITY: u16 = 2;
 /// so too saves the time in which a sleeping processor wakes.
 pub const REQUEST_NEXT_IS_NEAR: u16 = 4;
 
+/// Flag of [`Kind::Request`]: the front door takes memory for long blocks ([`Kind::Area`]).
+pub const REQUEST_TAKES_AREA: u16 = 8;
+
 /// Flag of [`Kind::Body`]: no more bytes of the body follow.
 pub const BODY_LAST: u16 = 1;
 
 /// Flag of [`Kind::Data`]: hand what came so far to the client before waiting for more.
 pub const DATA_FLUSH: u16 = 1;
+
+/// Flag of [`Kind::Body`], [`Kind::Data`] and [`Kind::Want`]: the bytes are not in the frame but in memory that both sides share.
+pub const IN_AREA: u16 = 2;
 
 /// Flag of [`Kind::Log`]: before the text stands where in the source it was logged.
 pub const LOG_PLACED: u16 = 256;

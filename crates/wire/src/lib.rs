@@ -4,6 +4,7 @@
 //!
 //! - [`frame`]: the header of every frame on a connection between a front door and a worker.
 //! - [`request`], [`answer`]: what the frames carry in either direction; [`call`]: functions that are called.
+//! - [`area`]: where long blocks of bodies are, while the frames say so.
 //! - [`message`]: the messages of the door, the control channel and the reins.
 //! - [`board`]: the shared page of worker slots and mounts.
 //! - [`status`]: the page on which a worker notes what each of its threads has begun.
@@ -13,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod area;
 pub mod board;
 pub mod call;
 pub mod frame;

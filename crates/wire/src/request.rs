@@ -191,6 +191,12 @@ impl<'a> RequestWriter<'a> {
         frame[0..4].copy_from_slice(&len.to_le_bytes());
     }
 
+    /// Sets flags of a finished frame that starts at `frame[0]`.
+    pub fn mark(frame: &mut [u8], flags: u16) {
+        let all = u16::from_le_bytes([frame[6], frame[7]]) | flags;
+        frame[6..8].copy_from_slice(&all.to_le_bytes());
+    }
+
     /// Takes flags off a finished frame that starts at `frame[0]`.
     pub fn unflag(frame: &mut [u8], flags: u16) {
         let left = u16::from_le_bytes([frame[6], frame[7]]) & !flags;
@@ -315,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_can_be_taken_off() {
+    fn flags_can_be_set_and_taken_off() {
         let mut out = Vec::new();
         let mut writer = RequestWriter::new(&mut out, TARGET, BodyLength::Known(0));
         writer.flag(1);
@@ -324,6 +330,8 @@ mod tests {
         assert_eq!(Header::split(&out).unwrap().unwrap().0.flags, 3);
         RequestWriter::unflag(&mut out, 1);
         assert_eq!(Header::split(&out).unwrap().unwrap().0.flags, 2);
+        RequestWriter::mark(&mut out, 9);
+        assert_eq!(Header::split(&out).unwrap().unwrap().0.flags, 11);
     }
 
     #[test]
