@@ -5,6 +5,7 @@
 //! - [`sockets`]: socket pairs, messages, streams, descriptors that travel.
 //! - [`listen`]: sockets on which clients connect.
 //! - [`shared`]: pages of atomic words between processes.
+//! - [`area`]: memory for bulk bytes between processes.
 //! - [`epoll`]: waiting for many descriptors.
 //! - [`signals`]: signals as descriptors, and signals ignored.
 //! - [`process`]: starting, reaping and signalling processes; [`title`]: what `ps` shows.
@@ -13,6 +14,7 @@
 //! - [`users`]: accounts; [`clock`]: the time; [`inherited`]: descriptors that came with exec.
 //! - [`folder`]: files by names from outside; [`lock`]: who uses a file.
 
+pub mod area;
 pub mod clock;
 pub mod epoll;
 pub mod folder;

@@ -382,6 +382,18 @@ pub fn is_half_closed(fd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(polled[0].revents != 0)
 }
 
+/// Whether the other side of a connection has closed it, and sends and receives nothing more; as well where this side was shut down for
+/// both directions.
+///
+/// # Errors
+/// What the system refuses.
+pub fn has_hung_up(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut polled = [libc::pollfd { fd: fd.as_raw_fd(), events: 0, revents: 0 }];
+    // SAFETY: `polled` has one entry.
+    retry(|| check(unsafe { libc::poll(polled.as_mut_ptr(), 1, 0) }))?;
+    Ok(polled[0].revents & libc::POLLHUP != 0)
+}
+
 /// Waits until `fd` can be written to (or is broken); false when `timeout` passes first.
 ///
 /// # Errors

@@ -167,3 +167,16 @@ fn a_pipe_is_read_without_blocking() {
     std::fs::File::from(far).write_all(b"x").unwrap();
     assert_eq!(near.read(&mut [0; 8]).unwrap(), 1);
 }
+
+#[test]
+fn who_only_stops_sending_has_not_hung_up() {
+    let (near, far) = stream_pair().unwrap();
+    assert!(!has_hung_up(near.as_fd()).unwrap());
+    shutdown(far.as_fd(), Shutdown::Write).unwrap();
+    assert!(is_half_closed(near.as_fd()).unwrap() && !has_hung_up(near.as_fd()).unwrap());
+    let copy = far.try_clone().unwrap();
+    drop(far);
+    assert!(!has_hung_up(near.as_fd()).unwrap());
+    drop(copy);
+    assert!(has_hung_up(near.as_fd()).unwrap());
+}
