@@ -3,6 +3,9 @@
 use core::ptr::{NonNull, null, null_mut};
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use pinion_unix::area::Outside;
+
+use crate::filters;
 use crate::request::Request;
 use crate::status::Status;
 use crate::sys;
@@ -62,6 +65,9 @@ pub enum Piece<'d, 'r> {
     Bytes(&'d [u8]),
     /// Bytes that are copied now: right for short ones, which filters would keep anyway.
     Copied(&'d [u8]),
+    /// Bytes that another process may change at any time. Where a filter might look at them they are copied now: no code has to expect
+    /// that what it has read once is something else when it reads it again.
+    Outside(Outside<'d>),
     /// A part of a file.
     File {
         /// The file.
@@ -117,7 +123,13 @@ impl<'r> Brigade<'r> {
         pieces: &[Piece<'_, 'r>],
     ) -> Result<(), Status> {
         for piece in pieces {
-            self.push(piece);
+            match piece {
+                // SAFETY: the caller passes a live chain.
+                Piece::Outside(bytes) if !unsafe { filters::leave_unread(filters) } => {
+                    self.push_outside(*bytes, false);
+                }
+                piece => self.push(piece),
+            }
         }
         // SAFETY: filter chain and brigade are live; the borrowed bytes outlive this call, and
         // filters that keep a transient bucket longer copy it (apr_bucket_setaside).
@@ -151,12 +163,28 @@ impl<'r> Brigade<'r> {
             Piece::Copied(data) => unsafe {
                 sys::apr_bucket_heap_create(data.as_ptr().cast(), data.len(), None, allocator)
             },
+            Piece::Outside(bytes) => return self.push_outside(bytes, true),
             Piece::File { file, offset, length } => return self.push_file(file, offset, length),
             // SAFETY: the allocator is live.
             Piece::Flush => unsafe { sys::apr_bucket_flush_create(allocator) },
             // SAFETY: the allocator is live.
             Piece::End => unsafe { sys::apr_bucket_eos_create(allocator) },
             Piece::Broken => self.error_bucket(),
+        };
+        // SAFETY: the brigade is live and the bucket new.
+        unsafe { sys::apr_brigade_insert_tail(self.raw.as_ptr(), bucket) };
+    }
+
+    /// `borrowed`: as [`Piece::Bytes`]; otherwise as [`Piece::Copied`].
+    fn push_outside(&mut self, bytes: Outside<'_>, borrowed: bool) {
+        let allocator = self.request.connection().bucket_allocator();
+        let (start, length) = (bytes.as_ptr().cast(), bytes.len());
+        let bucket = if borrowed {
+            // SAFETY: the allocator is live; `pass` keeps the area mapped while the bucket is.
+            unsafe { sys::apr_bucket_transient_create(start, length, allocator) }
+        } else {
+            // SAFETY: the allocator is live; without a free function APR copies the bytes.
+            unsafe { sys::apr_bucket_heap_create(start, length, None, allocator) }
         };
         // SAFETY: the brigade is live and the bucket new.
         unsafe { sys::apr_brigade_insert_tail(self.raw.as_ptr(), bucket) };

@@ -15,6 +15,7 @@ mod brigade;
 mod conf;
 mod connection;
 mod entry;
+mod filters;
 mod hooks;
 pub mod log;
 mod module;
