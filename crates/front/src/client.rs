@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
+use pinion_unix::area::Outside;
 use pinion_wire::{
     answer::{FilePart, HeadRef, LogRef},
     message::Death,
@@ -35,6 +36,17 @@ pub trait Client {
     /// When the client has gone.
     fn data(&mut self, bytes: &[u8], flush: bool, last: bool) -> Result<(), Gone>;
 
+    /// As [`Client::data`], with bytes that the worker may change at any time: nothing may rely on reading the same twice. Who cannot
+    /// hand them on unread has them copied.
+    ///
+    /// # Errors
+    /// As [`Client::data`].
+    fn outside_data(&mut self, bytes: Outside<'_>, flush: bool, last: bool) -> Result<(), Gone> {
+        let mut copy = Vec::new();
+        bytes.append_to(&mut copy);
+        self.data(&copy, flush, last)
+    }
+
     /// A part of the body is in a file.
     ///
     /// # Errors
@@ -50,6 +62,16 @@ pub trait Client {
     /// # Errors
     /// When the client sent something that is no body, or went away.
     fn body(&mut self, most: usize, into: &mut Vec<u8>) -> Result<bool, BodyFault>;
+
+    /// As [`Client::body`], but puts the bytes into `room`, from its start on. Returns how many those are as well.
+    ///
+    /// # Errors
+    /// As [`Client::body`].
+    fn body_outside(&mut self, room: Outside<'_>) -> Result<(usize, bool), BodyFault> {
+        let mut bytes = Vec::new();
+        let last = self.body(room.len(), &mut bytes)?;
+        Ok((room.fill(0, &bytes), last))
+    }
 
     /// What the functions of a call returned has come: an encoded list of [`pinion_wire::call::Returned`]. Whoever
     /// has not made a call expects none.

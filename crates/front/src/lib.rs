@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod accounts;
+mod areas;
 mod client;
 mod door;
 mod greeting;

@@ -2,11 +2,11 @@
 
 use std::{
     os::fd::{AsFd, OwnedFd},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use pinion_unix::sockets;
+use pinion_unix::{area::Area, sockets};
 use pinion_wire::{board::SLOTS, message::Buffers};
 
 use crate::door::{Door, DoorError};
@@ -26,6 +26,8 @@ pub(crate) struct Connection {
     pub(crate) seq: u32,
     /// Whether the last answer came so soon that it was worth looking for ([`crate::relay`]).
     pub(crate) quick: bool,
+    /// Where long blocks are, once the worker has said so.
+    pub(crate) area: Option<Arc<Area>>,
 }
 
 /// How long a worker may leave what was sent to it unread. Only a head larger than a socket's buffer has to wait
@@ -78,7 +80,7 @@ pub(crate) fn connect(
 ) -> Result<Connection, DoorError> {
     let socket = door.open((slot as u32, epoch), buffers)?;
     sockets::set_timeouts(socket.as_fd(), None, Some(SEND))?;
-    Ok(Connection { socket, epoch, number: 0, seq: 0, quick: true })
+    Ok(Connection { socket, epoch, number: 0, seq: 0, quick: true, area: None })
 }
 
 #[cfg(test)]
@@ -87,7 +89,7 @@ mod tests {
 
     fn connection(epoch: u32) -> Connection {
         let (socket, _) = sockets::stream_pair().unwrap();
-        Connection { socket, epoch, number: 1, seq: 0, quick: true }
+        Connection { socket, epoch, number: 1, seq: 0, quick: true, area: None }
     }
 
     #[test]

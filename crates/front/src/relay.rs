@@ -6,14 +6,19 @@ use std::{
     io,
     net::Shutdown,
     os::fd::{AsFd, OwnedFd},
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
-use pinion_unix::sockets::{self, Wait};
+use pinion_unix::{
+    area::Area,
+    sockets::{self, Wait},
+};
 use pinion_wire::{
     FrameError, Header, Kind,
     answer::{self, End, FilePart, HeadRef, LogRef, Welcome},
-    frame::{self, BODY_LAST, DATA_FLUSH},
+    area::Part,
+    frame::{self, BODY_LAST, DATA_FLUSH, IN_AREA},
     message::Timeouts,
 };
 
@@ -88,6 +93,8 @@ pub(crate) enum Word {
 /// One request on one connection.
 pub(crate) struct Exchange<'a, C> {
     pub(crate) connection: &'a mut Connection,
+    /// Maps an area of which the worker has sent a descriptor.
+    pub(crate) adopt: &'a dyn Fn(&OwnedFd) -> io::Result<Arc<Area>>,
     pub(crate) client: &'a mut C,
     pub(crate) timeouts: Timeouts,
     /// [`crate::Request::alone`].
@@ -247,7 +254,13 @@ impl<C: Client> Exchange<'_, C> {
                 return Ok((used, Step::Next));
             };
             used += length;
-            if let step @ Step::Ended(_) = self.frame(&header, payload, progress)? {
+            let step = if header.kind == Kind::Data {
+                progress.heard = true;
+                self.outside_data(&header, payload, ends_complete(&rest[length..])?)?
+            } else {
+                self.frame(&header, payload, progress)?
+            };
+            if matches!(step, Step::Ended(_)) {
                 return Ok((used, step));
             }
         }
@@ -269,6 +282,25 @@ impl<C: Client> Exchange<'_, C> {
             return Ok((part.len(), Step::Ended(Relayed::ClientGone)));
         }
         Ok((part.len(), Step::Next))
+    }
+
+    /// Hands on what a `Data` frame says is in the area, and lets the worker have its slot back.
+    fn outside_data(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        last: bool,
+    ) -> Result<Step, FrameError> {
+        self.check(header)?;
+        let Part { length, slot } = Part::decode(payload)?;
+        let area = self.connection.area.clone().ok_or(FrameError::Value("area"))?;
+        let bytes = area.slot(slot as usize, length as usize).ok_or(FrameError::Value("part"))?;
+        let flush = header.flags & DATA_FLUSH != 0;
+        let passed = self.client.outside_data(bytes, flush, last);
+        if let Some(word) = area.word(slot as usize) {
+            word.store(0, Ordering::Release);
+        }
+        Ok(if passed.is_ok() { Step::Next } else { Step::Ended(Relayed::ClientGone) })
     }
 
     fn check(&self, header: &Header) -> Result<(), FrameError> {
@@ -306,6 +338,15 @@ impl<C: Client> Exchange<'_, C> {
                 let file = progress.files.pop_front().ok_or(FrameError::Value("descriptor"))?;
                 self.client.file(file, FilePart::decode(payload)?).is_ok()
             }
+            Kind::Area => {
+                let file = progress.files.pop_front().ok_or(FrameError::Value("descriptor"))?;
+                let adopted = (self.adopt)(&file).map_err(|_| FrameError::Value("area"))?;
+                self.connection.area = Some(adopted);
+                true
+            }
+            Kind::Want if header.flags & IN_AREA != 0 => {
+                return self.fill_slot(Part::decode(payload)?);
+            }
             Kind::Want => return self.send_body(answer::decode_want(payload)?),
             Kind::End => {
                 return Ok(Step::Ended(Relayed::Done(End::from_flags(header.flags)?)));
@@ -335,6 +376,29 @@ impl<C: Client> Exchange<'_, C> {
                 out.clear();
                 frame::push(&mut out, Kind::BodyFailed, 0, seq, fault.reason.as_bytes());
             }
+        }
+        // When the worker has gone, the next receive says so.
+        let _ = send(&self.connection.socket, &out);
+        Ok(Step::Next)
+    }
+
+    /// Answers a `Want` for bytes in the area with exactly one frame.
+    fn fill_slot(&mut self, want: Part) -> Result<Step, FrameError> {
+        let area = self.connection.area.clone().ok_or(FrameError::Value("area"))?;
+        let room = area.slot(want.slot as usize, want.length as usize);
+        let room = room.ok_or(FrameError::Value("part"))?;
+        let (mut out, seq) = (Vec::with_capacity(Header::SIZE + Part::SIZE), self.connection.seq);
+        match self.client.body_outside(room) {
+            // Nothing at the end of the body is no part of a slot.
+            Ok((0, last)) => {
+                frame::push(&mut out, Kind::Body, u16::from(last) * BODY_LAST, seq, b"")
+            }
+            Ok((count, last)) => {
+                let flags = IN_AREA | if last { BODY_LAST } else { 0 };
+                let part = Part { length: count as u32, ..want };
+                frame::push(&mut out, Kind::Body, flags, seq, &part.encode());
+            }
+            Err(fault) => frame::push(&mut out, Kind::BodyFailed, 0, seq, fault.reason.as_bytes()),
         }
         // When the worker has gone, the next receive says so.
         let _ = send(&self.connection.socket, &out);
@@ -397,11 +461,12 @@ impl<C: Client> Exchange<'_, C> {
     }
 }
 
-/// The header at the start of `bytes` if it is that of a `Data` frame.
+/// The header at the start of `bytes` if it is that of a `Data` frame that holds the bytes itself.
 fn data_header(bytes: &[u8]) -> Result<Option<Header>, FrameError> {
     let Some(head) = bytes.first_chunk() else { return Ok(None) };
     let header = Header::decode(head)?;
-    Ok((header.kind == Kind::Data).then_some(header))
+    let is_data = header.kind == Kind::Data && header.flags & IN_AREA == 0;
+    Ok(is_data.then_some(header))
 }
 
 /// Whether `bytes` begin with an `End` frame that says "complete".

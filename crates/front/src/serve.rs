@@ -10,12 +10,13 @@ use pinion_wire::{
     FrameError,
     answer::End,
     board::{Board, Claim, Row},
-    frame::REQUEST_MAY_RELOAD,
+    frame::{REQUEST_MAY_RELOAD, REQUEST_TAKES_AREA},
     message::{AcquireReply, Death, InquireReply, Until},
     request::{RequestWriter, Target},
 };
 
 use crate::{
+    areas::Areas,
     client::Client,
     door::{Door, DoorError},
     greeting::Greeting,
@@ -124,6 +125,7 @@ pub struct Front {
     greeting: Greeting,
     routes: Routes,
     pool: Pool,
+    areas: Areas,
     queue: Queue,
 }
 
@@ -139,6 +141,7 @@ impl Front {
             greeting,
             routes: Routes::default(),
             pool: Pool::new(),
+            areas: Areas::default(),
             queue: Queue::default(),
         }
     }
@@ -208,8 +211,12 @@ impl Front {
         };
         connection.seq = connection.seq.wrapping_add(1);
         RequestWriter::stamp(request.frame, connection.seq, clock::monotonic_ns());
+        if self.areas.are_taken() {
+            RequestWriter::mark(request.frame, REQUEST_TAKES_AREA);
+        }
         let relayed = Exchange {
             connection: &mut connection,
+            adopt: &|fd| self.areas.adopt((slot, epoch), fd),
             client,
             timeouts: route.mounted.timeouts,
             alone: request.alone,

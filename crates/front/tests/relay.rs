@@ -1,5 +1,6 @@
 //! What the front door does with what workers do, and with workers that do what they must not.
 
+mod areas;
 mod staff;
 
 use std::sync::{

@@ -10,6 +10,7 @@ use pinion_httpd::{
     Blocking, Brigade, Piece, Request, SentFile, Status as Apr,
     log::{self, Level},
 };
+use pinion_unix::area::Outside;
 use pinion_wire::{
     answer::{FilePart, HeadRef, LogRef},
     message::Death,
@@ -176,6 +177,63 @@ impl<'r> Relay<'r> {
         if passed.is_err() || self.request.connection().is_aborted() { Err(Gone) } else { Ok(()) }
     }
 
+    /// Passes a block of the body on.
+    fn block(
+        &mut self,
+        block: Piece<'_, 'r>,
+        length: usize,
+        flush: bool,
+        last: bool,
+    ) -> Result<(), Gone> {
+        self.length = self.length.saturating_add(length);
+        if last {
+            self.state = State::Ended;
+            self.pass(&[block, Piece::End])
+        } else if flush {
+            self.pass(&[block, Piece::Flush])
+        } else {
+            self.pass(&[block])
+        }
+    }
+
+    /// Hands at most `most` bytes of the request's body to `take`: waits for the first, and takes of the others what is here. Returns
+    /// how many those were, and whether the body is whole now.
+    fn read_body(
+        &mut self,
+        most: usize,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<(usize, bool), BodyFault> {
+        if let Some(reason) = &self.broken_body {
+            return Err(BodyFault { reason: reason.clone() });
+        }
+        let (mut count, mut blocking) = (0, Blocking::Yes);
+        while count < most {
+            let room = most - count;
+            let read = self.request.read_body(&mut self.input, room, blocking, |bytes| {
+                count += bytes.len();
+                take(bytes);
+            });
+            match read {
+                Ok(filled) if filled.ended => return Ok((count, true)),
+                Ok(filled) if filled.bytes == 0 && blocking == Blocking::No => break,
+                Ok(_) => {}
+                Err(error) => {
+                    let reason = self.broken_body.insert(error.to_string()).clone();
+                    self.tell_broken_body(&reason);
+                    if count == 0 {
+                        return Err(BodyFault { reason });
+                    }
+                    // What was read before the fault is handed on first.
+                    break;
+                }
+            }
+            if count > 0 {
+                blocking = Blocking::No;
+            }
+        }
+        Ok((count, false))
+    }
+
     /// Sets status and status line; without a reason, httpd writes its own.
     fn status(&self, status: u16, reason: &[u8]) {
         let mut line = Vec::with_capacity(4 + reason.len());
@@ -272,16 +330,15 @@ impl Client for Relay<'_> {
         if self.state != State::Open {
             return Ok(());
         }
-        self.length = self.length.saturating_add(bytes.len());
         let block = if bytes.len() <= SHORT { Piece::Copied(bytes) } else { Piece::Bytes(bytes) };
-        if last {
-            self.state = State::Ended;
-            self.pass(&[block, Piece::End])
-        } else if flush {
-            self.pass(&[block, Piece::Flush])
-        } else {
-            self.pass(&[block])
+        self.block(block, bytes.len(), flush, last)
+    }
+
+    fn outside_data(&mut self, bytes: Outside<'_>, flush: bool, last: bool) -> Result<(), Gone> {
+        if self.state != State::Open {
+            return Ok(());
         }
+        self.block(Piece::Outside(bytes), bytes.len(), flush, last)
     }
 
     fn file(&mut self, file: OwnedFd, part: FilePart) -> Result<(), Gone> {
@@ -299,35 +356,12 @@ impl Client for Relay<'_> {
     }
 
     fn body(&mut self, most: usize, into: &mut Vec<u8>) -> Result<bool, BodyFault> {
-        if let Some(reason) = &self.broken_body {
-            return Err(BodyFault { reason: reason.clone() });
-        }
-        let start = into.len();
-        let mut blocking = Blocking::Yes;
-        loop {
-            let room = most - (into.len() - start);
-            if room == 0 {
-                return Ok(false);
-            }
-            let read = self.request.read_body(&mut self.input, room, blocking, |bytes| {
-                into.extend_from_slice(bytes);
-            });
-            match read {
-                Ok(filled) if filled.ended => return Ok(true),
-                Ok(filled) if filled.bytes == 0 && blocking == Blocking::No => return Ok(false),
-                Ok(_) => {}
-                Err(error) => {
-                    let reason = self.broken_body.insert(error.to_string()).clone();
-                    self.tell_broken_body(&reason);
-                    // What was read before the fault is handed on first.
-                    let some = into.len() > start;
-                    return if some { Ok(false) } else { Err(BodyFault { reason }) };
-                }
-            }
-            if into.len() > start {
-                blocking = Blocking::No;
-            }
-        }
+        self.read_body(most, |bytes| into.extend_from_slice(bytes)).map(|(_, last)| last)
+    }
+
+    fn body_outside(&mut self, room: Outside<'_>) -> Result<(usize, bool), BodyFault> {
+        let mut filled = 0;
+        self.read_body(room.len(), |bytes| filled += room.fill(filled, bytes))
     }
 
     fn worker_died(&mut self, death: &Death) {
