@@ -1,14 +1,17 @@
 //! A connection from a front door.
 
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use pinion_unix::sockets::{self, Wait};
+use pinion_wire::{Kind, frame};
 
+use crate::area::{Bank, Lent, Slots};
 use crate::inbox::Inbox;
 use crate::turn::Turn;
 
@@ -25,6 +28,14 @@ pub(crate) struct Connection {
     pub(crate) turn: Turn,
     watched: AtomicBool,
     inbox: Mutex<Inbox>,
+    /// Whether the front door takes areas.
+    takes_area: AtomicBool,
+    /// The area that the front door has.
+    area: Mutex<Option<Arc<Slots>>>,
+    /// For each question for a part of a body that was not answered yet, the slot that it is to be put into.
+    lent: Mutex<VecDeque<Option<Lent>>>,
+    /// This side has ended the connection.
+    is_closed: AtomicBool,
 }
 
 /// What a receive brought.
@@ -47,6 +58,10 @@ impl Connection {
             turn: Turn::default(),
             watched: AtomicBool::new(true),
             inbox: Mutex::default(),
+            takes_area: AtomicBool::new(false),
+            area: Mutex::default(),
+            lent: Mutex::default(),
+            is_closed: AtomicBool::new(false),
         }
     }
 
@@ -118,8 +133,70 @@ impl Connection {
 
     /// Ends the connection for both sides, at once, whoever still holds it.
     pub(crate) fn close(&self) {
+        // In this order: who has ended this side sees its own end as the other side's.
+        let has_hung_up = sockets::has_hung_up(self.socket.as_fd()).unwrap_or(false);
+        if !self.is_closed.swap(true, Ordering::AcqRel) && has_hung_up {
+            self.take_back();
+        }
         // An error means that it has ended already.
         let _ = sockets::shutdown(self.socket.as_fd(), Shutdown::Both);
+    }
+}
+
+impl Connection {
+    /// Notes whether the front door takes areas.
+    pub(crate) fn note_taking(&self, takes_area: bool) {
+        self.takes_area.store(takes_area, Ordering::Relaxed);
+    }
+
+    /// The area for long blocks, which the front door is sent where it does not have it, by a frame of request `seq`; `None` where there
+    /// is none. Nobody else may send frames meanwhile.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub(crate) fn area(&self, bank: &Bank, seq: u32) -> io::Result<Option<Arc<Slots>>> {
+        if !self.takes_area.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let Some(slots) = bank.area() else { return Ok(None) };
+        let mut area = self.area.lock().unwrap_or_else(PoisonError::into_inner);
+        if !area.as_ref().is_some_and(|known| Arc::ptr_eq(known, &slots)) {
+            let mut bytes = Vec::new();
+            frame::push(&mut bytes, Kind::Area, 0, seq, &[]);
+            self.send_with(&bytes, slots.as_fd())?;
+            *area = Some(slots.clone());
+        }
+        Ok(Some(slots))
+    }
+
+    fn lent(&self) -> MutexGuard<'_, VecDeque<Option<Lent>>> {
+        self.lent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a part of a body is asked for, and into which slot it is to be put.
+    pub(crate) fn lend(&self, slot: Option<Lent>) {
+        self.lent().push_back(slot);
+    }
+
+    /// The slot of the question that was answered now.
+    pub(crate) fn take_lent(&self) -> Option<Lent> {
+        self.lent().pop_front().flatten()
+    }
+
+    /// The front door has ended, or its part of the connection has: it touches nothing more of what it was given.
+    fn take_back(&self) {
+        let area = self.area.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slots) = area.as_ref() {
+            slots.take_back(self.number);
+        }
+        self.lent().drain(..).flatten().for_each(Lent::give_back);
+    }
+
+    /// A question was answered, and nobody wants the answer any more.
+    pub(crate) fn end_loan(&self) {
+        if let Some(lent) = self.take_lent() {
+            lent.give_back();
+        }
     }
 }
 

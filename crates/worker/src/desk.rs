@@ -11,7 +11,7 @@ use pinion_unix::clock;
 use pinion_unix::epoll::{Ready, Trigger};
 use pinion_unix::sockets::Wait;
 use pinion_wire::Kind;
-use pinion_wire::frame::{FrameError, REQUEST_NEXT_IS_NEAR};
+use pinion_wire::frame::{FrameError, REQUEST_NEXT_IS_NEAR, REQUEST_TAKES_AREA};
 
 use crate::connection::{Connection, Received};
 use crate::http::{self, Memory, Visit, Visited};
@@ -313,7 +313,7 @@ impl Desk {
 /// The request at the front of what was received.
 fn take_request(connection: &Arc<Connection>) -> Result<Option<Job>, FrameError> {
     let mut inbox = connection.inbox();
-    inbox.skip_body()?;
+    inbox.skip_body(|| connection.end_loan())?;
     let Some((header, mut payload)) = inbox.frame()? else { return Ok(None) };
     let is_call = match header.kind {
         Kind::Request => false,
@@ -322,6 +322,7 @@ fn take_request(connection: &Arc<Connection>) -> Result<Option<Job>, FrameError>
     };
     let bytes = inbox.take_out(&mut payload);
     let (seq, flags) = (header.seq, header.flags);
+    connection.note_taking(flags & REQUEST_TAKES_AREA != 0);
     Ok(Some(Job { connection: connection.clone(), seq, is_call, flags, bytes, payload }))
 }
 

@@ -10,17 +10,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pinion_wire::answer::{self, End, FilePart, LogRef};
+use pinion_wire::area::SHORT;
 use pinion_wire::{Kind, frame};
 use pinion_wsgi::response::OutputError;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
+use crate::area::Slots;
 use crate::connection::Connection;
+use crate::fork;
 use crate::http::Client;
 use crate::kept::Kept;
 use crate::lines::Lines;
+use crate::long::{self, Block};
 use crate::metrics::{Meter, Way};
-use crate::response::{Response, SHORT_DATA, data_frames};
+use crate::response::{Response, SHORT_DATA};
 use crate::worker::worker;
 
 /// Apache's level for what applications write.
@@ -165,6 +169,11 @@ impl Exchange {
         self.connection.is_some()
     }
 
+    /// Whether a front door outside has it.
+    pub(crate) fn is_of_front_door(&self) -> bool {
+        matches!(self.peer(), Some(Peer::Front(_)))
+    }
+
     /// The request's number on its connection.
     pub(crate) fn seq(&self) -> u32 {
         self.seq
@@ -243,13 +252,64 @@ impl Exchange {
             let parts = [&waiting[..], &before, block, behind].map(IoSlice::new);
             return Ok(self.send_parts(py, &mut { parts })?);
         }
-        let frames = data_frames(block, response.seq, flush).collect::<Vec<_>>();
-        let waiting = std::mem::take(&mut response.frames);
-        let mut parts = vec![IoSlice::new(&waiting)];
-        for (header, part) in &frames {
-            parts.extend([IoSlice::new(header), IoSlice::new(part)]);
+        let block = Block { bytes: block, seq: response.seq, flush, may_wait: false };
+        Ok(self.send_long(py, &mut response.frames, block)?)
+    }
+
+    /// Sends the last block of the body, but what of it can wait for the end of the answer waits.
+    pub(crate) fn send_last(&self, py: Python<'_>, block: &[u8]) -> Result<(), NotSent> {
+        if block.len() <= SHORT || !self.is_of_front_door() {
+            return self.send(py, block, false);
         }
-        Ok(self.send_parts(py, &mut parts)?)
+        let mut state = self.state(py);
+        let response = &mut state.response;
+        let admitted = response.admit(block.len())?;
+        self.note_write(admitted as u64);
+        let (bytes, seq) = (&block[..admitted], response.seq);
+        let block = Block { bytes, seq, flush: false, may_wait: true };
+        Ok(self.send_long(py, &mut response.frames, block)?)
+    }
+
+    /// Sends what waits and a long block to a front door.
+    fn send_long(
+        &self,
+        py: Python<'_>,
+        frames: &mut Vec<u8>,
+        block: Block<'_>,
+    ) -> Result<(), Gone> {
+        let Some(Peer::Front(peer)) = self.peer() else { return Ok(()) };
+        if self.is_gone() {
+            return Err(Gone);
+        }
+        let sent = self.detached(py, Way::Output, || {
+            let area = area_of(&peer, block.seq, block.bytes.len() as u64)?;
+            let is_full = long::send(&peer, area.as_deref(), frames, block)?;
+            if let (true, Some(area), Some(worker)) = (is_full, area, worker()) {
+                worker.bank.look_for_lost(&area, |number| worker.connection(number).is_some());
+            }
+            Ok::<_, std::io::Error>(())
+        });
+        sent.map_err(|_| {
+            frames.clear();
+            self.lose()
+        })
+    }
+
+    /// The area that a part of the body of `length` bytes is to come by, where it is long; `None` where it comes by the socket.
+    pub(crate) fn area(
+        &self,
+        py: Python<'_>,
+        peer: &Connection,
+        length: u64,
+    ) -> Result<Option<Arc<Slots>>, Gone> {
+        if length <= SHORT as u64 {
+            return Ok(None);
+        }
+        let state = self.state(py);
+        let seq = state.response.seq;
+        let area = py.detach(|| area_of(peer, seq, length));
+        drop(state);
+        area.map_err(|_| self.lose())
     }
 
     /// Adds a short block of the body, the head before it, to what is sent next.
@@ -502,6 +562,14 @@ impl Exchange {
             connection.close();
         }
         frames.clear();
+    }
+}
+
+/// The area for a block of `length` bytes, where it is long. A child that the application has forked has none.
+fn area_of(peer: &Connection, seq: u32, length: u64) -> std::io::Result<Option<Arc<Slots>>> {
+    match worker().filter(|_| length > SHORT as u64 && !fork::is_child()) {
+        Some(worker) => peer.area(&worker.bank, seq),
+        None => Ok(None),
     }
 }
 

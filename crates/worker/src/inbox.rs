@@ -82,16 +82,18 @@ impl Inbox {
         (&mut self.bytes, missing.max(ROOM))
     }
 
-    /// Skips frames of a body that nobody reads any more; the frame at the front is then something else or not whole.
+    /// Skips frames of a body that nobody reads any more, and has `skipped` called for each; the frame at the front is then something
+    /// else or not whole.
     ///
     /// # Errors
     /// As [`Inbox::frame`].
-    pub(crate) fn skip_body(&mut self) -> Result<(), FrameError> {
+    pub(crate) fn skip_body(&mut self, mut skipped: impl FnMut()) -> Result<(), FrameError> {
         while let Some((header, payload)) = self.frame()? {
             if !matches!(header.kind, Kind::Body | Kind::BodyFailed) {
                 break;
             }
             self.consume(&payload);
+            skipped();
         }
         Ok(())
     }
@@ -161,7 +163,9 @@ mod tests {
         push(&mut bytes, Kind::Request, 0, 6, b"");
         let mut inbox = Inbox::default();
         feed(&mut inbox, &bytes);
-        inbox.skip_body().unwrap();
+        let mut skipped = 0;
+        inbox.skip_body(|| skipped += 1).unwrap();
+        assert_eq!(skipped, 2);
         assert_eq!(inbox.frame().unwrap().unwrap().0.kind, Kind::Request);
     }
 
@@ -173,6 +177,6 @@ mod tests {
         let mut inbox = Inbox::default();
         feed(&mut inbox, &bytes);
         assert!(inbox.frame().is_err());
-        assert!(inbox.skip_body().is_err());
+        assert!(inbox.skip_body(|| {}).is_err());
     }
 }

@@ -5,19 +5,23 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pinion_unix::sockets::Wait;
-use pinion_wire::Kind;
-use pinion_wire::frame::{self, BODY_LAST};
+use pinion_wire::area::{Part, SHORT};
+use pinion_wire::frame::{self, BODY_LAST, IN_AREA};
+use pinion_wire::{Header, Kind};
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyList};
 
-use crate::body::{Body, line_end};
-use crate::connection::Received;
+use crate::area::Lent;
+use crate::body::{Body, Credit, line_end};
+use crate::bytes;
+use crate::connection::{Connection, Received};
 use crate::exchange::{Exchange, Gone, Peer};
 use crate::http::{BodyError, Client};
 use crate::inbox::Inbox;
 use crate::metrics::Way;
+use crate::target::{Source, Target};
 use crate::worker::worker;
 
 /// `wsgi.input` of one request.
@@ -84,16 +88,45 @@ impl Input {
                 self.receive_from(py, &client, body, needed)?;
                 continue;
             }
-            let mut wants = Vec::new();
-            while let Some(amount) = body.want(needed) {
-                let seq = self.exchange.response(py, |response| response.seq);
-                frame::push(&mut wants, Kind::Want, 0, seq, &amount.to_le_bytes());
-            }
-            if !wants.is_empty() {
-                self.exchange.send_frame(py, &wants)?;
-            }
-            self.receive(py, body)?;
+            self.ask_and_receive(py, body, needed, &mut Target::none())?;
         }
+    }
+
+    /// Asks a front door for what is `needed`, unless that is asked for already, and waits for one frame.
+    fn ask_and_receive(
+        &self,
+        py: Python<'_>,
+        body: &mut Body,
+        needed: u64,
+        target: &mut Target<'_>,
+    ) -> Result<(), Failure> {
+        let Some(Peer::Front(peer)) = self.exchange.peer() else {
+            return Err(Failure::Broken("the request has no connection".to_owned()));
+        };
+        let area = self.exchange.area(py, &peer, needed)?;
+        let (mut wants, seq) = (Vec::new(), self.exchange.seq());
+        loop {
+            let slot = area.as_ref().and_then(|area| {
+                let amount = body.next_part(needed, Credit::AREA)?;
+                if amount as usize > SHORT { Lent::new(area, peer.number, amount) } else { None }
+            });
+            if let Some(slot) = slot {
+                let part = slot.part();
+                frame::push(&mut wants, Kind::Want, IN_AREA, seq, &part.encode());
+                body.note_asked(part.length);
+                peer.lend(Some(slot));
+            } else if let Some(amount) = body.next_part(needed, Credit::SOCKET) {
+                frame::push(&mut wants, Kind::Want, 0, seq, &amount.to_le_bytes());
+                body.note_asked(amount);
+                peer.lend(None);
+            } else {
+                break;
+            }
+        }
+        if !wants.is_empty() {
+            self.exchange.send_frame(py, &wants)?;
+        }
+        self.receive(py, &peer, body, target)
     }
 
     /// Waits for a part of the body from a client of the worker's own front door.
@@ -123,51 +156,108 @@ impl Input {
     }
 
     /// Waits for one frame of the body.
-    fn receive(&self, py: Python<'_>, body: &mut Body) -> Result<(), Failure> {
-        let Some(Peer::Front(peer)) = self.exchange.peer() else {
-            return Err(Failure::Broken("the request has no connection".to_owned()));
-        };
+    fn receive(
+        &self,
+        py: Python<'_>,
+        peer: &Connection,
+        body: &mut Body,
+        target: &mut Target<'_>,
+    ) -> Result<(), Failure> {
         if let (true, Some(worker)) = (peer.set_watched(false), worker()) {
             // Or each frame of the body would wake another thread, which would find nothing to do.
             let _ = worker.epoll.remove(peer.as_fd());
         }
         let mut inbox = peer.inbox();
-        loop {
-            match inbox.frame() {
-                Ok(Some((header, payload))) => {
-                    match header.kind {
-                        Kind::Body => {
-                            body.feed(
-                                inbox.payload(payload.clone()),
-                                header.flags & BODY_LAST != 0,
-                            );
-                        }
-                        Kind::BodyFailed => {
-                            let reason = String::from_utf8_lossy(inbox.payload(payload.clone()));
-                            body.failed = Some(reason.trim_end_matches('.').to_owned());
-                            body.asked.clear();
-                            self.exchange.fail_body();
-                        }
-                        other => return Err(Failure::Broken(format!("unexpected {other:?}"))),
+        let inbox: &mut Inbox = &mut inbox;
+        // What is copied is copied without the GIL.
+        self.exchange.detached(py, Way::Input, || {
+            loop {
+                match inbox.frame() {
+                    Ok(Some((Header { kind, .. }, _)))
+                        if !matches!(kind, Kind::Body | Kind::BodyFailed) =>
+                    {
+                        return Err(Failure::Broken(format!("unexpected {kind:?}")));
                     }
-                    inbox.consume(&payload);
-                    return Ok(());
+                    Ok(Some((header, payload))) => {
+                        let bytes = inbox.payload(payload.clone());
+                        let taken = self.take_frame(peer, header, bytes, body, target);
+                        inbox.consume(&payload);
+                        return taken;
+                    }
+                    Ok(None) => {}
+                    Err(error) => return Err(Failure::Broken(error.to_string())),
                 }
-                Ok(None) => {}
-                Err(error) => return Err(Failure::Broken(error.to_string())),
+                if peer.receive(inbox, Wait::Yes) == Received::Gone {
+                    return Err(self.exchange.lose().into());
+                }
             }
-            let inbox: &mut Inbox = &mut inbox;
-            let received =
-                self.exchange.detached(py, Way::Input, || peer.receive(inbox, Wait::Yes));
-            if received == Received::Gone {
-                return Err(self.exchange.lose().into());
-            }
+        })
+    }
+
+    /// Takes a frame that answers a question for the body.
+    fn take_frame(
+        &self,
+        peer: &Connection,
+        header: Header,
+        payload: &[u8],
+        body: &mut Body,
+        target: &mut Target<'_>,
+    ) -> Result<(), Failure> {
+        let lent = peer.take_lent();
+        let last = header.flags & BODY_LAST != 0;
+        if header.kind == Kind::BodyFailed {
+            let reason = String::from_utf8_lossy(payload);
+            body.failed = Some(reason.trim_end_matches('.').to_owned());
+            body.asked.clear();
+            self.exchange.fail_body();
+        } else if header.flags & IN_AREA != 0 {
+            let part = Part::decode(payload).map_err(|error| Failure::Broken(error.to_string()))?;
+            let bytes = lent.as_ref().and_then(|lent| lent.bytes(part));
+            let bytes = bytes.ok_or_else(|| Failure::Broken("bytes in no slot".to_owned()))?;
+            body.feed(Source::Outside(bytes), last, target);
+        } else {
+            body.feed(Source::Here(payload), last, target);
         }
+        if let Some(lent) = lent {
+            lent.give_back();
+        }
+        Ok(())
+    }
+
+    /// Reads `length` bytes, not all of which are here, straight into the object that Python gets.
+    fn read_at_once(
+        &self,
+        py: Python<'_>,
+        body: &mut Body,
+        length: usize,
+    ) -> PyResult<Py<PyBytes>> {
+        bytes::read_into(py, length, |target| {
+            body.move_to(target);
+            while target.left() > 0 && !body.ended {
+                let needed = target.left() as u64;
+                let received = match &body.failed {
+                    Some(reason) => Err(Failure::Broken(reason.clone())),
+                    None => self.ask_and_receive(py, body, needed, target),
+                };
+                if let Err(failure) = received {
+                    body.take_back(target.filled());
+                    return Err(PyErr::from(failure));
+                }
+            }
+            Ok(())
+        })
     }
 
     fn read_up_to(&self, py: Python<'_>, size: Option<usize>) -> PyResult<Py<PyBytes>> {
         let mut body = self.body.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
         let limit = size.unwrap_or(usize::MAX);
+        let length = body.length_of(limit).filter(|_| self.exchange.is_of_front_door());
+        if let Some(length) = length {
+            let read = self.read_at_once(py, &mut body, length)?;
+            drop(body);
+            self.note_read(read.as_bytes(py));
+            return Ok(read);
+        }
         if body.here().len() < limit && !body.ended {
             let coming = body.coming.unwrap_or(u64::MAX);
             self.fill(py, &mut body, |here| {

@@ -14,7 +14,9 @@
 //!
 //! Unsafe code is for Python's C API where PyO3 has no safe call (or a slow one), and for forks.
 
+mod area;
 mod body;
+mod bytes;
 mod call;
 mod collector;
 mod connection;
@@ -34,6 +36,7 @@ mod kept;
 mod latin1;
 mod lines;
 mod load;
+mod long;
 mod measure;
 mod metrics;
 mod module;
@@ -53,6 +56,7 @@ mod shapes;
 mod ssl;
 mod start_response;
 mod streams;
+mod target;
 mod telemetry;
 mod text;
 mod trouble;

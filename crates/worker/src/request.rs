@@ -197,12 +197,14 @@ fn deliver_all<'py>(
     exchange: &Exchange,
     py: Python<'py>,
 ) -> PyResult<()> {
-    let mut waiting = 0;
-    for block in blocks {
+    let (mut blocks, mut waiting) = (blocks.peekable(), 0);
+    while let Some(block) = blocks.next() {
         let bytes = checked(&block)?;
         let len = bytes.as_bytes().len();
         waiting += len;
-        if len > SHORT_DATA || waiting > 2 * SHORT_DATA {
+        if len > SHORT_DATA && blocks.peek().is_none() {
+            exchange.send_last(py, bytes.as_bytes())?;
+        } else if len > SHORT_DATA || waiting > 2 * SHORT_DATA {
             exchange.send(py, bytes.as_bytes(), false)?;
             waiting = 0;
         } else if len > 0 {

@@ -17,6 +17,7 @@ use pinion_wire::message::{self, Bit, Rein, RetireReason, StartSpec, StopReason,
 use pinion_wire::status::{self, StatusPage};
 use pyo3::{Py, PyAny};
 
+use crate::area::Bank;
 use crate::connection::Connection;
 use crate::http::Door;
 use crate::metrics::Metrics;
@@ -101,6 +102,8 @@ pub(crate) struct Worker {
     /// Where to ask for Apache's scoreboard.
     pub(crate) scoreboard: Option<OwnedFd>,
     connections: Mutex<HashMap<u32, Arc<Connection>>>,
+    /// The memory that front doors share.
+    pub(crate) bank: Bank,
     stage: AtomicU8,
     wake: (OwnedFd, OwnedFd),
     started: SystemTime,
@@ -148,6 +151,7 @@ pub(crate) fn start() -> Result<&'static Worker, StartError> {
         page,
         scoreboard,
         connections: Mutex::default(),
+        bank: Bank::default(),
         stage: AtomicU8::new(Stage::Loading as u8),
         wake: wake_pipe()?,
         started: SystemTime::now(),

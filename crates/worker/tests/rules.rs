@@ -3,6 +3,8 @@
 
 #![allow(dead_code, unused_imports, reason = "only the tests in these files are of interest here")]
 
+#[path = "../src/area.rs"]
+mod area;
 #[path = "../src/body.rs"]
 mod body;
 #[path = "../src/head.rs"]
@@ -19,6 +21,8 @@ mod response;
 mod retry;
 #[path = "../src/http/site.rs"]
 mod site;
+#[path = "../src/target.rs"]
+mod target;
 #[path = "../src/text.rs"]
 mod text;
 #[path = "../src/turn.rs"]

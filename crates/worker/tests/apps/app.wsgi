@@ -119,6 +119,38 @@ def big(environ, start_response):
     return [b"a" * 3000000, b"b" * 10, b"c" * 50000]
 
 
+def long_cut(environ, start_response):
+    """A block that is longer than the answer may be."""
+    start_response("200 OK", PLAIN + [("Content-Length", "65537")])
+    return [b"x" * 100000]
+
+
+def long_short(environ, start_response):
+    """A block that is shorter than the answer should be."""
+    start_response("200 OK", PLAIN + [("Content-Length", "65538")])
+    return [b"x" * 65537]
+
+
+def fork_long(environ, start_response):
+    """A child writes a long block in its parent's place."""
+    write = start_response("200 OK", PLAIN)
+    write(b"p" * 65537)
+    child = os.fork()
+    if child == 0:
+        attempt(write, b"c" * 65537)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    write(b"p" * 65537)
+    return [b"%d" % status]
+
+
+def read_after_failing(environ, start_response):
+    stream = environ["wsgi.input"]
+    attempt(stream.read)
+    left = stream.read(100000)
+    return answer(start_response, "%d %s" % (len(left), left.startswith(b"abc")))
+
+
 def talk(environ, start_response):
     """Answers each line as it comes."""
     start_response("200 OK", PLAIN)

@@ -4,6 +4,7 @@ use std::path::Path;
 
 mod access_log;
 mod answers;
+mod areas;
 mod bodies;
 mod calls;
 mod door;
@@ -43,6 +44,12 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("closing", answers::closing),
     ("after_the_request", answers::after_the_request),
     ("profiler_forks_and_signals", answers::profiler_forks_and_signals),
+    ("answers_by_shared_memory", areas::answers),
+    ("answers_by_shared_memory_without_room", areas::without_room),
+    ("slots_lost_to_front_doors_that_die", areas::lost),
+    ("bodies_by_shared_memory", areas::bodies),
+    ("bodies_by_shared_memory_that_fail", areas::failing_bodies),
+    ("death_of_a_worker_that_shares_memory", areas::death),
     ("inline_bodies", bodies::inline),
     ("bodies_in_pieces", bodies::pieces),
     ("long_bodies", bodies::long),

@@ -1,6 +1,7 @@
 //! Plays manager and front door for one worker process.
 
 use std::collections::HashMap;
+pub(crate) mod areas;
 pub(crate) mod dice;
 pub(crate) mod h2;
 pub(crate) mod other;
@@ -19,12 +20,14 @@ use pinion_unix::signals::Signal;
 use pinion_unix::sockets::{self, Wait};
 use pinion_wire::answer::{End, FilePart, HeadRef, Welcome, decode_want};
 use pinion_wire::call::{Argument, Call, Returned};
-use pinion_wire::frame::{self, BODY_LAST, REQUEST_MAY_RELOAD};
+use pinion_wire::frame::{self, BODY_LAST, IN_AREA, REQUEST_MAY_RELOAD};
 use pinion_wire::message::http::FIRST_DESCRIPTOR;
 use pinion_wire::message::{self, Apache, Bit, GroupSpec, Rein, StartMount, StartSpec};
 use pinion_wire::request::{BodyLength, RequestWriter, Target};
 use pinion_wire::status::{self, Begun, StatusPage};
 use pinion_wire::{Header, Kind};
+
+use areas::Shared;
 
 /// How long anything may take here.
 const SOON: Duration = Duration::from_secs(20);
@@ -245,8 +248,15 @@ impl Worker {
         drop(theirs);
         sockets::set_timeouts(ours.as_fd(), Some(SOON), Some(SOON)).unwrap();
         let script = self.folder.path().join("app.wsgi").into_os_string().into_encoded_bytes();
-        let mut front =
-            Front { socket: ours, seq: 0, bytes: Vec::new(), files: Vec::new(), script, flags: 0 };
+        let mut front = Front {
+            socket: ours,
+            seq: 0,
+            bytes: Vec::new(),
+            files: Vec::new(),
+            shared: Shared::default(),
+            script,
+            flags: 0,
+        };
         let (header, payload) = front.frame().expect("a Welcome");
         assert_eq!(header.kind, Kind::Welcome);
         let welcome = Welcome::decode(&payload).unwrap();
@@ -327,6 +337,8 @@ pub(crate) struct Front {
     seq: u32,
     bytes: Vec<u8>,
     files: Vec<OwnedFd>,
+    /// What the worker shares.
+    pub(crate) shared: Shared,
     script: Vec<u8>,
     flags: u16,
 }
@@ -339,6 +351,10 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// How long each Data frame was.
     pub(crate) blocks: Vec<usize>,
+    /// How many of them were in shared memory.
+    pub(crate) shared: usize,
+    /// How many parts of the body were to be put there.
+    pub(crate) wants_in_area: usize,
     pub(crate) logs: Vec<String>,
     /// What the functions of a call returned.
     pub(crate) returned: Vec<Returned>,
@@ -467,6 +483,11 @@ impl Front {
         self.answer(&mut Vec::new())
     }
 
+    /// The number of the last request.
+    pub(crate) fn seq(&self) -> u32 {
+        self.seq
+    }
+
     /// Sends bytes as they are.
     pub(crate) fn send_bytes(&self, bytes: &[u8]) {
         sockets::send_all(self.socket.as_fd(), &mut [IoSlice::new(bytes)]).unwrap();
@@ -516,6 +537,16 @@ impl Front {
                     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                     assert_eq!(answer.status.replace(head.status), None, "one head");
                     answer.headers = head.headers().map(|(n, v)| (text(n), text(v))).collect();
+                }
+                Kind::Area => self.adopt(),
+                Kind::Data if header.flags & IN_AREA != 0 => {
+                    assert!(answer.status.is_some(), "the head comes first");
+                    answer.shared += 1;
+                    answer.blocks.push(self.fetch(&payload, &mut answer.body));
+                }
+                Kind::Want if header.flags & IN_AREA != 0 => {
+                    answer.wants_in_area += 1;
+                    self.give_in_area(header, &payload, body);
                 }
                 Kind::Data => {
                     assert!(answer.status.is_some(), "the head comes first");
