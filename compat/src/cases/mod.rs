@@ -4,6 +4,7 @@ mod accepted;
 mod access;
 mod api;
 mod apps;
+mod bulk;
 mod chroot;
 mod codes;
 mod contexts;
@@ -54,6 +55,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         mounts::suites(),
         input::suites(),
         response::suites(),
+        bulk::suites(),
         wrapper::suites(),
         stalling::suites(),
         output::suites(),
