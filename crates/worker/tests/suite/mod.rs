@@ -1,6 +1,7 @@
 //! Plays manager and front door for one worker process.
 
 use std::collections::HashMap;
+mod answer;
 pub(crate) mod areas;
 pub(crate) mod dice;
 pub(crate) mod h2;
@@ -19,7 +20,7 @@ use pinion_unix::shared::SharedWords;
 use pinion_unix::signals::Signal;
 use pinion_unix::sockets::{self, Wait};
 use pinion_wire::answer::{End, FilePart, HeadRef, Welcome, decode_want};
-use pinion_wire::call::{Argument, Call, Returned};
+use pinion_wire::call::{Argument, Call};
 use pinion_wire::frame::{self, BODY_LAST, IN_AREA, REQUEST_MAY_RELOAD};
 use pinion_wire::message::http::FIRST_DESCRIPTOR;
 use pinion_wire::message::{self, Apache, Bit, GroupSpec, Rein, StartMount, StartSpec};
@@ -27,6 +28,7 @@ use pinion_wire::request::{BodyLength, RequestWriter, Target};
 use pinion_wire::status::{self, Begun, StatusPage};
 use pinion_wire::{Header, Kind};
 
+pub(crate) use answer::Answer;
 use areas::Shared;
 
 /// How long anything may take here.
@@ -341,42 +343,6 @@ pub(crate) struct Front {
     pub(crate) shared: Shared,
     script: Vec<u8>,
     flags: u16,
-}
-
-/// A whole answer.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Answer {
-    pub(crate) status: Option<u16>,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
-    /// How long each Data frame was.
-    pub(crate) blocks: Vec<usize>,
-    /// How many of them were in shared memory.
-    pub(crate) shared: usize,
-    /// How many parts of the body were to be put there.
-    pub(crate) wants_in_area: usize,
-    pub(crate) logs: Vec<String>,
-    /// What the functions of a call returned.
-    pub(crate) returned: Vec<Returned>,
-    pub(crate) end: Option<End>,
-}
-
-impl Answer {
-    /// The body as text.
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    /// The log as text.
-    pub(crate) fn log(&self) -> String {
-        self.logs.join("\n")
-    }
-
-    /// The value of a header.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let mut all = self.headers.iter();
-        all.find(|(given, _)| given == name).map(|(_, value)| value.as_str())
-    }
 }
 
 /// What a request's body is to be.
