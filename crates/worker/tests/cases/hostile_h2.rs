@@ -536,11 +536,10 @@ pub(super) fn slow_senders_are_ended(python: &Path) {
         let mut raw = ways.raw();
         scope.spawn(move || {
             raw.send_bytes(&body);
-            let mut ended = false;
-            while !ended {
+            until("a body, byte by byte", || {
                 std::thread::sleep(std::time::Duration::from_millis(20));
-                ended = !raw.send(DATA, 0, 1, b"x");
-            }
+                !raw.send(DATA, 0, 1, b"x")
+            });
         });
     });
     ways.siege.is_survived();
