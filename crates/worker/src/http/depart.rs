@@ -54,8 +54,8 @@ impl Door {
             Ok(false) => {
                 let taken = client.taken();
                 if !client.is_handshaking() && inbound.taken.replace(taken) != Some(taken) {
-                    let patience = self.patience_for(inbound, taken);
-                    client.wait_until(now_ms(), patience);
+                    let due = self.due_for(inbound, taken);
+                    client.wait_until(due.saturating_sub(1), due.min(1));
                 }
                 return Some(Looked::More);
             }
@@ -64,13 +64,13 @@ impl Door {
         None
     }
 
-    /// How long a client may take for the next piece of what is kept for it, of which it has ever taken so much; 0 for any time.
-    fn patience_for(&self, inbound: &mut Inbound, taken: u64) -> u64 {
+    /// Until when a client may take the next piece of what is kept for it, of which it has ever taken so much; 0 for any time. That may
+    /// be over already: who takes a bit at each look would otherwise always have another moment.
+    fn due_for(&self, inbound: &mut Inbound, taken: u64) -> u64 {
         let (now, patience) = (now_ms(), self.spec.times.body);
         let (since, before) = *inbound.unsent.get_or_insert((now, taken));
         let all = slowest(self.spec.limits.rate, patience, taken - before);
-        let left = since.saturating_add(all).saturating_sub(now);
-        if patience == 0 { 0 } else { patience.min(left).max(1) }
+        if patience == 0 { 0 } else { since.saturating_add(all).min(now + patience) }
     }
 
     /// All that was kept is sent.
