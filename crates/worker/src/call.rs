@@ -29,7 +29,7 @@ pub(crate) fn run(
     exchange.enter();
     let path = request.target.script;
     let script = match find(py, worker, path, exchange) {
-        Ok(script) => script,
+        Ok((script, _)) => script,
         Err(end) => return end,
     };
     let returned = call_all(py, &script, maker, request, exchange);

@@ -7,7 +7,6 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pinion_unix::clock;
 use pinion_unix::epoll::{Ready, Trigger};
 use pinion_unix::sockets::Wait;
 use pinion_wire::Kind;
@@ -107,11 +106,10 @@ impl Desk {
         self.thread
     }
 
-    /// Notes in the status page that a request begins; false when the front door has given it to somebody else
+    /// Notes in the status page that a request begins `now`; false when the front door has given it to somebody else
     /// meanwhile, as it may with one that has waited for long.
-    pub(crate) fn begin(&self, job: &Job, queued_ns: u64, line: &[&[u8]]) -> bool {
+    pub(crate) fn begin(&self, job: &Job, queued_ns: u64, now: u64, line: &[&[u8]]) -> bool {
         let Some(status) = self.worker.status() else { return true };
-        let now = clock::monotonic_ns();
         status.begin(self.thread, job.connection.number, job.seq, now, line);
         // The front door first ends its side and then asks whether the request has begun, so one of the two sees the other.
         // A client of HTTP/2 may give up many requests in no time.

@@ -1,6 +1,6 @@
 //! The environ of a request, built by Python's C API: this runs once for each entry of each request.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -91,6 +91,10 @@ pub(crate) struct Maker {
     queue_start: Py<PyString>,
     daemon_start: Py<PyString>,
     application_start: Py<PyString>,
+    /// When the request began, nanoseconds of the monotonic clock.
+    begun: Cell<u64>,
+    /// What that clock was last compared with, and how much it was behind the time since 1970, both in nanoseconds.
+    compared: Cell<(u64, u64)>,
     /// Whether the application has no process group.
     embedded: bool,
 }
@@ -133,9 +137,29 @@ impl Maker {
             queue_start: name("mod_wsgi.queue_start")?,
             daemon_start: name("mod_wsgi.daemon_start")?,
             application_start: name("mod_wsgi.application_start")?,
+            begun: Cell::new(0),
+            compared: Cell::new((0, 0)),
             embedded,
             template: template.unbind(),
         })
+    }
+
+    /// A request begins now, nanoseconds of the monotonic clock.
+    pub(crate) fn begin(&self, now: u64) {
+        self.begun.set(now);
+    }
+
+    /// When the request began, since 1970. The clocks are compared ten times a second: who sets one sees that soon enough.
+    fn begun_since_1970(&self) -> Duration {
+        const SELDOM: u64 = 100_000_000;
+        let (begun, (compared, mut behind)) = (self.begun.get(), self.compared.get());
+        if begun.saturating_sub(compared) > SELDOM {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            behind =
+                u64::try_from(now.as_nanos()).unwrap_or(0).saturating_sub(clock::monotonic_ns());
+            self.compared.set((begun, behind));
+        }
+        Duration::from_nanos(begun.saturating_add(behind))
     }
 
     /// The environ of a request.
@@ -224,13 +248,13 @@ impl Maker {
     /// When the request was queued, and when it was begun: seconds since 1970.
     fn set_times(&self, environ: &Bound<'_, PyDict>, queued_ns: u64) -> PyResult<()> {
         let py = environ.py();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = self.begun_since_1970();
         if self.embedded {
             // The template says 0 for the others: mod_wsgi's applications inside Apache had no queue.
             let now = PyFloat::new(py, now.as_secs_f64());
             return set(environ, self.application_start.bind(py), now.as_any());
         }
-        let waited = Duration::from_nanos(clock::monotonic_ns().saturating_sub(queued_ns));
+        let waited = Duration::from_nanos(self.begun.get().saturating_sub(queued_ns));
         let queued = now.saturating_sub(waited).as_secs_f64();
         set(environ, self.queue_start.bind(py), PyFloat::new(py, queued).as_any())?;
         let now = PyFloat::new(py, now.as_secs_f64());

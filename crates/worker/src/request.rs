@@ -3,6 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
+use pinion_unix::clock;
 use pinion_wire::answer::End;
 use pinion_wire::request::RequestRef;
 use pinion_wsgi::response::OutputError;
@@ -32,10 +33,14 @@ pub(crate) fn run(
     may_reload: bool,
 ) -> End {
     exchange.enter();
-    let script = match find(py, worker, request.target.script, exchange) {
-        Ok(script) => script,
+    let (script, is_new) = match find(py, worker, request.target.script, exchange) {
+        Ok(found) => found,
         Err(end) => return end,
     };
+    if is_new {
+        // Loading is no part of what the application takes.
+        maker.begin(clock::monotonic_ns());
+    }
     if may_reload && is_out_of_date(py, &script, request.target.script, exchange) {
         return End::Reload;
     }
@@ -83,24 +88,24 @@ pub(crate) fn lead(text: &str) -> String {
     format!("mod_wsgi (pid={}): {text}", std::process::id())
 }
 
-/// The script, loaded; or how the request ends, which was logged.
+/// The script, loaded, and whether it has just been; or how the request ends, which was logged.
 pub(crate) fn find(
     py: Python<'_>,
     worker: &Worker,
     path: &[u8],
     exchange: &Exchange,
-) -> Result<Arc<Script>, End> {
+) -> Result<(Arc<Script>, bool), End> {
     let again = |failed: &Failed| {
         let path = path.escape_ascii();
         let text = format!("script '{path}' could not be loaded before: {}", failed.last_line());
         exchange.log(py, ERROR, &lead(&text));
     };
     match worker.scripts.find(py, path) {
-        Found::Loaded(script) => return Ok(script),
+        Found::Loaded(script) => return Ok((script, false)),
         Found::New(script) => {
             let bit = Bit::Loaded { script: path.to_owned(), mtime: script.mtime };
             py.detach(|| worker.tell(&bit));
-            return Ok(script);
+            return Ok((script, true));
         }
         Found::Failed(failed) => {
             exchange.log(py, ERROR, &failed.traceback);

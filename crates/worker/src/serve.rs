@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pinion_unix::clock;
 use pinion_wire::Header;
 use pinion_wire::answer::End;
 use pinion_wire::frame::{REQUEST_IS_NO_ACTIVITY, REQUEST_MAY_RELOAD};
@@ -57,8 +58,10 @@ fn run(py: Python<'_>, worker: &Worker, maker: &Maker, desk: &mut Desk, job: Job
             let exchange = Exchange::new(peer, job.seq, response);
             let mut watch = None;
             let shown = [line.method, b" ", line.mount, line.path];
+            let now = clock::monotonic_ns();
+            maker.begin(now);
             let end = if worker.is_expired(request.queued_ns)
-                || !desk.begin(&job, request.queued_ns, &shown)
+                || !desk.begin(&job, request.queued_ns, now, &shown)
             {
                 End::Expired
             } else {
@@ -186,6 +189,7 @@ pub(crate) fn warm_up(
     let frame = synthetic(worker, script, callable, path);
     let Ok(request) = RequestRef::decode(&frame[Header::SIZE..]) else { return Ok(None) };
     let maker = Maker::new(py, worker, 0)?;
+    maker.begin(clock::monotonic_ns());
     let exchange = Exchange::new(None, 0, Response::new(0, false, Vec::new()));
     let end = request::run(py, worker, &maker, &request, &exchange, false);
     let status = exchange.response(py, |response| response.code());
@@ -230,6 +234,6 @@ fn synthetic(worker: &Worker, script: &[u8], callable: &str, path: &str) -> Vec<
     }
     writer.entry(b"SCRIPT_FILENAME", script);
     writer.finish(b"");
-    RequestWriter::stamp(&mut frame, 0, pinion_unix::clock::monotonic_ns());
+    RequestWriter::stamp(&mut frame, 0, clock::monotonic_ns());
     frame
 }

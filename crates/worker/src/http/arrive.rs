@@ -16,7 +16,7 @@ use super::client::{Client, Origin, now_ms};
 use super::depart::LINGER;
 use super::inbound::{Inbound, Phase, slowest};
 use super::log::Scribe;
-use super::visit::Visit;
+use super::visit::{Behind, Visit};
 use super::{Door, LISTENER};
 use crate::connection::Received;
 use crate::reply::Ending;
@@ -92,7 +92,6 @@ impl Door {
             while !client.turn.release() {}
             return None;
         }
-        client.inbound().in_a_row = 0;
         self.look(worker, &client, memory, true)
     }
 
@@ -105,9 +104,13 @@ impl Door {
         memory: &mut Memory,
         mut receive: bool,
     ) -> Option<Box<Visit>> {
+        let mut is_new = receive;
         loop {
             let mut inbound = client.inbound();
             inbound.waits_for_us = false;
+            if std::mem::take(&mut is_new) {
+                inbound.in_a_row = 0;
+            }
             inbound.lend(&mut memory.received);
             let looked = self.advance(worker, client, &mut inbound, memory, receive);
             inbound.give_back(&mut memory.received);
@@ -396,11 +399,16 @@ impl Door {
     fn visit(&self, client: &Arc<Client>, inbound: &mut Inbound, coming: Coming) -> Box<Visit> {
         let Coming { frame, asked, decoder } = coming;
         inbound.begin_waiting(decoder.taken());
+        let behind = match (decoder.is_ended(), inbound.here().is_empty()) {
+            (false, _) => Behind::Body,
+            (true, false) => Behind::Request,
+            (true, true) => Behind::Nothing,
+        };
         inbound.phase = Phase::Running;
         inbound.decoder = Some(decoder);
         client.wait_until(0, 0);
         client.begin();
-        Box::new(Visit { client: client.clone(), seq: inbound.seq, frame, asked })
+        Box::new(Visit { client: client.clone(), seq: inbound.seq, frame, asked, behind })
     }
 }
 

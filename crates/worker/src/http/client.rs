@@ -72,6 +72,8 @@ pub(crate) struct Client {
     rate: u32,
     inbound: Mutex<Inbound>,
     outbound: Mutex<Outbound>,
+    /// Something is kept, or may be. Changed with `outbound`, and looked at without.
+    unsent: AtomicBool,
 }
 
 /// Why a body cannot be read on.
@@ -119,6 +121,7 @@ impl Client {
             rate,
             inbound: Mutex::new(Inbound::new(now)),
             outbound: Mutex::default(),
+            unsent: AtomicBool::new(false),
         };
         client.wait_until(now, patience);
         client
@@ -403,6 +406,10 @@ impl Client {
 
     /// Sends what is kept, as far as the client takes it now; whether all is sent. Otherwise the epoll tells when there is room.
     pub(super) fn flush(&self) -> io::Result<bool> {
+        // TLS may have something to say of itself.
+        if self.tls.is_none() && !self.unsent.load(Ordering::Acquire) {
+            return Ok(true);
+        }
         self.send_on(&mut self.outbound())
     }
 
@@ -412,6 +419,12 @@ impl Client {
     }
 
     fn send_on(&self, outbound: &mut Outbound) -> io::Result<bool> {
+        let sent = self.send_kept(outbound);
+        self.unsent.store(!matches!(sent, Ok(true)), Ordering::Release);
+        sent
+    }
+
+    fn send_kept(&self, outbound: &mut Outbound) -> io::Result<bool> {
         let mut way = self.way();
         if outbound.is_empty() && !way.is_pending() {
             return Ok(true);

@@ -27,19 +27,6 @@ const REST: u64 = 256 * 1024;
 /// How long something that has come waits for a thread, in milliseconds, before it is asked again whether it does.
 const BUSY: u64 = 1_000;
 
-impl Client {
-    /// Whether the body of the request that runs is here.
-    pub(super) fn has_sent_all(&self) -> bool {
-        self.inbound().decoder.as_ref().is_none_or(Decoder::is_ended)
-    }
-
-    /// Whether something has come behind the running request.
-    pub(super) fn has_more(&self) -> bool {
-        let inbound = self.inbound();
-        inbound.decoder.as_ref().is_none_or(Decoder::is_ended) && !inbound.here().is_empty()
-    }
-}
-
 impl BodySender for Client {
     fn sends_too_much(&self) -> bool {
         is_too_much(&self.inbound())

@@ -32,6 +32,19 @@ pub(crate) struct Visit {
     pub(super) frame: Vec<u8>,
     /// What of it concerns the answer.
     pub(super) asked: Asked,
+    /// What has come, or will, behind its head and what the frame has of its body.
+    pub(super) behind: Behind,
+}
+
+/// What follows on a connection, as far as the running request is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// Nothing is known of.
+    Nothing,
+    /// Another request has come, at least in part.
+    Request,
+    /// More of its body.
+    Body,
 }
 
 /// A request that was run, whose last bytes are to be sent.
@@ -53,10 +66,10 @@ pub(crate) fn run(
     visit: Visit,
     arrived: u64,
 ) {
-    let Visit { client, seq, frame, asked } = visit;
+    let Visit { client, seq, frame, asked, behind } = visit;
     let date = desk.memory.date.at_copy(clock::seconds());
-    let sender = (!client.has_sent_all()).then(|| client.clone() as Arc<dyn BodySender>);
-    let ends = if client.has_more() { never } else { is_draining };
+    let sender = (behind == Behind::Body).then(|| client.clone() as Arc<dyn BodySender>);
+    let ends = if behind == Behind::Request { never } else { is_draining };
     let reply = Reply::new(asked, date, sender, ends);
     let mut out = desk.memory();
     let (bytes, ending, told) = match decode(&frame) {
@@ -65,9 +78,7 @@ pub(crate) fn run(
             out.clear();
             let response = Response::for_client(seq, asked.head, out, reply);
             let exchange = Exchange::new(Some(Peer::Client(client.clone())), seq, response);
-            let (bytes, ending) =
-                serve(py, worker, maker, desk, &client, &request, &exchange, arrived);
-            (bytes, ending, exchange.response(py, |response| response.told()))
+            serve(py, worker, maker, desk, &client, &request, &exchange, arrived)
         }
     };
     desk.finish_visit(Visited { client, frame, bytes, ending, told });
@@ -106,12 +117,14 @@ fn serve(
     request: &RequestRef<'_>,
     exchange: &Arc<Exchange>,
     arrived: u64,
-) -> (Vec<u8>, Ending) {
+) -> (Vec<u8>, Ending, (u16, u64)) {
     let line = RequestLine::of(request);
     let thread = desk.thread();
+    let now = clock::monotonic_ns();
+    maker.begin(now);
     if let Some(status) = worker.status() {
         let shown = [line.method, b" ", line.mount, line.path];
-        status.begin(thread, client.number, exchange.seq(), clock::monotonic_ns(), &shown);
+        status.begin(thread, client.number, exchange.seq(), now, &shown);
     }
     worker.posts.begin(thread, exchange);
     worker.count_request();
@@ -119,22 +132,22 @@ fn serve(
     let watch = worker.metrics.begin(thread, arrived, request);
     events::begin(exchange);
     let end = request::run(py, worker, maker, request, exchange, false);
-    let told = events::is_measured();
-    if !told {
+    let is_told = events::is_measured();
+    if !is_told {
         drop(exchange.kept.forget(py));
     }
     let bytes = exchange.finish(py, end);
-    let ending = exchange.response(py, |response| response.ending());
+    let (ending, told) = exchange.response(py, |response| (response.ending(), response.told()));
     let ending = if exchange.is_gone() { Ending::Cut } else { ending };
     worker.posts.end(py, thread);
     if let Some(watch) = watch {
         worker.metrics.end(watch, exchange.code(py), exchange.meter());
     }
-    if told {
+    if is_told {
         events::finished(py, exchange, end);
     }
     maker.end(py);
-    (bytes, ending)
+    (bytes, ending, told)
 }
 
 impl Visited {
