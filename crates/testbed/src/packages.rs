@@ -8,17 +8,20 @@ use std::process::Command;
 pub const APACHE: &[&str] =
     &["apache2", "apache2-dev", "python3", "python3-venv", "python3-dev", "gcc", "make"];
 
+/// Where dpkg notes what is installed. Whoever installs holds a lock on the folder, of a kind that apt-get itself does not take.
+const DPKG: &str = "/var/lib/dpkg";
+
 /// Installs those of `packages` that are absent, and returns them.
 ///
 /// # Errors
 /// Packages are absent and this user is not root (the error names the command), or apt-get failed.
 pub fn ensure(packages: &[&str]) -> Result<Vec<String>, Error> {
-    let mut absent = Vec::new();
-    for package in packages {
-        if !installed(package)? {
-            absent.push((*package).to_owned());
-        }
+    if absent(packages)?.is_empty() {
+        return Ok(Vec::new());
     }
+    // Tests run side by side, and one apt-get does not wait for another.
+    let _alone = std::fs::File::open(DPKG).and_then(|folder| folder.lock().map(|()| folder));
+    let absent = absent(packages)?;
     if absent.is_empty() {
         return Ok(absent);
     }
@@ -27,6 +30,17 @@ pub fn ensure(packages: &[&str]) -> Result<Vec<String>, Error> {
     }
     run(apt().arg("update"))?;
     run(apt().args(["install", "-y", "--no-install-recommends"]).args(&absent))?;
+    Ok(absent)
+}
+
+/// Those of `packages` that are not installed.
+fn absent(packages: &[&str]) -> Result<Vec<String>, Error> {
+    let mut absent = Vec::new();
+    for package in packages {
+        if !installed(package)? {
+            absent.push((*package).to_owned());
+        }
+    }
     Ok(absent)
 }
 

@@ -11,7 +11,7 @@ use crate::{deny, dist, generate, run, say};
 /// compatibility cases, which run on both servers, comes last.
 pub(crate) fn run() -> Result<()> {
     packages::ensure(packages::APACHE)?;
-    packages::ensure(&["binutils", "curl", "openssl"])?;
+    packages::ensure(&["binutils", "curl", "git", "iproute2", "openssl"])?;
     components()?;
     say::step("style");
     run::shown(&mut run::cargo(["fmt", "--all", "--check"]))?;

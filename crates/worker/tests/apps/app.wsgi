@@ -423,11 +423,11 @@ def kept(environ, start_response):
 
 
 def fork_and_hold(environ, start_response):
-    """Leaves a child behind that holds what it has got, until the file in the query is there."""
+    """Leaves a child behind that holds what it has got, until the file in the query is there, or its folder is not."""
     path = parse_qs(environ["QUERY_STRING"])["path"][0]
     child = os.fork()
     if child == 0:
-        while not os.path.exists(path):
+        while not os.path.exists(path) and os.path.exists(os.path.dirname(path)):
             time.sleep(0.005)
         os._exit(0)
     return answer(start_response, str(child))

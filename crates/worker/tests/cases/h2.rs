@@ -14,6 +14,7 @@ use pinion_wire::message::{Rein, StartSpec, StopReason};
 use super::http;
 use super::https::Server;
 use crate::suite::h2::{Answer, Client, piece, request, whole};
+use crate::suite::has_ended;
 
 fn start(python: &Path, change: impl FnOnce(&mut StartSpec, &mut HttpSpec)) -> Server {
     Server::start(python, change)
@@ -483,7 +484,7 @@ pub(super) fn forked_children(python: &Path) {
     idle.end().unwrap_err();
     asking.end().unwrap_err();
     std::fs::write(go, "").unwrap();
-    while Path::new(&format!("/proc/{child}/environ")).exists() {
+    while !has_ended(child) {
         std::thread::sleep(Duration::from_millis(2));
     }
 }

@@ -9,6 +9,7 @@ use pinion_wire::message::http::{HttpSpec, HttpTimes};
 
 use super::hostile::{Siege, until};
 use super::http::request;
+use crate::suite::has_ended;
 
 /// Little time for everything.
 pub(super) fn hasty(spec: &mut StartSpec, http: &mut HttpSpec) {
@@ -183,5 +184,5 @@ pub(super) fn children_hold_no_sockets(python: &Path) {
     assert_eq!(idle.rest(), b"");
     Connection::open(siege.server.port).expect_err("nobody listens");
     std::fs::write(go, "").unwrap();
-    until("the child is gone", || !Path::new(&format!("/proc/{child}/environ")).exists());
+    until("the child is gone", || has_ended(child));
 }

@@ -34,6 +34,11 @@ use areas::Shared;
 /// How long anything may take here.
 const SOON: Duration = Duration::from_secs(20);
 
+/// Whether a process has ended, even if its parent, who may be the first process of a container, has not asked how.
+pub(crate) fn has_ended(pid: u32) -> bool {
+    fs::read(format!("/proc/{pid}/cmdline")).map_or(true, |line| line.is_empty())
+}
+
 /// For each free-threaded interpreter, the core that was built for it and the name of that.
 pub(crate) static FREE_THREADED: OnceLock<HashMap<PathBuf, (PathBuf, String)>> = OnceLock::new();
 

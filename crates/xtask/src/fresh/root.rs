@@ -21,6 +21,8 @@ const CHECKOUT: &str = "/home/pinion";
 const DOWNLOADS: &str = "/root/.cargo/registry";
 /// The certificates that programs trust.
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// What `/etc/hosts` says.
+const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
 /// Beginnings of variables that tell pip and cargo how to reach their registries.
 const REACHING: [&str; 7] =
     ["PIP_CERT", "PIP_INDEX_URL", "SSL_CERT", "CARGO_HTTP", "CARGO_NET", "http", "HTTP"];
@@ -54,6 +56,9 @@ impl Root {
             let to = root.path(file);
             fs::copy(file, &to).map_err(Failure::file(&to))?;
         }
+        // A machine has one, which its installer writes.
+        let hosts = root.path("/etc/hosts");
+        fs::write(&hosts, HOSTS).map_err(Failure::file(&hosts))?;
         root.check_out()?;
         Ok(root)
     }
@@ -63,6 +68,9 @@ impl Root {
         let folder = self.path("");
         let at = |path: &str| self.path(path).display().to_string();
         let mounts = [
+            // Network namespaces need a root that is a mount of its own. Here /proc is mounted over what the first mount hides.
+            format!("mount --bind {0} {0}", folder.display()),
+            format!("mount -t proc proc {}", at("/proc")),
             format!("mount --bind {} {}", self.toolchain.display(), at("/opt/rust")),
             format!("mount --bind {} {}", self.downloads.display(), at(DOWNLOADS)),
             format!("mount --rbind /dev {}", at("/dev")),
