@@ -54,6 +54,17 @@ pub fn thread_times() -> ThreadTimes {
     ThreadTimes { user: duration(raw.ru_utime), system: duration(raw.ru_stime) }
 }
 
+/// How often this thread has waited for something, and given the processor up for it.
+#[must_use]
+pub fn thread_waits() -> u64 {
+    let mut raw = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: `raw` is a valid place for the call to write to; with this argument it cannot fail.
+    unsafe { libc::getrusage(libc::RUSAGE_THREAD, raw.as_mut_ptr()) };
+    // SAFETY: `rusage` is made of integers, for all of which zero is a value.
+    let raw = unsafe { raw.assume_init() };
+    u64::try_from(raw.ru_nvcsw).unwrap_or(0)
+}
+
 fn duration(time: libc::timeval) -> Duration {
     let seconds = Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0));
     seconds + Duration::from_micros(u64::try_from(time.tv_usec).unwrap_or(0))

@@ -1,13 +1,13 @@
 //! What one serving thread does between requests, without the GIL: send what is left of the last
 //! request, find the next.
 
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pinion_unix::epoll::{Ready, Trigger};
+use pinion_unix::epoll::Trigger;
 use pinion_unix::sockets::Wait;
 use pinion_wire::Kind;
 use pinion_wire::frame::{FrameError, REQUEST_NEXT_IS_NEAR, REQUEST_TAKES_AREA};
@@ -82,8 +82,6 @@ pub(crate) struct Desk {
     visited: Option<Visited>,
     /// What the worker's own front door uses again and again.
     pub(crate) memory: Memory,
-    /// What became ready and was not looked at.
-    ready: Vec<Ready>,
 }
 
 impl Desk {
@@ -97,7 +95,6 @@ impl Desk {
             spare: Vec::new(),
             visited: None,
             memory: Memory::default(),
-            ready: Vec::new(),
         }
     }
 
@@ -148,26 +145,13 @@ impl Desk {
         next.map(Next::Visit)
     }
 
-    /// Waits for something to become ready. One thread alone takes all that has; others take one each.
-    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Option<Ready>> {
-        if self.worker.spec.group.threads > 1 || self.worker.door.is_none() {
-            return self.worker.epoll.wait_one(timeout);
-        }
-        if self.ready.is_empty() {
-            self.worker.epoll.wait(&mut self.ready, timeout)?;
-            self.ready.reverse();
-        }
-        Ok(self.ready.pop())
-    }
-
     /// Sends what is left and finds the next request. Without `wait`, it does only what can be done at once.
     pub(crate) fn next(&mut self, wait: bool) -> Next {
         if let Some(next) = self.let_go_of_client().or_else(|| self.let_go(wait)) {
             return next;
         }
         loop {
-            let timeout = if wait { None } else { Some(Duration::ZERO) };
-            let ready = match self.wait(timeout) {
+            let ready = match self.worker.seat.take(self.thread, &self.worker.epoll, wait) {
                 Ok(Some(ready)) => ready,
                 Ok(None) if wait => continue,
                 // Nothing is left to be served by a worker whose epoll fails.
@@ -265,6 +249,10 @@ impl Desk {
                 Received::Nothing => {}
                 Received::Some => return take_request(connection).ok().flatten(),
                 Received::Gone => return None,
+            }
+            // An epoll that fails, fails again where that is told.
+            if self.worker.seat.is_wanted(self.thread, &self.worker.epoll).unwrap_or(true) {
+                return None;
             }
         }
         None

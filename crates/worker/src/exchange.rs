@@ -390,8 +390,8 @@ impl Exchange {
         client: &Client,
         parts: &[IoSlice<'_>],
     ) -> std::io::Result<()> {
-        // One thread alone has nobody to give the GIL to.
-        let keeps = worker().is_some_and(|worker| worker.spec.group.threads == 1);
+        // Who leads has nobody to give the GIL to.
+        let keeps = worker().is_some_and(|worker| worker.seat.is_led());
         let is_full = if keeps {
             client.send(parts)
         } else {

@@ -3,7 +3,7 @@
 //! `python/pinion_worker.py` is what the manager execs; it calls the functions below in their order.
 //!
 //! - [`worker`], [`settings`]: what the process was told to be; [`control`]: the thread that listens to the manager.
-//! - [`desk`], [`serve`]: the serving threads, between requests and with one.
+//! - [`desk`], [`serve`]: the serving threads, between requests and with one; [`seat`]: which of them wait.
 //! - [`posts`]: which thread runs which request. [`request`]: one request; [`call`]: functions that a front door calls; [`environ`] (often made of one of the [`shapes`] before), [`input`], [`start_response`], [`streams`], [`files`]: its Python objects.
 //! - [`area`]: memory shared with front doors, [`long`]: blocks of answers that go by it, [`target`]: where a request's body goes; [`bytes`]: Python's bytes made in place.
 //! - [`http`]: the front door that the worker opens itself.
@@ -51,6 +51,7 @@ mod response;
 mod retry;
 mod scoreboard;
 mod scripts;
+mod seat;
 mod serve;
 mod settings;
 mod shapes;

@@ -22,10 +22,10 @@ pub(crate) fn serve(py: Python<'_>, worker: &'static Worker, thread: usize) -> P
     let maker = Maker::new(py, worker, thread)?;
     let mut desk = Desk::new(worker, thread);
     worker.posts.take(py, thread)?;
-    // One thread alone has nobody to give the GIL to while more requests are here.
-    let alone = worker.spec.group.threads == 1;
     loop {
-        let at_once = if alone { desk.next(false) } else { Next::Nothing };
+        // Who leads has nobody to give the GIL to while more requests are here.
+        let leads = worker.seat.is_led_by(thread);
+        let at_once = if leads { desk.next(false) } else { Next::Nothing };
         let (next, arrived) = match at_once {
             found @ (Next::Job(_) | Next::Visit(_)) => (found, worker.metrics.clock()),
             Next::Nothing => py.detach(|| {
@@ -33,11 +33,13 @@ pub(crate) fn serve(py: Python<'_>, worker: &'static Worker, thread: usize) -> P
                 (next, worker.metrics.clock())
             }),
         };
+        let begun = worker.seat.begin(thread);
         match next {
             Next::Job(job) => run(py, worker, &maker, &mut desk, job, arrived),
             Next::Visit(visit) => http::run(py, worker, &maker, &mut desk, *visit, arrived),
             Next::Nothing => return Ok(()),
         }
+        worker.seat.end(thread, begun);
     }
 }
 

@@ -24,6 +24,7 @@ use crate::metrics::Metrics;
 use crate::monitor::Monitor;
 use crate::posts::Posts;
 use crate::scripts::Scripts;
+use crate::seat::Seat;
 use crate::telemetry::Reporter;
 use crate::text::pieces;
 
@@ -85,6 +86,8 @@ pub(crate) struct Worker {
     pub(crate) spec: StartSpec,
     /// All connections that wait for a request.
     pub(crate) epoll: Epoll,
+    /// Who waits at that.
+    pub(crate) seat: Seat,
     /// Which thread runs which request.
     pub(crate) posts: Posts,
     /// The scripts that were loaded, or could not be.
@@ -140,6 +143,7 @@ pub(crate) fn start() -> Result<&'static Worker, StartError> {
         Door::take(&mut spec).map_err(|error| StartError::Descriptor(FIRST_DESCRIPTOR, error))?;
     let worker = Worker {
         door,
+        seat: Seat::new(spec.group.threads, cfg!(Py_GIL_DISABLED)),
         posts: Posts::new(spec.group.threads),
         metrics: Metrics::new(&spec),
         reporter: OnceLock::new(),

@@ -19,6 +19,8 @@ mod reply;
 mod response;
 #[path = "../src/retry.rs"]
 mod retry;
+#[path = "../src/seat.rs"]
+mod seat;
 #[path = "../src/http/site.rs"]
 mod site;
 #[path = "../src/target.rs"]

@@ -1,0 +1,456 @@
+//! Who waits at the epoll.
+//!
+//! Where requests only compute, more than one thread at the epoll brings nothing, for Python's lock lets one of them run, and costs much: each
+//! request wakes another thread, which then waits for that lock. So a busy worker lets one thread *lead*: it alone waits at
+//! the epoll, takes what is ready many at a time, and keeps Python's lock until nothing is. The others sleep, but for one that *stands by* and
+//! looks every millisecond. As soon as a request waits for something, or takes long, all are at the epoll again, and it
+//! takes twice as many requests as before until the next attempt.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pinion_unix::epoll::{Epoll, Ready};
+use pinion_unix::{clock, usage};
+
+/// How often who stands by looks. A request that is still the same at the second look keeps the others no longer.
+const LOOK: Duration = Duration::from_millis(1);
+/// So many looks at which nothing has happened make a worker idle.
+const IDLE: u32 = 4;
+/// So many requests are served by all before one leads.
+const FEWEST: u32 = 64;
+/// So many at most, however often it was in vain.
+const MOST: u32 = 1 << 16;
+/// So many requests under one leader make it a success.
+const LASTING: u64 = 4096;
+/// Requests must come faster than one in this many milliseconds for one to lead.
+const SPACING_MS: u64 = 2;
+/// Under a leader, one request of so many is looked at whether it waits for something; all of the first [`FEWEST`].
+const SAMPLE: u64 = 8;
+
+/// Why all threads are to wait at the epoll again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    /// A request waits for something, or takes long.
+    Waits,
+    /// There is little to do.
+    Idle,
+}
+
+/// The place of whoever leads.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    /// How many threads there are; one leads for ever.
+    threads: usize,
+    /// Nothing changes: there is one thread, or they can run Python side by side, and nobody leads.
+    is_off: bool,
+    /// The number of the thread that leads, counted from 1; 0 for none.
+    leader: AtomicUsize,
+    /// What the leader has begun and ended: odd while a request runs.
+    progress: AtomicU64,
+    /// The progress when it began to lead.
+    from: AtomicU64,
+    /// Requests served by all since the last leader.
+    served: AtomicU32,
+    /// How many of them there must be.
+    needed: AtomicU32,
+    /// When counting them began, in milliseconds.
+    since: AtomicU64,
+    /// What became ready and was not looked at. Changed with `shared`, and looked at without.
+    waiting: AtomicUsize,
+    shared: Mutex<Shared>,
+    /// For those that sleep: nobody leads any more.
+    free: Condvar,
+    /// For who stands by: the same.
+    relieved: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    ready: VecDeque<Ready>,
+    /// Memory for what the epoll says.
+    fresh: Vec<Ready>,
+    /// How many threads sleep, or stand by.
+    parked: usize,
+    has_standby: bool,
+}
+
+/// What is known of the leader's thread when a request begins; `None` where it is not looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begun(Option<u64>);
+
+impl Seat {
+    /// For a worker of `threads` threads, which `is_parallel` where they need no lock to run Python.
+    pub(crate) fn new(threads: u32, is_parallel: bool) -> Self {
+        Self {
+            threads: threads as usize,
+            is_off: is_parallel || threads == 1,
+            leader: AtomicUsize::new(usize::from(threads == 1)),
+            progress: AtomicU64::new(0),
+            from: AtomicU64::new(0),
+            served: AtomicU32::new(0),
+            needed: AtomicU32::new(FEWEST),
+            since: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+            shared: Mutex::default(),
+            free: Condvar::new(),
+            relieved: Condvar::new(),
+        }
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether thread number `thread` leads: nobody else needs Python's lock to serve.
+    pub(crate) fn is_led_by(&self, thread: usize) -> bool {
+        self.leader.load(Ordering::Relaxed) == thread + 1
+    }
+
+    /// Whether somebody leads.
+    pub(crate) fn is_led(&self) -> bool {
+        self.leader.load(Ordering::Relaxed) != 0
+    }
+
+    /// A request begins on a thread.
+    pub(crate) fn begin(&self, thread: usize) -> Begun {
+        if self.is_off || !self.is_led_by(thread) {
+            return Begun(None);
+        }
+        let progress = self.progress.load(Ordering::Relaxed);
+        self.progress.store(progress + 1, Ordering::Relaxed);
+        let led = progress.wrapping_sub(self.from.load(Ordering::Relaxed)) / 2;
+        let is_sample = led < u64::from(FEWEST) || led.is_multiple_of(SAMPLE);
+        Begun(is_sample.then(usage::thread_waits))
+    }
+
+    /// A request has ended on a thread.
+    pub(crate) fn end(&self, thread: usize, Begun(begun): Begun) {
+        if self.is_off {
+            return;
+        }
+        if !self.is_led_by(thread) {
+            if !self.is_led() {
+                self.count(thread);
+            }
+            return;
+        }
+        self.progress.fetch_add(1, Ordering::Relaxed);
+        if begun.is_some_and(|begun| usage::thread_waits() != begun) {
+            self.open(&self.shared(), Reason::Waits);
+        }
+    }
+
+    /// A request was served by all; perhaps there were enough for this thread to lead.
+    fn count(&self, thread: usize) {
+        let served = self.served.fetch_add(1, Ordering::Relaxed) + 1;
+        if served < self.needed.load(Ordering::Relaxed) {
+            return;
+        }
+        self.served.store(0, Ordering::Relaxed);
+        let now = clock::milliseconds();
+        let took = now.saturating_sub(self.since.swap(now, Ordering::Relaxed));
+        if took > SPACING_MS * u64::from(served) {
+            return;
+        }
+        let _shared = self.shared();
+        if !self.is_led() {
+            // Even: no request runs, whatever a leader of before was at.
+            let progress = (self.progress.load(Ordering::Relaxed) | 1) + 1;
+            self.progress.store(progress, Ordering::Relaxed);
+            self.from.store(progress, Ordering::Relaxed);
+            self.leader.store(thread + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Lets all wait at the epoll again. `_shared` is held: who takes many events sees this before or after.
+    fn open(&self, _shared: &MutexGuard<'_, Shared>, reason: Reason) {
+        if self.leader.swap(0, Ordering::Relaxed) == 0 {
+            return;
+        }
+        let led = self.progress.load(Ordering::Relaxed) - self.from.load(Ordering::Relaxed);
+        let needed = self.needed.load(Ordering::Relaxed);
+        self.needed.store(next_needed(needed, led / 2, reason), Ordering::Relaxed);
+        self.served.store(0, Ordering::Relaxed);
+        self.since.store(clock::milliseconds(), Ordering::Relaxed);
+        self.free.notify_all();
+        self.relieved.notify_all();
+    }
+
+    /// Sleeps while another thread leads. Must be called without Python's lock.
+    fn give_way(&self, thread: usize) {
+        let mut shared = self.shared();
+        shared.parked += 1;
+        while self.is_led() && !self.is_led_by(thread) {
+            if !shared.has_standby {
+                shared.has_standby = true;
+                shared = self.stand_by(shared);
+                shared.has_standby = false;
+            } else {
+                shared = self.free.wait(shared).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+        shared.parked -= 1;
+    }
+
+    /// Looks at what the leader does until there is a reason for all to wait at the epoll, and sees to that.
+    fn stand_by<'a>(&'a self, mut shared: MutexGuard<'a, Shared>) -> MutexGuard<'a, Shared> {
+        let (mut last, mut same) = (0, 0);
+        while self.is_led() {
+            let progress = self.progress.load(Ordering::Relaxed);
+            same = if progress == last { same + 1 } else { 0 };
+            last = progress;
+            if let Some(reason) = judge(progress, same) {
+                self.open(&shared, reason);
+                break;
+            }
+            let waited = self.relieved.wait_timeout(shared, LOOK);
+            shared = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        shared
+    }
+
+    /// Takes one event. With `wait`, waits for the thread's turn and then for the event, which must be done without Python's lock.
+    ///
+    /// # Errors
+    /// As [`Epoll::wait`].
+    pub(crate) fn take(
+        &self,
+        thread: usize,
+        epoll: &Epoll,
+        wait: bool,
+    ) -> io::Result<Option<Ready>> {
+        if wait && self.is_led() && !self.is_led_by(thread) {
+            self.give_way(thread);
+        }
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            let mut shared = self.shared();
+            if let Some(ready) = shared.ready.pop_front() {
+                self.waiting.store(shared.ready.len(), Ordering::Relaxed);
+                return Ok(Some(ready));
+            }
+        }
+        if wait { epoll.wait_one(None) } else { self.take_many(thread, epoll) }
+    }
+
+    /// Takes one event of all that is ready, without waiting.
+    fn take_many(&self, thread: usize, epoll: &Epoll) -> io::Result<Option<Ready>> {
+        match self.collect(thread, epoll)? {
+            Some(mut shared) => {
+                let first = shared.ready.pop_front();
+                self.waiting.store(shared.ready.len(), Ordering::Relaxed);
+                Ok(first)
+            }
+            None => epoll.wait_one(Some(Duration::ZERO)),
+        }
+    }
+
+    /// Collects what is ready, if this thread leads and the others would look at what it does not get to: those that are at the epoll
+    /// would not.
+    fn collect(&self, thread: usize, epoll: &Epoll) -> io::Result<Option<MutexGuard<'_, Shared>>> {
+        let mut shared = self.shared();
+        if !self.is_led_by(thread) || shared.parked + 1 < self.threads {
+            return Ok(None);
+        }
+        let Shared { ready, fresh, .. } = &mut *shared;
+        epoll.wait(fresh, Some(Duration::ZERO))?;
+        ready.extend(fresh.iter().copied());
+        self.waiting.store(ready.len(), Ordering::Relaxed);
+        Ok(Some(shared))
+    }
+
+    /// Whether something is ready that only this thread would look at.
+    ///
+    /// # Errors
+    /// As [`Epoll::wait`].
+    pub(crate) fn is_wanted(&self, thread: usize, epoll: &Epoll) -> io::Result<bool> {
+        if !self.is_led_by(thread) {
+            return Ok(false);
+        }
+        Ok(self.collect(thread, epoll)?.is_some_and(|shared| !shared.ready.is_empty()))
+    }
+}
+
+/// What follows from the leader's `progress`, which was the same at `same` looks before.
+fn judge(progress: u64, same: u32) -> Option<Reason> {
+    let runs = progress % 2 == 1;
+    if runs && same > 0 {
+        Some(Reason::Waits)
+    } else if !runs && same >= IDLE {
+        Some(Reason::Idle)
+    } else {
+        None
+    }
+}
+
+/// How many requests all must serve before the next attempt, where it were `needed` before this one, under which `led` were served.
+fn next_needed(needed: u32, led: u64, reason: Reason) -> u32 {
+    match reason {
+        Reason::Idle => needed,
+        Reason::Waits if led >= LASTING => FEWEST,
+        Reason::Waits => needed.saturating_mul(2).min(MOST),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::{AsFd, OwnedFd};
+    use std::sync::atomic::AtomicBool;
+    use std::thread::{scope, sleep};
+    use std::time::Instant;
+
+    use pinion_unix::epoll::Trigger;
+    use pinion_unix::sockets::stream_pair;
+
+    use super::*;
+
+    /// Descriptors that are ready, under tokens from 0 on.
+    fn epoll_with(count: u64) -> (Epoll, Vec<(OwnedFd, OwnedFd)>) {
+        let epoll = Epoll::new().unwrap();
+        let pairs: Vec<_> = (0..count).map(|_| stream_pair().unwrap()).collect();
+        for ((near, far), token) in pairs.iter().zip(0..) {
+            epoll.add(near.as_fd(), token, Trigger::Edge).unwrap();
+            nix::unistd::write(far, b"x").unwrap();
+        }
+        (epoll, pairs)
+    }
+
+    /// Serves requests on a thread until it leads.
+    fn lead(seat: &Seat, thread: usize) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !seat.is_led_by(thread) {
+            assert!(Instant::now() < end, "nobody leads");
+            let begun = seat.begin(thread);
+            seat.end(thread, begun);
+        }
+    }
+
+    fn until(what: impl Fn() -> bool) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !what() {
+            assert!(Instant::now() < end, "in vain");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn one_thread_alone_takes_all_that_is_ready() {
+        let seat = Seat::new(1, false);
+        let (epoll, _pairs) = epoll_with(3);
+        for expected in 0..3 {
+            assert!(seat.is_led_by(0));
+            let begun = seat.begin(0);
+            let ready = seat.take(0, &epoll, false).unwrap().unwrap();
+            assert_eq!(ready.token, expected);
+            assert_eq!(seat.waiting.load(Ordering::Relaxed) as u64, 2 - expected);
+            sleep(Duration::from_millis(1));
+            seat.end(0, begun);
+            assert_eq!(seat.is_wanted(0, &epoll).unwrap(), expected < 2);
+        }
+        assert!(!seat.is_wanted(1, &epoll).unwrap());
+        assert_eq!(seat.take(0, &epoll, false).unwrap(), None);
+    }
+
+    #[test]
+    fn threads_that_run_side_by_side_have_no_leader() {
+        let seat = Seat::new(4, true);
+        for _ in 0..10 * FEWEST {
+            let begun = seat.begin(1);
+            seat.end(1, begun);
+        }
+        assert!(!seat.is_led());
+    }
+
+    #[test]
+    fn a_request_that_waits_ends_a_lead_and_the_next_comes_later() {
+        let seat = Seat::new(2, false);
+        lead(&seat, 1);
+        let begun = seat.begin(1);
+        seat.end(1, begun);
+        assert!(seat.is_led_by(1));
+        let begun = seat.begin(1);
+        sleep(Duration::from_micros(100));
+        seat.end(1, begun);
+        assert!(!seat.is_led());
+        assert_eq!(seat.needed.load(Ordering::Relaxed), 2 * FEWEST);
+    }
+
+    #[test]
+    fn few_requests_have_no_leader() {
+        let seat = Seat::new(2, false);
+        for _ in 0..FEWEST / 16 {
+            for _ in 0..32 {
+                let begun = seat.begin(0);
+                seat.end(0, begun);
+            }
+            sleep(Duration::from_millis(2 * 32 * SPACING_MS));
+        }
+        assert!(!seat.is_led());
+    }
+
+    #[test]
+    fn what_a_leader_does_not_get_to_is_taken_by_the_others() {
+        let seat = Seat::new(3, false);
+        let (epoll, _pairs) = epoll_with(3);
+        lead(&seat, 0);
+        let is_over = AtomicBool::new(false);
+        scope(|scope| {
+            let others = [1, 2].map(|thread| {
+                let (seat, epoll) = (&seat, &epoll);
+                scope.spawn(move || seat.take(thread, epoll, true).unwrap().unwrap().token)
+            });
+            until(|| seat.shared().parked == 2);
+            let first = seat.take(0, &epoll, false).unwrap().unwrap();
+            assert_eq!((first.token, seat.waiting.load(Ordering::Relaxed)), (0, 2));
+            // It never ends.
+            let _begun = seat.begin(0);
+            let mut tokens = others.map(|other| other.join().unwrap());
+            tokens.sort_unstable();
+            assert_eq!(tokens, [1, 2]);
+            is_over.store(true, Ordering::Relaxed);
+        });
+        assert!(is_over.into_inner() && !seat.is_led());
+        assert_eq!(seat.shared().parked, 0);
+    }
+
+    #[test]
+    fn nothing_is_taken_in_advance_while_others_are_at_the_epoll() {
+        let seat = Seat::new(3, false);
+        let (epoll, _pairs) = epoll_with(3);
+        lead(&seat, 0);
+        assert!(seat.take(0, &epoll, false).unwrap().is_some());
+        assert_eq!(seat.waiting.load(Ordering::Relaxed), 0);
+        assert!(!seat.is_wanted(0, &epoll).unwrap());
+    }
+
+    #[test]
+    fn a_leader_with_nothing_to_do_leads_no_longer() {
+        let seat = Seat::new(2, false);
+        let (epoll, _pairs) = epoll_with(1);
+        lead(&seat, 0);
+        scope(|scope| {
+            let other = scope.spawn(|| seat.take(1, &epoll, true).unwrap());
+            assert_eq!(other.join().unwrap().unwrap().token, 0);
+        });
+        assert!(!seat.is_led());
+        assert_eq!(seat.needed.load(Ordering::Relaxed), FEWEST);
+    }
+
+    #[test]
+    fn looks_tell_what_the_leader_does() {
+        assert_eq!(judge(7, 0), None);
+        assert_eq!(judge(7, 1), Some(Reason::Waits));
+        assert_eq!(judge(8, IDLE - 1), None);
+        assert_eq!(judge(8, IDLE), Some(Reason::Idle));
+    }
+
+    #[test]
+    fn attempts_in_vain_become_rare() {
+        assert_eq!(next_needed(FEWEST, 3, Reason::Waits), 2 * FEWEST);
+        assert_eq!(next_needed(MOST, 3, Reason::Waits), MOST);
+        assert_eq!(next_needed(MOST, LASTING, Reason::Waits), FEWEST);
+        assert_eq!(next_needed(256, 3, Reason::Idle), 256);
+    }
+}

@@ -1,0 +1,91 @@
+//! Under quick requests one thread leads: it serves all of them. Whatever one of them does then, the others are served by other threads.
+
+use std::fs::File;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use pinion_wire::frame::BODY_LAST;
+use pinion_wire::message::{Rein, StopReason};
+use pinion_wire::request::BodyLength;
+use pinion_wire::{Kind, frame};
+
+use crate::suite::{Front, Worker, is_free_threaded};
+
+/// So many times in a row all requests that are here at the same time are served by the same thread.
+const ROUNDS: usize = 40;
+
+/// Which threads have served requests that were sent at the same time, one of each front door.
+fn at_once(fronts: &mut [Front]) -> Vec<String> {
+    let all: Vec<_> = fronts.iter_mut().map(|front| front.next_get("/per_thread")).collect();
+    fronts.iter().zip(&all).for_each(|(front, bytes)| front.send_bytes(bytes));
+    let answers = fronts.iter_mut().map(|front| front.answer(&mut Vec::new()).text());
+    answers.map(|text| text.rsplit_once(' ').unwrap().0.to_owned()).collect()
+}
+
+/// Sends quick requests until one thread leads.
+fn lead(fronts: &mut [Front]) {
+    let end = Instant::now() + Duration::from_secs(60);
+    let (mut leader, mut rounds) = (String::new(), 0);
+    while rounds < ROUNDS {
+        assert!(Instant::now() < end, "no thread leads");
+        let names = at_once(fronts);
+        let is_same = names.iter().all(|name| *name == names[0]) && names[0] == leader;
+        rounds = if is_same { rounds + 1 } else { 0 };
+        leader.clone_from(&names[0]);
+    }
+}
+
+/// A worker of `threads` threads, of which one leads, and front doors.
+fn led(python: &Path, threads: u32) -> (Worker, Vec<Front>) {
+    let mut worker = Worker::ready(python, |_, spec| spec.group.threads = threads);
+    let mut fronts: Vec<_> = (0..4).map(|_| worker.connect()).collect();
+    lead(&mut fronts);
+    (worker, fronts)
+}
+
+/// Requests that wait keep nobody from the others, and when they have ended, one thread leads again.
+pub(super) fn requests_that_wait(python: &Path) {
+    if is_free_threaded(python) {
+        return;
+    }
+    let (worker, mut fronts) = led(python, 4);
+    let mut waiting: Vec<_> = fronts.drain(..3).collect();
+    for (number, front) in waiting.iter_mut().enumerate() {
+        let go = worker.folder.path().join(number.to_string());
+        front.send("GET", &format!("/wait?path={}", go.display()), BodyLength::Known(0), b"");
+        for _ in 0..20 {
+            assert_eq!(fronts[0].get("/hello").text(), "Hello, world!");
+        }
+        // Some of them wait while one thread leads those that are left.
+        for _ in 0..400 {
+            assert_eq!(fronts[0].get("/hello").text(), "Hello, world!");
+        }
+    }
+    for (number, front) in waiting.iter_mut().enumerate() {
+        File::create(worker.folder.path().join(number.to_string())).unwrap();
+        assert_eq!(front.answer(&mut Vec::new()).text(), "waited");
+    }
+    fronts.append(&mut waiting);
+    lead(&mut fronts);
+}
+
+/// Neither does a client that does not send its body.
+pub(super) fn a_body_that_does_not_come(python: &Path) {
+    if is_free_threaded(python) {
+        return;
+    }
+    let (worker, mut fronts) = led(python, 2);
+    let mut slow = fronts.pop().unwrap();
+    slow.send("POST", "/count", BodyLength::Known(3), b"");
+    for front in &mut fronts {
+        for _ in 0..200 {
+            assert_eq!(front.get("/hello").text(), "Hello, world!");
+        }
+    }
+    slow.frame_of(Kind::Want);
+    let mut bytes = Vec::new();
+    frame::push(&mut bytes, Kind::Body, BODY_LAST, slow.seq(), b"abc");
+    slow.send_bytes(&bytes);
+    assert_eq!(slow.answer(&mut Vec::new()).text(), "3");
+    worker.tell(&Rein::Stop(StopReason::Shutdown), None);
+}
