@@ -79,8 +79,13 @@ fn hex(digit: u8) -> Option<u8> {
 
 /// The part of a decoded path below the mount point.
 pub fn below<'p>(mount: &str, path: &'p [u8]) -> Option<&'p [u8]> {
+    // Not for the sake of an instruction: the C library compares no bytes at all by a masked load, and where a processor must not
+    // read, as at the place of an empty String, it takes a hundred times as long to find out that it need not.
+    if mount.is_empty() {
+        return Some(path);
+    }
     let rest = path.strip_prefix(mount.as_bytes())?;
-    (rest.is_empty() || rest[0] == b'/' || mount.is_empty()).then_some(rest)
+    (rest.is_empty() || rest[0] == b'/').then_some(rest)
 }
 
 /// Writes the entries of a request whose decoded path is `path`.
