@@ -15,27 +15,34 @@ const LONGEST_NAME: usize = 512;
 pub struct Surroundings<'a> {
     /// The mount point, as in [`pinion_wire::message::http::HttpSpec::mount`].
     pub mount: &'a str,
-    /// What does not change from request to request ([`always`]).
+    /// What does not change from connection to connection ([`always`]).
     pub always: &'a Entries,
-    /// `REMOTE_ADDR`; empty for a Unix socket.
-    pub remote_addr: &'a str,
-    /// `REMOTE_PORT`.
-    pub remote_port: &'a str,
+    /// What does not change from request to request of one connection ([`client`]).
+    pub client: &'a Entries,
     /// Whether the connection is encrypted.
     pub tls: bool,
     /// What a proxy says instead of all this, if anybody is believed.
     pub proxied: Option<&'a Rewrite<'a>>,
 }
 
-/// The entries of all requests that come in at `SERVER_NAME` and `SERVER_PORT` for a callable of this name.
+/// The entries of all requests that come in at `SERVER_NAME` and `SERVER_PORT` for a callable of this name below a mount point.
 #[must_use]
-pub fn always(server_name: &str, server_port: &str, callable: &str) -> Entries {
+pub fn always(mount: &str, server_name: &str, server_port: &str, callable: &str) -> Entries {
     Entries::new([
+        ("SCRIPT_NAME", mount),
         ("SERVER_SOFTWARE", SERVER),
         ("SERVER_NAME", server_name),
         ("SERVER_PORT", server_port),
         ("mod_wsgi.callable_object", callable),
     ])
+}
+
+/// The entries of all requests of a client of this address, which is empty on a Unix socket, where there is no port either.
+#[must_use]
+pub fn client(address: &str, port: Option<u16>) -> Entries {
+    let port = port.map(|port| port.to_string());
+    let port = port.as_ref().map(|port| ("REMOTE_PORT", port.as_str()));
+    Entries::new([("REMOTE_ADDR", address)].into_iter().chain(port))
 }
 
 /// Why a request has no environ.
@@ -100,16 +107,12 @@ pub fn write(
 ) -> Result<(), NoEnviron> {
     let info = below(around.mount, path).ok_or(NoEnviron::NotFound)?;
     out.entry(b"REQUEST_METHOD", head.method.as_bytes());
-    out.entry(b"SCRIPT_NAME", around.mount.as_bytes());
     out.entry(b"PATH_INFO", info);
+    out.entries(around.always);
+    out.entries(around.client);
     out.entry(b"QUERY_STRING", head.query.as_bytes());
     out.entry(b"REQUEST_URI", head.target.as_bytes());
     out.entry(b"SERVER_PROTOCOL", head.version.as_str().as_bytes());
-    out.entries(around.always);
-    out.entry(b"REMOTE_ADDR", around.remote_addr.as_bytes());
-    if !around.remote_port.is_empty() {
-        out.entry(b"REMOTE_PORT", around.remote_port.as_bytes());
-    }
     if around.proxied.and_then(|proxied| proxied.https).unwrap_or(around.tls) {
         out.entry(b"wsgi.url_scheme", b"https");
         out.entry(b"HTTPS", b"on");
@@ -171,6 +174,20 @@ fn joined<'v>(first: &[u8], more: impl Iterator<Item = &'v [u8]>, name: &[u8]) -
     all
 }
 
+/// What stands in a name for each byte of a field's; 0 for what may not be in one.
+const SHOWN: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        if byte.is_ascii_alphanumeric() {
+            table[byte as usize] = byte.to_ascii_uppercase();
+        }
+        byte += 1;
+    }
+    table[b'-' as usize] = b'_';
+    table
+};
+
 /// The environ's name of a field.
 #[derive(Default)]
 struct Name(arrayvec::ArrayVec<u8, LONGEST_NAME>);
@@ -187,11 +204,10 @@ impl Name {
         // There is room: both lengths were looked at.
         self.0.extend(PREFIX.iter().copied());
         for byte in field.bytes() {
-            self.0.push(match byte {
-                b'-' => b'_',
-                byte if byte.is_ascii_alphanumeric() => byte.to_ascii_uppercase(),
-                _ => return None,
-            });
+            match SHOWN[usize::from(byte)] {
+                0 => return None,
+                shown => self.0.push(shown),
+            }
         }
         Some(match self.0.as_slice() {
             b"HTTP_CONTENT_TYPE" | b"HTTP_CONTENT_LENGTH" => &self.0[PREFIX.len()..],
@@ -211,17 +227,12 @@ mod tests {
     use std::sync::LazyLock;
 
     const LIMITS: Limits = Limits { line: 1000, head: 10_000, fields: 100 };
-    static ALWAYS: LazyLock<Entries> = LazyLock::new(|| always("127.0.0.1", "8000", "application"));
+    static ALWAYS: LazyLock<Entries> =
+        LazyLock::new(|| always("", "127.0.0.1", "8000", "application"));
+    static CLIENT: LazyLock<Entries> = LazyLock::new(|| client("127.0.0.2", Some(40_000)));
 
     fn around() -> Surroundings<'static> {
-        Surroundings {
-            mount: "",
-            always: &ALWAYS,
-            remote_addr: "127.0.0.2",
-            remote_port: "40000",
-            tls: false,
-            proxied: None,
-        }
+        Surroundings { mount: "", always: &ALWAYS, client: &CLIENT, tls: false, proxied: None }
     }
 
     fn environ(
@@ -289,7 +300,8 @@ mod tests {
 
     #[test]
     fn a_mount_point_is_taken_off_the_path() {
-        let around = Surroundings { mount: "/app", ..around() };
+        let always = always("/app", "127.0.0.1", "8000", "application");
+        let around = Surroundings { mount: "/app", always: &always, ..around() };
         for (path, info) in [("/app", ""), ("/app/", "/"), ("/app/x", "/x"), ("/%61pp/x", "/x")] {
             let environ = environ(&format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"), &around);
             let environ = environ.unwrap();

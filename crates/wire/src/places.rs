@@ -40,6 +40,13 @@ impl Places {
         }
     }
 
+    /// Whether all places stay where they are when the value of an entry is this one.
+    #[must_use]
+    pub fn stay(&self, (entry, value): (usize, &[u8])) -> bool {
+        let length = |place: &Place| place.end - place.value - LENGTH;
+        self.0.get(entry).is_some_and(|place| length(place) == value.len())
+    }
+
     /// Whether `other` has the same names in the same order as `own`, whose places these are. `changed` is told which of its
     /// values differ, by their place and what they are, and says whether to go on.
     pub fn compare<'o>(
@@ -86,7 +93,13 @@ fn agree(left: &[u8], right: &[u8]) -> usize {
     let (right_parts, _) = right.as_chunks::<16>();
     let parts = left_parts.iter().zip(right_parts).take_while(|(left, right)| left == right);
     let at = parts.count() * 16;
-    let rest = left[at..].iter().zip(&right[at..]).take_while(|(left, right)| left == right);
+    let (left, right) = (&left[at..], &right[at..]);
+    if let (Some(left), Some(right)) = (left.first_chunk::<16>(), right.first_chunk::<16>()) {
+        // There is a difference, as there are as many bytes as were compared at once.
+        let differing = u128::from_le_bytes(*left) ^ u128::from_le_bytes(*right);
+        return at + differing.trailing_zeros() as usize / 8;
+    }
+    let rest = left.iter().zip(right).take_while(|(left, right)| left == right);
     at + rest.count()
 }
 
@@ -159,6 +172,11 @@ mod tests {
             let other = with(others.as_ref().unwrap_or(&names), true);
             prop_assert_eq!(compared(&raw(&own), &raw(&other)), plainly(&own, &other));
             prop_assert_eq!(compared(&raw(&own), &raw(&own)), Some(Vec::new()));
+            let (places, raw) = (Places::of(&raw(&own)), raw(&other));
+            let changes = plainly(&own, &other).unwrap_or_default();
+            if !changes.is_empty() && changes.iter().all(|(entry, value)| places.stay((*entry, value))) {
+                prop_assert_eq!(places, Places::of(&raw));
+            }
         }
 
         #[test]

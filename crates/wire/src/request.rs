@@ -78,7 +78,8 @@ impl Target<'_> {
     }
 }
 
-/// Appends an entry, if its lengths fit.
+/// Appends an entry, if its lengths fit. Inlined, since most names are constants, which are written in a few instructions then.
+#[inline(always)]
 pub(crate) fn push_entry(out: &mut Vec<u8>, name: &[u8], value: &[u8]) -> bool {
     let lengths = (u16::try_from(name.len()), u32::try_from(value.len()));
     let (Ok(name_len), Ok(value_len)) = lengths else { return false };
@@ -144,6 +145,7 @@ impl<'a> RequestWriter<'a> {
     }
 
     /// Adds an environ entry.
+    #[inline(always)]
     pub fn entry(&mut self, name: &[u8], value: &[u8]) {
         match self.count.checked_add(1) {
             Some(count) if push_entry(self.out, name, value) => self.count = count,

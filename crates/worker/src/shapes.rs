@@ -101,7 +101,9 @@ impl Shape {
         if !changes.is_empty() {
             self.entries.clear();
             self.entries.extend_from_slice(request.raw_environ());
-            self.places.renew(&self.entries);
+            if !changes.iter().all(|change| self.places.stay(*change)) {
+                self.places.renew(&self.entries);
+            }
         }
         dict.copy()
     }

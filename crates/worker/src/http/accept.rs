@@ -46,8 +46,13 @@ enum Socket {
 }
 
 impl Listener {
-    /// Takes over a listening socket, which does not block; its requests are for a callable of this name.
-    pub(super) fn new(socket: OwnedFd, spec: ListenerSpec, callable: &str) -> Self {
+    /// Takes over a listening socket, which does not block; its requests are for a callable of this name below a
+    /// mount point.
+    pub(super) fn new(
+        socket: OwnedFd,
+        spec: ListenerSpec,
+        (mount, callable): (&str, &str),
+    ) -> Self {
         let is_unix = spec.port == 0;
         let socket = if is_unix { Socket::Unix(socket.into()) } else { Socket::Tcp(socket.into()) };
         // A Unix socket has no port, so it is the usual one.
@@ -56,7 +61,7 @@ impl Listener {
             (0, true) => 443,
             (port, _) => port,
         };
-        let always = environ::always(&spec.name, &port.to_string(), callable);
+        let always = environ::always(mount, &spec.name, &port.to_string(), callable);
         Self { socket: RwLock::new(Some(socket)), always, spec }
     }
 

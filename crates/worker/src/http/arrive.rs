@@ -362,8 +362,7 @@ impl Door {
         let around = Surroundings {
             mount: &self.spec.mount,
             always: listener.map_or(&self.nothing, |listener| &listener.always),
-            remote_addr: &from.address,
-            remote_port: &from.port,
+            client: &from.entries,
             tls: listener.is_some_and(|listener| listener.is_tls()),
             proxied,
         };

@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use pinion_http::answer::CONTINUE;
 use pinion_http::body::Decoder;
+use pinion_http::environ;
 use pinion_unix::clock;
 use pinion_unix::epoll::Trigger;
 use pinion_unix::sockets;
+use pinion_wire::request::Entries;
 
 use super::CLIENT;
 use super::inbound::{Inbound, Phase};
@@ -31,19 +33,17 @@ pub(super) struct Origin {
     pub(super) listener: usize,
     /// The client's address; empty on a Unix socket.
     pub(super) address: String,
-    /// Its port.
-    pub(super) port: String,
+    /// Both, as environs have them.
+    pub(super) entries: Entries,
 }
 
 impl Origin {
     /// From a client of this address.
     pub(super) fn new(listener: usize, address: Option<SocketAddr>) -> Self {
-        let text = |address: SocketAddr| (address.ip().to_canonical().to_string(), address.port());
-        let (address, port) = address.map(text).map_or_else(
-            || (String::new(), String::new()),
-            |(address, port)| (address, port.to_string()),
-        );
-        Self { listener, address, port }
+        let port = address.map(|address| address.port());
+        let address = address.map(|address| address.ip().to_canonical().to_string());
+        let address = address.unwrap_or_default();
+        Self { listener, entries: environ::client(&address, port), address }
     }
 }
 

@@ -115,9 +115,10 @@ impl Door {
         let pair = http.tls.take();
         let tls = pair.map(|pair| pinion_tls::settings(&pair.certificates, &pair.key, PROTOCOLS));
         let numbers = FIRST_DESCRIPTOR..;
+        let place = (http.mount.as_str(), callable);
         let listeners = numbers
             .zip(&http.listeners)
-            .map(|(number, one)| Ok(Listener::new(inherited::take(number)?, one.clone(), callable)))
+            .map(|(number, one)| Ok(Listener::new(inherited::take(number)?, one.clone(), place)))
             .collect::<io::Result<Vec<_>>>()?;
         let log = http.access_log.map(|format| {
             let number = FIRST_DESCRIPTOR + listeners.len() as i32;
