@@ -114,19 +114,32 @@ impl<'a> Head<'a> {
 /// # Errors
 /// What is no request, or exceeds a limit; the connection cannot go on then.
 pub fn parse<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Option<Head<'a>>, Refusal> {
-    let mut few = [const { MaybeUninit::uninit() }; FEW];
-    if limits.fields <= FEW {
-        return parse_into(bytes, limits, &mut few[..limits.fields]);
-    }
-    let mut many = vec![MaybeUninit::uninit(); limits.fields];
-    parse_into(bytes, limits, &mut many)
+    read(bytes, limits, |head| Ok(head.clone()))
 }
 
-fn parse_into<'a>(
+/// As [`parse`], for who only looks at the head: it is too large to be moved about for each request.
+///
+/// # Errors
+/// As [`parse`], and those of `then`.
+pub fn read<'a, T>(
+    bytes: &'a [u8],
+    limits: &Limits,
+    then: impl FnOnce(&Head<'a>) -> Result<T, Refusal>,
+) -> Result<Option<T>, Refusal> {
+    let mut few = [const { MaybeUninit::uninit() }; FEW];
+    if limits.fields <= FEW {
+        return read_into(bytes, limits, &mut few[..limits.fields], then);
+    }
+    let mut many = vec![MaybeUninit::uninit(); limits.fields];
+    read_into(bytes, limits, &mut many, then)
+}
+
+fn read_into<'a, T>(
     bytes: &'a [u8],
     limits: &Limits,
     room: &mut [MaybeUninit<httparse::Header<'a>>],
-) -> Result<Option<Head<'a>>, Refusal> {
+    then: impl FnOnce(&Head<'a>) -> Result<T, Refusal>,
+) -> Result<Option<T>, Refusal> {
     let mut request = httparse::Request::new(&mut []);
     let parsed = request.parse_with_uninit_headers(bytes, room);
     let size = match parsed {
@@ -145,41 +158,38 @@ fn parse_into<'a>(
         return Err(Refusal::BAD_LINE);
     };
     let mut facts = Facts::new(minor);
-    let mut fields = smallvec::SmallVec::with_capacity(request.headers.len());
     for header in request.headers.iter() {
         facts.note(header.name, header.value)?;
-        fields.push((header.name, header.value));
     }
     let target = Target::parse(method, target)?;
     let (body, keep_alive) = facts.conclude()?;
-    Ok(Some(Head {
+    let head = Head {
         method,
         target: target.whole,
         path: target.path,
         query: target.query,
         authority: target.authority,
         version: if minor == 0 { Version::Http10 } else { Version::Http11 },
-        fields: Fields(fields),
+        fields: Fields(request.headers.iter().map(|one| (one.name, one.value)).collect()),
         size,
         body,
         keep_alive,
         expects_continue: facts.expects_continue && minor > 0 && body != BodyLength::Known(0),
-    }))
+    };
+    then(&head).map(Some)
 }
 
 /// Whether every line ends with CR LF and neither stands alone (section 2.2: a lone LF may be taken for a line end, and is
 /// where servers differ).
 fn check_lines(head: &[u8]) -> Result<(), Refusal> {
-    let mut ends = 0;
-    for at in memchr_iter(b'\n', head) {
-        if at == 0 || head[at - 1] != b'\r' {
-            return Err(Refusal::BAD_LINE_END);
-        }
-        ends += 1;
+    let stands_alone = |(byte, next): (&u8, &u8)| (*byte == b'\r') != (*next == b'\n');
+    let behind = head.get(1..).unwrap_or_default();
+    // A fold looks at many bytes at a time.
+    let any = head.iter().zip(behind).fold(false, |any, pair| any | stands_alone(pair));
+    if any || head.first() == Some(&b'\n') || head.last() == Some(&b'\r') {
+        return Err(Refusal::BAD_LINE_END);
     }
-    // Each LF has a CR of its own before it, so that one more CR stands alone.
-    let returns = memchr_iter(b'\r', head).count();
-    if returns == ends { Ok(()) } else { Err(Refusal::BAD_LINE_END) }
+    Ok(())
 }
 
 fn check_size(head: &[u8], limits: &Limits) -> Result<(), Refusal> {
@@ -187,7 +197,10 @@ fn check_size(head: &[u8], limits: &Limits) -> Result<(), Refusal> {
     if start > MOST_EMPTY {
         return Err(Refusal::BAD_LINE);
     }
-    let line = memchr(b'\n', &head[start..]).unwrap_or(head.len());
+    // All of it is no longer than a line may be, nearly always.
+    let is_short = head.len() <= limits.line;
+    let line = if is_short { None } else { memchr(b'\n', &head[start..]) };
+    let line = line.unwrap_or(head.len());
     if line > limits.line {
         Err(Refusal::LONG_LINE)
     } else if head.len() > limits.head {
@@ -394,7 +407,8 @@ impl<'a> Target<'a> {
         let (path, query) = question.map_or((rest, ""), |at| (&rest[..at], &rest[at + 1..]));
         let path = if path.is_empty() && authority.is_some() { "/" } else { path };
         // A fragment is never sent (RFC 9110, section 7.1), and what is not ASCII is escaped (RFC 3986, section 2).
-        if !path.starts_with('/') || memchr(b'#', rest.as_bytes()).is_some() || !whole.is_ascii() {
+        let has_fragment = rest.bytes().fold(false, |any, byte| any | (byte == b'#'));
+        if !path.starts_with('/') || has_fragment || !whole.is_ascii() {
             return Err(Refusal::BAD_TARGET);
         }
         if let Some(authority) = authority {

@@ -303,7 +303,16 @@ impl Door {
         bytes: &[u8],
         memory: &mut Memory,
     ) -> Result<Option<Arrived>, Refusal> {
-        let Some(head) = head::parse(bytes, &self.limits)? else { return Ok(None) };
+        head::read(bytes, &self.limits, |head| self.receive(worker, client, head, memory))
+    }
+
+    fn receive(
+        &self,
+        worker: &Worker,
+        client: &Arc<Client>,
+        head: &Head<'_>,
+        memory: &mut Memory,
+    ) -> Result<Arrived, Refusal> {
         let limit = Some(self.spec.limits.body).filter(|limit| *limit > 0);
         let decoder = Decoder::new(head.body, limit)?;
         let stopping = self.is_leaving() || worker.stage() >= Stage::Stopping;
@@ -313,18 +322,18 @@ impl Door {
             keep_alive: head.keep_alive && !stopping,
         };
         let mut frame = Vec::new();
-        let own = self.prepare(&client.from, &head, memory, |path, proxied, memory| {
-            if let Some(own) = self.own(worker, &head, path) {
-                return Ok(Some(self.give(client, &head, &asked, own, proxied, memory)));
+        let own = self.prepare(&client.from, head, memory, |path, proxied, memory| {
+            if let Some(own) = self.own(worker, head, path) {
+                return Ok(Some(self.give(client, head, &asked, own, proxied, memory)));
             }
             frame = std::mem::take(&mut memory.frame);
             frame.clear();
-            self.write(&client.from, (&head, path), proxied, &mut frame)?;
+            self.write(&client.from, (head, path), proxied, &mut frame)?;
             Ok(None)
         })?;
         let coming = Coming { frame, asked, decoder };
         let (expects_continue, closes) = (head.expects_continue, !head.keep_alive);
-        Ok(Some(Arrived { coming, size: head.size, expects_continue, closes, own }))
+        Ok(Arrived { coming, size: head.size, expects_continue, closes, own })
     }
 
     /// Finds out what a request's path is and what proxies say of it, for `then`.
