@@ -64,21 +64,16 @@ impl<'a> StatusPage<'a> {
     /// written one behind the other.
     pub fn begin(&self, thread: usize, connection: u32, seq: u32, since_ns: u64, line: &[&[u8]]) {
         let Some(words) = self.thread(thread) else { return };
-        let mut word = [0_u8; 8];
-        let (mut at, mut filled) = (2, 0);
-        for byte in line.iter().copied().flatten().chain(std::iter::once(&0)) {
-            if at == WORDS_PER_THREAD {
-                break;
-            }
-            word[filled] = *byte;
-            filled += 1;
-            if filled == word.len() {
-                words[at].store(u64::from_le_bytes(word), Ordering::Relaxed);
-                (word, filled, at) = ([0; 8], 0, at + 1);
-            }
+        let (mut text, mut length) = ([0; LINE], 0);
+        for part in line {
+            let fitting = part.len().min(LINE - length);
+            text[length..length + fitting].copy_from_slice(&part[..fitting]);
+            length += fitting;
         }
-        if filled > 0 && at < WORDS_PER_THREAD {
-            words[at].store(u64::from_le_bytes(word), Ordering::Relaxed);
+        // With a zero behind it, if there is room for one.
+        let (filled, _) = text.as_chunks::<8>();
+        for (word, bytes) in words[2..].iter().zip(filled).take(length / 8 + 1) {
+            word.store(u64::from_le_bytes(*bytes), Ordering::Relaxed);
         }
         words[1].store(u64::from(connection) << 32 | u64::from(seq), Ordering::Relaxed);
         words[0].store(since_ns, Ordering::Release);

@@ -46,15 +46,35 @@ pub fn classify(name: &[u8], value: &[u8]) -> Result<HeaderKind, HeaderError> {
     if name.is_empty() {
         return Err(HeaderError::NoName);
     }
-    // Folds, which look at several bytes at a time: what is refused may cost more than what is not.
-    if !name.iter().fold(true, |all, byte| all & TOKEN[usize::from(*byte)]) {
+    let kind = kind(name);
+    // A name that is known is one. A fold, which looks at several bytes at a time: what is refused may cost more than what is not.
+    if kind == HeaderKind::Plain
+        && !name.iter().fold(true, |all, byte| all & TOKEN[usize::from(*byte)])
+    {
         return Err(HeaderError::BadName);
     }
-    let is_bad = |byte: u8| (byte < b' ' && byte != b'\t') || byte == 0x7f;
-    if value.iter().fold(false, |any, byte| any | is_bad(*byte)) {
+    if may_be_bad(value) && value.iter().any(|byte| is_bad(*byte)) {
         return Err(HeaderError::BadValue);
     }
-    Ok(kind(name))
+    Ok(kind)
+}
+
+fn is_bad(byte: u8) -> bool {
+    (byte < b' ' && byte != b'\t') || byte == 0x7f
+}
+
+/// Whether a value has to be looked at byte by byte: eight at a time tell that there is no control character among them.
+fn may_be_bad(value: &[u8]) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    let has_control = |bytes: &[u8; 8]| {
+        let word = u64::from_le_bytes(*bytes);
+        let delete = word ^ (ONES * 0x7f);
+        let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & (ONES * 0x80);
+        below(word, 0x20) | below(delete, 1) != 0
+    };
+    let (words, _) = value.as_chunks::<8>();
+    // The last eight, some of them for a second time.
+    value.last_chunk::<8>().is_none_or(has_control) || words.iter().any(has_control)
 }
 
 /// PEP 3333 forbids applications all hop-by-hop headers. Those that would break the framing of
@@ -63,7 +83,8 @@ pub fn classify(name: &[u8], value: &[u8]) -> Result<HeaderKind, HeaderError> {
 /// others are harmless and go through.
 fn kind(name: &[u8]) -> HeaderKind {
     // The lengths keep the common headers from being compared with each of the others.
-    let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+    // Most are written as they are here.
+    let is = |other: &str| name == other.as_bytes() || name.eq_ignore_ascii_case(other.as_bytes());
     match name.len() {
         2 if is("TE") => HeaderKind::Dropped,
         7 if is("Trailer") => HeaderKind::Dropped,
@@ -202,6 +223,14 @@ mod tests {
                 prop_assert!(!line.iter().any(|b| matches!(b, b'\r' | b'\n' | 0)));
                 prop_assert_eq!(line.iter().position(|b| *b == b':'), Some(name.len()));
             }
+        }
+
+        #[test]
+        fn a_value_is_taken_as_byte_by_byte(
+            value in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'\t'), 0x1e_u8..0x22, 0x7e_u8..0x81], 0..40),
+        ) {
+            let wanted = !value.iter().any(|byte| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f);
+            prop_assert_eq!(classify(b"X", &value).is_ok(), wanted);
         }
 
         #[test]
