@@ -24,6 +24,7 @@ use crate::kept::Kept;
 use crate::lines::Lines;
 use crate::long::{self, Block};
 use crate::metrics::{Meter, Way};
+use crate::reply::Ending;
 use crate::response::{Response, SHORT_DATA};
 use crate::worker::worker;
 
@@ -115,6 +116,17 @@ pub(crate) struct Exchange {
     /// What it waits for, while that is counted.
     meter: Option<Box<Meter>>,
     state: Mutex<State>,
+}
+
+/// What is left of a request that is over.
+#[derive(Debug)]
+pub(crate) struct Left {
+    /// The frames that are to be sent.
+    pub(crate) frames: Vec<u8>,
+    /// What becomes of a client's connection.
+    pub(crate) ending: Ending,
+    /// The status, and how many bytes of a body a client was sent.
+    pub(crate) told: (u16, u64),
 }
 
 #[derive(Debug)]
@@ -321,6 +333,16 @@ impl Exchange {
         Ok(())
     }
 
+    /// As [`Exchange::queue`], for a block that is the whole body.
+    pub(crate) fn queue_whole(&self, py: Python<'_>, block: &[u8]) -> Result<(), NotSent> {
+        let mut state = self.state(py);
+        state.response.know_length(block.len() as u64);
+        let admitted = state.response.admit(block.len())?;
+        self.note_write(admitted as u64);
+        state.response.push_data(&block[..admitted], false);
+        Ok(())
+    }
+
     /// Sends a file from `offset` on, of which `left` bytes are left there; the head before it.
     pub(crate) fn send_file(
         &self,
@@ -501,9 +523,8 @@ impl Exchange {
         std::mem::take(&mut self.state(py).trouble)
     }
 
-    /// Ends the request: its objects are of no use any more. Returns the frames that are left to be sent,
-    /// none when there is nobody to send them to.
-    pub(crate) fn finish(&self, py: Python<'_>, end: End) -> Vec<u8> {
+    /// Ends the request: its objects are of no use any more. Returns what is left to be sent, nothing when there is nobody to send it to.
+    pub(crate) fn finish(&self, py: Python<'_>, end: End) -> Left {
         self.open.store(false, Ordering::Release);
         leave();
         let mut state = self.state(py);
@@ -517,6 +538,7 @@ impl Exchange {
         }
         let frames = std::mem::take(&mut response.frames);
         let logs = response.take_logs();
+        let (ending, told) = (response.ending(), response.told());
         drop(state);
         self.let_go_of_client();
         if let Some(logs) = logs.filter(|logs| !logs.is_empty()) {
@@ -524,9 +546,9 @@ impl Exchange {
         }
         if logs_only {
             log_elsewhere(py, &frames);
-            return Vec::new();
+            return Left { frames: Vec::new(), ending: Ending::Cut, told };
         }
-        frames
+        Left { frames, ending, told }
     }
 }
 

@@ -29,7 +29,7 @@ impl<'a, 'py> Latin1<'a, 'py> {
     /// # Errors
     /// It is no str, or has characters beyond Latin-1.
     pub(crate) fn of(text: &'a Bound<'py, PyAny>) -> PyResult<Self> {
-        if !text.is_instance_of::<PyString>() {
+        if !text.is_exact_instance_of::<PyString>() && !text.is_instance_of::<PyString>() {
             let kind = text.get_type().name()?;
             return Err(PyTypeError::new_err(format!("must be str, not {kind}")));
         }

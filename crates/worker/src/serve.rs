@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 
 use crate::desk::{Desk, Job, Next};
 use crate::environ::Maker;
-use crate::exchange::{Exchange, Peer};
+use crate::exchange::{Exchange, Left, Peer};
 use crate::metrics::Watch;
 use crate::response::Response;
 use crate::worker::Worker;
@@ -101,7 +101,7 @@ fn finish(
     if !told {
         drop(exchange.kept.forget(py));
     }
-    let mut frames = exchange.finish(py, end);
+    let Left { mut frames, .. } = exchange.finish(py, end);
     worker.posts.end(py, desk.thread());
     if told {
         // The client does not wait for subscribers.

@@ -14,7 +14,7 @@ use super::arrive::Memory;
 use super::{Client, Door};
 use crate::desk::Desk;
 use crate::environ::Maker;
-use crate::exchange::{Exchange, Peer};
+use crate::exchange::{Exchange, Left, Peer};
 use crate::reply::{BodySender, Ending, Reply};
 use crate::response::Response;
 use crate::serve::{Active, RequestLine};
@@ -72,7 +72,7 @@ pub(crate) fn run(
     let ends = if behind == Behind::Request { never } else { is_draining };
     let reply = Reply::new(asked, date, sender, ends);
     let mut out = desk.memory();
-    let (bytes, ending, told) = match decode(&frame) {
+    let Left { frames: bytes, ending, told } = match decode(&frame) {
         Err(_) => fail(reply, out),
         Ok(request) => {
             out.clear();
@@ -98,10 +98,9 @@ fn decode(frame: &[u8]) -> Result<RequestRef<'_>, FrameError> {
     RequestRef::decode_own(frame.get(Header::SIZE..).unwrap_or_default())
 }
 
-fn fail(mut reply: Reply, mut out: Vec<u8>) -> (Vec<u8>, Ending, (u16, u64)) {
-    reply.push_own(&mut out, 500);
-    let told = (reply.status, reply.body);
-    (out, reply.ending(), told)
+fn fail(mut reply: Reply, mut frames: Vec<u8>) -> Left {
+    reply.push_own(&mut frames, 500);
+    Left { frames, ending: reply.ending(), told: (reply.status, reply.body) }
 }
 
 #[expect(
@@ -117,7 +116,7 @@ fn serve(
     request: &RequestRef<'_>,
     exchange: &Arc<Exchange>,
     arrived: u64,
-) -> (Vec<u8>, Ending, (u16, u64)) {
+) -> Left {
     let line = RequestLine::of(request);
     let thread = desk.thread();
     let now = clock::monotonic_ns();
@@ -136,9 +135,7 @@ fn serve(
     if !is_told {
         drop(exchange.kept.forget(py));
     }
-    let bytes = exchange.finish(py, end);
-    let (ending, told) = exchange.response(py, |response| (response.ending(), response.told()));
-    let ending = if exchange.is_gone() { Ending::Cut } else { ending };
+    let left = exchange.finish(py, end);
     worker.posts.end(py, thread);
     if let Some(watch) = watch {
         worker.metrics.end(watch, exchange.code(py), exchange.meter());
@@ -147,7 +144,7 @@ fn serve(
         events::finished(py, exchange, end);
     }
     maker.end(py);
-    (bytes, ending, told)
+    left
 }
 
 impl Visited {
