@@ -58,6 +58,11 @@ impl Body {
         }
     }
 
+    /// No body.
+    pub(crate) fn none() -> Self {
+        Self::new(BodyLength::Known(0), b"")
+    }
+
     /// The bytes that are here.
     pub(crate) fn here(&self) -> &[u8] {
         &self.bytes[self.start..]

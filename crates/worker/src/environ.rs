@@ -14,13 +14,13 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyString, PyTuple};
 
-use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::files::FileWrapper;
-use crate::input::Input;
+use crate::kit::Kits;
 use crate::quick::BuildQuick;
 use crate::shapes::Shapes;
 use crate::ssl;
+use crate::start_response::StartResponse;
 use crate::streams::Wrapper;
 use crate::worker::Worker;
 
@@ -88,6 +88,8 @@ pub(crate) struct Maker {
     input: Py<PyString>,
     errors: Py<PyString>,
     wrapper: Wrapper,
+    /// What else is lent to requests.
+    pub(crate) kits: Kits,
     queue_start: Py<PyString>,
     daemon_start: Py<PyString>,
     application_start: Py<PyString>,
@@ -134,6 +136,7 @@ impl Maker {
             input: name("wsgi.input")?,
             errors: name("wsgi.errors")?,
             wrapper: Wrapper::new(py)?,
+            kits: Kits::default(),
             queue_start: name("mod_wsgi.queue_start")?,
             daemon_start: name("mod_wsgi.daemon_start")?,
             application_start: name("mod_wsgi.application_start")?,
@@ -162,20 +165,20 @@ impl Maker {
         Duration::from_nanos(begun.saturating_add(behind))
     }
 
-    /// The environ of a request.
+    /// The environ of the request that was begun last, and its `start_response`.
     pub(crate) fn make<'py>(
         &self,
         py: Python<'py>,
         request: &RequestRef<'_>,
         exchange: &Arc<Exchange>,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    ) -> PyResult<(Bound<'py, PyDict>, Bound<'py, StartResponse>)> {
         let environ = self.environ(py, request)?;
-        let input = Input::new(exchange.clone(), Body::new(request.body, request.inline));
-        set(&environ, self.input.bind(py), Bound::new(py, input)?.as_any())?;
+        let (start, input) = self.kits.objects(py, request)?;
+        set(&environ, self.input.bind(py), input.as_any())?;
         let errors = self.wrapper.lend(py, exchange)?;
         set(&environ, self.errors.bind(py), &errors)?;
         self.set_times(&environ, request.queued_ns)?;
-        Ok(environ)
+        Ok((environ, start))
     }
 
     /// The environ of a request for functions that are called beside the application: the request's body is not theirs.
@@ -196,9 +199,10 @@ impl Maker {
         Ok(environ)
     }
 
-    /// Takes back what the environ of a request that is over was lent.
+    /// Takes back what a request that is over was lent.
     pub(crate) fn end(&self, py: Python<'_>) {
         self.wrapper.take_back(py);
+        self.kits.take_back(py);
     }
 
     /// What is not made for each request, and what the front door knows.

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::io::IoSlice;
 use std::os::fd::BorrowedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pinion_wire::answer::{self, End, FilePart, LogRef};
@@ -100,14 +100,21 @@ impl From<OutputError> for NotSent {
     }
 }
 
+/// In the place of a connection's number.
+const NO_CONNECTION: u64 = u64::MAX;
+
+fn number_of(peer: Option<&Peer>) -> u64 {
+    peer.map_or(NO_CONNECTION, |peer| peer.number().into())
+}
+
 /// One request while it runs.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    /// The connection's number; none for a request that the worker makes of itself.
-    connection: Option<u32>,
+    /// The connection's number; [`NO_CONNECTION`] for a request that the worker makes of itself.
+    connection: AtomicU64,
     /// The connection, for as long as the request may use it: the application may keep what belongs to a request for longer.
     peer: Mutex<Option<Peer>>,
-    seq: u32,
+    seq: AtomicU32,
     open: AtomicBool,
     gone: AtomicBool,
     body_failed: AtomicBool,
@@ -150,9 +157,9 @@ impl Exchange {
     /// Begins a request, number `seq` on its connection.
     pub(crate) fn new(peer: Option<Peer>, seq: u32, response: Response) -> Arc<Self> {
         Arc::new(Self {
-            connection: peer.as_ref().map(Peer::number),
+            connection: AtomicU64::new(number_of(peer.as_ref())),
             peer: Mutex::new(peer),
-            seq,
+            seq: AtomicU32::new(seq),
             open: AtomicBool::new(true),
             gone: AtomicBool::new(false),
             body_failed: AtomicBool::new(false),
@@ -164,6 +171,28 @@ impl Exchange {
                 trouble: String::new(),
             }),
         })
+    }
+
+    /// Whether nothing is counted or measured of it.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.meter.is_none() && !self.kept.is_measured()
+    }
+
+    /// Whether nothing would be counted of one that begins now.
+    pub(crate) fn would_be_plain() -> bool {
+        worker().is_some_and(|worker| worker.metrics.meter().is_none())
+    }
+
+    /// Begins another request in the place of one that is over, which was plain and is known to nobody but the caller any more.
+    pub(crate) fn begin_anew(&self, peer: Option<Peer>, seq: u32, response: Response) {
+        self.connection.store(number_of(peer.as_ref()), Ordering::Relaxed);
+        self.seq.store(seq, Ordering::Relaxed);
+        self.body_failed.store(false, Ordering::Relaxed);
+        self.gone.store(false, Ordering::Release);
+        *self.peer.lock().unwrap_or_else(PoisonError::into_inner) = peer;
+        // Unfinished lines have ended with the request before.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).response = response;
+        self.open.store(true, Ordering::Release);
     }
 
     /// From now on, this thread's output is the request's.
@@ -178,7 +207,7 @@ impl Exchange {
 
     /// Whether somebody waits for the answer: not for that to a request that the worker makes of itself.
     pub(crate) fn has_peer(&self) -> bool {
-        self.connection.is_some()
+        self.connection.load(Ordering::Relaxed) != NO_CONNECTION
     }
 
     /// Whether a front door outside has it.
@@ -188,12 +217,12 @@ impl Exchange {
 
     /// The request's number on its connection.
     pub(crate) fn seq(&self) -> u32 {
-        self.seq
+        self.seq.load(Ordering::Relaxed)
     }
 
     /// Whether it is request `seq` of connection number `connection`.
     pub(crate) fn is(&self, connection: u32, seq: u32) -> bool {
-        self.seq == seq && self.connection == Some(connection)
+        self.seq() == seq && self.connection.load(Ordering::Relaxed) == u64::from(connection)
     }
 
     /// What it waits for, while that is counted.
@@ -557,6 +586,12 @@ impl Exchange {
     fn let_go_of_client(&self) {
         let mut peer = self.peer.lock().unwrap_or_else(PoisonError::into_inner);
         drop(peer.take_if(|peer| matches!(peer, Peer::Client(_))));
+    }
+
+    /// As that, of everything that belongs to others.
+    pub(crate) fn let_go(&self) {
+        drop(self.peer.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).response.let_go();
     }
 
     /// The request has run too long: tells its client so, unless the answer has begun. What the application does from now on is as

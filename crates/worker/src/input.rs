@@ -54,9 +54,14 @@ impl From<Failure> for PyErr {
 }
 
 impl Input {
-    /// The input of a request.
-    pub(crate) fn new(exchange: Arc<Exchange>, body: Body) -> Self {
-        Self { exchange, body: Mutex::new(body) }
+    /// The input of a request without a body.
+    pub(crate) fn new(exchange: Arc<Exchange>) -> Self {
+        Self { exchange, body: Mutex::new(Body::none()) }
+    }
+
+    /// The body that it has from now on.
+    pub(crate) fn set_body(&self, py: Python<'_>, body: Body) {
+        *self.body.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner) = body;
     }
 
     fn check(&self, name: &str) -> PyResult<()> {

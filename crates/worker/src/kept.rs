@@ -59,6 +59,11 @@ impl Kept {
         self.measure.get_or_init(Measure::begin)
     }
 
+    /// Whether anything is measured of the request.
+    pub(crate) fn is_measured(&self) -> bool {
+        self.measure.get().is_some()
+    }
+
     /// Lets the objects go: the caller drops them.
     #[must_use]
     pub(crate) fn forget(&self, py: Python<'_>) -> Objects {

@@ -9,7 +9,7 @@ use pinion_wire::request::RequestRef;
 use pinion_wsgi::response::OutputError;
 use pyo3::exceptions::{PyAttributeError, PyOSError, PySystemExit, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 use crate::environ::Maker;
 use crate::exchange::{DEBUG, ERROR, Exchange, INFO, NotSent};
@@ -57,14 +57,14 @@ pub(crate) fn run(
         }
         Err(error) => return report(py, request.target.script, exchange, &error),
     };
-    let ran = maker.make(py, request, exchange).and_then(|environ| {
+    let ran = maker.make(py, request, exchange).and_then(|(environ, start)| {
         exchange.kept.set_environ(&environ);
         let callable = if events::is_measured() {
             events::started(py, exchange, callable, request.target.callable)?
         } else {
             callable
         };
-        call(py, &callable, environ.into_any(), exchange)
+        call(&callable, (environ, start), exchange)
     });
     stop_child(py, ran.as_ref().err());
     match ran {
@@ -122,13 +122,12 @@ pub(crate) fn find(
 
 /// Calls the application and hands on what it returns; closes that in any case.
 fn call<'py>(
-    py: Python<'py>,
     callable: &Bound<'py, PyAny>,
-    environ: Bound<'py, PyAny>,
+    arguments: (Bound<'py, PyDict>, Bound<'py, StartResponse>),
     exchange: &Arc<Exchange>,
 ) -> PyResult<()> {
-    let start = Bound::new(py, StartResponse(exchange.clone()))?;
-    let result = callable.call1((environ, start))?;
+    let py = callable.py();
+    let result = callable.call1(arguments)?;
     let delivered = deliver(&result, exchange);
     if result.is_exact_instance_of::<PyList>() || result.is_exact_instance_of::<PyTuple>() {
         return delivered;

@@ -41,6 +41,11 @@ impl Response {
         Self { reply: Some(reply), ..Self::new(seq, head_request, bytes) }
     }
 
+    /// Nobody asks for the answer any more.
+    pub(crate) fn let_go(&mut self) {
+        (self.head, self.reply) = (None, None);
+    }
+
     /// What becomes of the client's connection.
     pub(crate) fn ending(&self) -> Ending {
         self.reply.as_ref().map_or(Ending::Cut, Reply::ending)

@@ -57,7 +57,7 @@ fn run(py: Python<'_>, worker: &Worker, maker: &Maker, desk: &mut Desk, job: Job
             let line = RequestLine::of(&request);
             let response = Response::new(job.seq, line.method == b"HEAD", memory);
             let peer = Some(Peer::Front(job.connection.clone()));
-            let exchange = Exchange::new(peer, job.seq, response);
+            let exchange = maker.kits.begin(peer, job.seq, response);
             let mut watch = None;
             let shown = [line.method, b" ", line.mount, line.path];
             let now = clock::monotonic_ns();
@@ -192,7 +192,7 @@ pub(crate) fn warm_up(
     let Ok(request) = RequestRef::decode(&frame[Header::SIZE..]) else { return Ok(None) };
     let maker = Maker::new(py, worker, 0)?;
     maker.begin(clock::monotonic_ns());
-    let exchange = Exchange::new(None, 0, Response::new(0, false, Vec::new()));
+    let exchange = maker.kits.begin(None, 0, Response::new(0, false, Vec::new()));
     let end = request::run(py, worker, &maker, &request, &exchange, false);
     let status = exchange.response(py, |response| response.code());
     let trouble = exchange.take_trouble(py);

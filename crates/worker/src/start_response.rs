@@ -34,7 +34,24 @@ impl From<NotSent> for PyErr {
 
 /// `start_response` of one request.
 #[pyclass(module = "mod_wsgi", frozen)]
-pub(crate) struct StartResponse(pub(crate) Arc<Exchange>);
+pub(crate) struct StartResponse {
+    exchange: Arc<Exchange>,
+    /// What each call returns.
+    write: Py<Write>,
+}
+
+impl StartResponse {
+    /// That of a request.
+    pub(crate) fn new(py: Python<'_>, exchange: &Arc<Exchange>) -> PyResult<Self> {
+        let write = Py::new(py, Write(exchange.clone()))?;
+        Ok(Self { exchange: exchange.clone(), write })
+    }
+
+    /// What each call returns.
+    pub(crate) fn write(&self) -> &Py<Write> {
+        &self.write
+    }
+}
 
 #[pymethods]
 impl StartResponse {
@@ -43,9 +60,9 @@ impl StartResponse {
         &self,
         arguments: &Bound<'_, PyTuple>,
         keywords: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Write> {
+    ) -> PyResult<Py<Write>> {
         let py = arguments.py();
-        if !self.0.is_open() {
+        if !self.exchange.is_open() {
             return Err(PyRuntimeError::new_err("start_response() called after request completed"));
         }
         if keywords.is_some_and(|keywords| !keywords.is_empty()) {
@@ -53,11 +70,12 @@ impl StartResponse {
         }
         check_count(arguments.len())?;
         if events::is_measured() {
-            events::responded(&self.0, arguments)?;
+            events::responded(&self.exchange, arguments)?;
         }
         let head = read_head(&arguments.get_item(0)?, &arguments.get_item(1)?)?;
         let exc_info = read_exc_info(arguments)?;
-        let started = self.0.response(py, |response| response.start(head, exc_info.is_some()));
+        let started =
+            self.exchange.response(py, |response| response.start(head, exc_info.is_some()));
         match (started, exc_info) {
             (Ok(()), _) => {}
             (Err(StartError::Reraise), Some(error)) => return Err(error),
@@ -67,7 +85,7 @@ impl StartResponse {
                 ));
             }
         }
-        Ok(Write(self.0.clone()))
+        Ok(self.write.clone_ref(py))
     }
 }
 

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
-use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyDict, PyMemoryView, PyString};
 
 use crate::exchange::{self, ERROR, Exchange, Place};
 use crate::lines::Lines;
+use crate::references::has_references;
 use crate::{fork, worker};
 
 /// Where the bytes of a text stream end: in the log of the request that the writing thread runs, else of the
@@ -201,13 +201,6 @@ impl Log {
     fn name(&self) -> &'static str {
         self.name
     }
-}
-
-/// Whether there are as many references to an object, and no more can come to be. Never said without a GIL: another thread
-/// may be taking one just now.
-fn has_references<T>(object: &Py<T>, count: isize, _attached: Python<'_>) -> bool {
-    // SAFETY: the object lives, and its count changes only with the GIL, which the caller has.
-    cfg!(not(Py_GIL_DISABLED)) && unsafe { ffi::Py_REFCNT(object.as_ptr()) } == count
 }
 
 /// Makes the text streams that end in a [`Log`].

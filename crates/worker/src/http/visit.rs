@@ -77,7 +77,7 @@ pub(crate) fn run(
         Ok(request) => {
             out.clear();
             let response = Response::for_client(seq, asked.head, out, reply);
-            let exchange = Exchange::new(Some(Peer::Client(client.clone())), seq, response);
+            let exchange = maker.kits.begin(Some(Peer::Client(client.clone())), seq, response);
             serve(py, worker, maker, desk, &client, &request, &exchange, arrived)
         }
     };

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use pinion_wire::answer::End;
 
-use crate::suite::{Worker, is_free_threaded};
+use crate::suite::{Upload, Worker, is_free_threaded};
 
 pub(crate) fn logs(python: &Path) {
     let mut worker = Worker::ready(python, |_, _| {});
@@ -106,4 +106,27 @@ pub(crate) fn untouched_errors_serve_again(python: &Path) {
     assert_eq!(same("/same"), if is_free_threaded(python) { "False" } else { "True" });
     assert_eq!(same("/keep"), "False");
     assert_eq!(same("/partial"), "False");
+}
+
+pub(crate) fn what_a_request_was_lent_serves_again(python: &Path) {
+    let mut worker = Worker::ready(python, |folder, spec| {
+        spec.group.threads = 1;
+        std::fs::write(folder.join("app.wsgi"), include_str!("../apps/lent.wsgi")).unwrap();
+    });
+    let mut front = worker.connect();
+    front.get("/same");
+    if !is_free_threaded(python) {
+        assert_eq!(front.get("/same").text(), "1");
+    }
+    for _ in 0..3 {
+        assert_eq!(front.get("/").text(), "kept");
+        front.get("/same");
+    }
+    front.post("/unread", Upload::Inline(b"of another"));
+    let found = "False\nb''\n\
+        RuntimeError: start_response() called after request completed\n\
+        RuntimeError: write() called after request completed\n\
+        RuntimeError: read() called on wsgi.input after request completed";
+    assert_eq!(front.get("/use").text(), found);
+    assert_eq!(front.post("/use", Upload::Inline(b"mine")).text(), found.replace("b''", "b'mine'"));
 }
