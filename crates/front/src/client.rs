@@ -36,6 +36,15 @@ pub trait Client {
     /// When the client has gone.
     fn data(&mut self, bytes: &[u8], flush: bool, last: bool) -> Result<(), Gone>;
 
+    /// As [`Client::data`], with a part behind which another one is here already: the next call brings it, at once. So the client may get
+    /// both together.
+    ///
+    /// # Errors
+    /// As [`Client::data`].
+    fn data_before_more(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+        self.data(bytes, false, false)
+    }
+
     /// As [`Client::data`], with bytes that the worker may change at any time: nothing may rely on reading the same twice. Who cannot
     /// hand them on unread has them copied.
     ///

@@ -117,6 +117,8 @@ struct Progress {
     files: VecDeque<OwnedFd>,
     /// What is left of the `Data` frame at hand, and whether it is to be flushed.
     data: Option<(usize, bool)>,
+    /// A part that was to be flushed was handed on as one that others follow at once: they are flushed in its place.
+    owes_flush: bool,
 }
 
 /// What a frame means for the loop.
@@ -151,6 +153,7 @@ impl<C: Client> Exchange<'_, C> {
             taken_back: false,
             files: VecDeque::new(),
             data: None,
+            owes_flush: false,
         };
         let (mut start, mut end) = (0, 0);
         loop {
@@ -277,11 +280,18 @@ impl<C: Client> Exchange<'_, C> {
         let part = &rest[..left.min(rest.len())];
         let whole = part.len() == left;
         progress.data = (!whole).then_some((left - part.len(), flush));
-        let last = whole && ends_complete(&rest[part.len()..])?;
-        if !part.is_empty() && self.client.data(part, flush && whole, last).is_err() {
-            return Ok((part.len(), Step::Ended(Relayed::ClientGone)));
-        }
-        Ok((part.len(), Step::Next))
+        let behind = &rest[part.len()..];
+        let passed = if part.is_empty() {
+            Ok(())
+        } else if whole && begins_with_data(behind)? {
+            progress.owes_flush |= flush;
+            self.client.data_before_more(part)
+        } else {
+            let flush = std::mem::take(&mut progress.owes_flush) || (flush && whole);
+            self.client.data(part, flush, whole && ends_complete(behind)?)
+        };
+        let step = if passed.is_ok() { Step::Next } else { Step::Ended(Relayed::ClientGone) };
+        Ok((part.len(), step))
     }
 
     /// Hands on what a `Data` frame says is in the area, and lets the worker have its slot back.
@@ -469,6 +479,12 @@ fn data_header(bytes: &[u8]) -> Result<Option<Header>, FrameError> {
     Ok(is_data.then_some(header))
 }
 
+/// Whether `bytes` begin with a whole `Data` frame that holds bytes itself.
+fn begins_with_data(bytes: &[u8]) -> Result<bool, FrameError> {
+    let length = data_header(bytes)?.map_or(0, |header| header.len as usize);
+    Ok(length > 0 && bytes.len() - Header::SIZE >= length)
+}
+
 /// Whether `bytes` begin with an `End` frame that says "complete".
 fn ends_complete(bytes: &[u8]) -> Result<bool, FrameError> {
     let Some(head) = bytes.first_chunk() else { return Ok(false) };
@@ -500,4 +516,26 @@ fn make_room(buffer: &mut Vec<u8>, start: &mut usize, end: &mut usize) -> Result
 
 fn send(socket: &OwnedFd, bytes: &[u8]) -> io::Result<()> {
     sockets::send_all(socket.as_fd(), &mut [io::IoSlice::new(bytes)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_data_frames_with_bytes_are_here() {
+        let mut frames = Vec::new();
+        frame::push(&mut frames, Kind::Data, DATA_FLUSH, 1, b"abc");
+        assert_eq!(begins_with_data(&frames), Ok(true));
+        for length in 0..frames.len() {
+            assert_eq!(begins_with_data(&frames[..length]), Ok(false), "{length}");
+        }
+        for (kind, flags, payload) in
+            [(Kind::Data, 0, &b""[..]), (Kind::Data, IN_AREA, &[1; 8]), (Kind::End, 0, b"")]
+        {
+            frames.clear();
+            frame::push(&mut frames, kind, flags, 1, payload);
+            assert_eq!(begins_with_data(&frames), Ok(false), "{kind:?}");
+        }
+    }
 }

@@ -98,6 +98,29 @@ fn blocks_larger_than_any_buffer_arrive_whole() {
 }
 
 #[test]
+fn parts_that_are_here_together_are_flushed_once_and_none_waits_for_a_later_one() {
+    let play = |_, line: Line| {
+        let Some((Header { seq, .. }, _)) = line.receive() else { return };
+        let mut out = Vec::new();
+        answer::push_head(&mut out, seq, 200, b"OK", []);
+        for (flags, part) in [(DATA_FLUSH, b"one,"), (DATA_FLUSH, b"two,"), (0, b"six,")] {
+            frame::push(&mut out, Kind::Data, flags, seq, part);
+        }
+        frame::push(&mut out, Kind::Want, 0, seq, &1_u32.to_le_bytes());
+        line.send(&out);
+        // The answer comes when all before was handed on.
+        line.receive();
+        line.frame(Kind::Data, DATA_FLUSH, seq, b"last");
+        line.frame(Kind::End, End::Complete as u16, seq, b"");
+        line.receive();
+    };
+    let stage = stage(NO_TIMEOUTS, play, alive);
+    let mut notes = Notes { upload: vec![b"x".to_vec()], ..Notes::default() };
+    assert!(matches!(serve(&stage, true, &mut notes), Outcome::Done(End::Complete)));
+    assert_eq!((&notes.body[..], notes.joined, notes.flushes), (&b"one,two,six,last"[..], 2, 2));
+}
+
+#[test]
 fn logs_flushes_and_files_are_handed_on_in_order() {
     let play = |_, line: Line| {
         let Some((Header { seq, .. }, _)) = line.receive() else { return };

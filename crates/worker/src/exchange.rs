@@ -408,12 +408,24 @@ impl Exchange {
 
     /// Sends what waits.
     fn flush(&self, py: Python<'_>, response: &mut Response) -> Result<(), Gone> {
-        if response.frames.is_empty() {
-            return if self.is_gone() { Err(Gone) } else { Ok(()) };
-        }
-        let sent = self.send_parts(py, &mut [IoSlice::new(&response.frames)]);
+        let sent = self.send_short(py, &response.frames);
         response.frames.clear();
         sent
+    }
+
+    /// Sends frames without giving up the GIL, as long as there is room for them: that costs less than getting it back.
+    fn send_short(&self, py: Python<'_>, mut frames: &[u8]) -> Result<(), Gone> {
+        if self.is_gone() {
+            return Err(Gone);
+        }
+        if let Some(Peer::Front(peer)) = self.peer().filter(|_| !frames.is_empty()) {
+            let sent = peer.send_now(frames).map_err(|_| self.lose())?;
+            frames = &frames[sent..];
+        }
+        if frames.is_empty() {
+            return Ok(());
+        }
+        self.send_parts(py, &mut [IoSlice::new(frames)])
     }
 
     fn note_write(&self, bytes: u64) {
@@ -507,10 +519,7 @@ impl Exchange {
             return log_elsewhere(py, &logs);
         }
         match self.peer().filter(|_| !self.is_gone()) {
-            Some(Peer::Front(peer)) => {
-                // Without giving up the GIL, as long as there is room.
-                let sent = peer.send_now(&response.frames).unwrap_or(0);
-                response.frames.drain(..sent);
+            Some(Peer::Front(_)) => {
                 // When the front door has gone, so has the log of its virtual host.
                 let _ = self.flush(py, response);
             }

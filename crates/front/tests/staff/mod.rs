@@ -189,6 +189,8 @@ pub(crate) struct Notes {
     pub(crate) status: Option<u16>,
     pub(crate) body: Vec<u8>,
     pub(crate) flushes: usize,
+    /// Parts of the body that came with others behind them.
+    pub(crate) joined: usize,
     pub(crate) last: bool,
     pub(crate) log: Vec<String>,
     pub(crate) deaths: usize,
@@ -208,6 +210,11 @@ impl Client for Notes {
         self.flushes += usize::from(flush);
         self.last |= last;
         if self.hangs_up { Err(Gone) } else { Ok(()) }
+    }
+
+    fn data_before_more(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+        self.joined += 1;
+        self.data(bytes, false, false)
     }
 
     fn file(&mut self, file: OwnedFd, part: FilePart) -> Result<(), Gone> {
