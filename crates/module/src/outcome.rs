@@ -30,7 +30,7 @@ pub(crate) fn conclude(
                 return Answer::Ok;
             }
             relay.complete();
-            pace::answered(request, relay.length());
+            pace::answered(request, relay.files());
             return Answer::Ok;
         }
         Outcome::ClientGone if relay.stalled().is_some() => {

@@ -2,7 +2,7 @@
 //!
 //! Behind each response of a kept connection, httpd's event MPM hands the connection to its listener, which hands it to another
 //! thread when the next request has come. A client that sends that request within a blink, as a proxy under load does, makes the
-//! two hand-overs cost more than many a request. So short responses leave before httpd has
+//! two hand-overs cost more than many a request. So responses leave before httpd has
 //! tidied up, and where the last gap between a response and the next request was short, the thread waits a moment for the
 //! next one itself: httpd looks for it behind the hook that this is called from.
 
@@ -14,8 +14,9 @@ use pinion_httpd::{Connection, Request};
 
 use crate::{child, module::Pinion};
 
-/// The longest response, in bytes, that is sent on before httpd does it: a socket's buffer takes that much at once.
-const SHORT: usize = 8 * 1024;
+/// So much of a response's body may be in files, in bytes, for it to be sent on before httpd does it: httpd may still have all of that, as
+/// it sends files when the client takes them. Of blocks it never has more (its `FlushMaxThreshold`).
+const HELD: usize = 64 * 1024;
 /// The longest gap that is worth a wait.
 const BLINK: Duration = Duration::from_millis(5);
 /// The longest gap that is worth looking again and again for, where this thread has nobody to give the processor to.
@@ -120,10 +121,11 @@ pub(crate) fn came(request: Request<'_>) {
     pace.gap.set(gap);
 }
 
-/// Sends a whole response of `length` bytes on, if it is short.
-pub(crate) fn answered(request: Request<'_>, length: usize) {
+/// Sends on what httpd still has of a whole response, of which `files` bytes are in files, unless that could take long.
+pub(crate) fn answered(request: Request<'_>, files: usize) {
     let Some((connection, pace)) = pace_of(request) else { return };
-    if length > SHORT || !connection.is_kept_alive() || !connection.has_room() {
+    // Where the client has not taken most of what was sent, httpd sends the rest when it does, without a thread.
+    if files > HELD || !connection.is_kept_alive() || !connection.has_room() {
         return;
     }
     // Where it cannot be sent, httpd finds out next.

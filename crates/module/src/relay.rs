@@ -44,8 +44,8 @@ pub(crate) struct Relay<'r> {
     output: Brigade<'r>,
     input: Brigade<'r>,
     state: State,
-    /// How much of a body was passed on, in bytes.
-    length: usize,
+    /// How much of the body is in files, in bytes.
+    files: usize,
     /// Where [`State::Elsewhere`] is.
     elsewhere: Vec<u8>,
     /// What each line of the application's output begins with.
@@ -107,7 +107,7 @@ impl<'r> Relay<'r> {
             output,
             input,
             state,
-            length: 0,
+            files: 0,
             elsewhere,
             prefix,
             broken_body: None,
@@ -144,9 +144,9 @@ impl<'r> Relay<'r> {
         self.stalled
     }
 
-    /// How much of a body was passed on, in bytes.
-    pub(crate) fn length(&self) -> usize {
-        self.length
+    /// How much of the body is in files, in bytes.
+    pub(crate) fn files(&self) -> usize {
+        self.files
     }
 
     /// Ends an answer that is whole.
@@ -178,14 +178,7 @@ impl<'r> Relay<'r> {
     }
 
     /// Passes a block of the body on.
-    fn block(
-        &mut self,
-        block: Piece<'_, 'r>,
-        length: usize,
-        flush: bool,
-        last: bool,
-    ) -> Result<(), Gone> {
-        self.length = self.length.saturating_add(length);
+    fn block(&mut self, block: Piece<'_, 'r>, flush: bool, last: bool) -> Result<(), Gone> {
         if last {
             self.state = State::Ended;
             self.pass(&[block, Piece::End])
@@ -331,7 +324,7 @@ impl Client for Relay<'_> {
             return Ok(());
         }
         let block = if bytes.len() <= SHORT { Piece::Copied(bytes) } else { Piece::Bytes(bytes) };
-        self.block(block, bytes.len(), flush, last)
+        self.block(block, flush, last)
     }
 
     fn data_before_more(&mut self, bytes: &[u8]) -> Result<(), Gone> {
@@ -339,7 +332,6 @@ impl Client for Relay<'_> {
             return self.data(bytes, false, false);
         }
         // Each way through httpd's filters costs as much as a few such blocks.
-        self.length = self.length.saturating_add(bytes.len());
         self.output.push_copied(bytes);
         Ok(())
     }
@@ -348,7 +340,7 @@ impl Client for Relay<'_> {
         if self.state != State::Open {
             return Ok(());
         }
-        self.block(Piece::Outside(bytes), bytes.len(), flush, last)
+        self.block(Piece::Outside(bytes), flush, last)
     }
 
     fn file(&mut self, file: OwnedFd, part: FilePart) -> Result<(), Gone> {
@@ -356,7 +348,7 @@ impl Client for Relay<'_> {
             return Ok(());
         }
         let FilePart { offset, length } = part;
-        self.length = self.length.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
+        self.files = self.files.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
         let file = SentFile::adopt(self.request, file, true).map_err(|_| Gone)?;
         self.pass(&[Piece::File { file, offset, length }])
     }
