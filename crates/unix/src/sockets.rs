@@ -246,9 +246,10 @@ pub fn recv_now(fd: BorrowedFd<'_>, out: &mut Vec<u8>, room: usize) -> io::Resul
     out.reserve(room);
     let spare = &mut out.spare_capacity_mut()[..room];
     let received = retry(|| {
-        let place = spare.as_mut_ptr().cast();
         // SAFETY: `spare` has room for that many bytes and outlives the call.
-        check_len(unsafe { libc::recv(fd.as_raw_fd(), place, room, libc::MSG_DONTWAIT) })
+        check_len(unsafe {
+            transfer(libc::SYS_recvfrom, fd, spare.as_mut_ptr().cast(), room, libc::MSG_DONTWAIT)
+        })
     })?;
     // SAFETY: the kernel has written `received` bytes, at most `room`, behind the vector's end.
     unsafe { out.set_len(out.len() + received) };
@@ -262,10 +263,28 @@ pub fn recv_now(fd: BorrowedFd<'_>, out: &mut Vec<u8>, room: usize) -> io::Resul
 pub fn send_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
     retry(|| {
-        let place = bytes.as_ptr().cast();
-        // SAFETY: pointer and length are those of a slice that outlives the call.
-        check_len(unsafe { libc::send(fd.as_raw_fd(), place, bytes.len(), flags) })
+        let place = bytes.as_ptr().cast_mut().cast();
+        // SAFETY: pointer and length are those of a slice that outlives the call, and is only read.
+        check_len(unsafe { transfer(libc::SYS_sendto, fd, place, bytes.len(), flags) })
     })
+}
+
+/// Sends or receives without the C library's own functions: those are places where a thread may be cancelled, which they note and take
+/// back for each call by two atomic operations. Nobody cancels threads here, and nothing here waits.
+///
+/// # Safety
+/// `call` is `SYS_sendto` or `SYS_recvfrom`, and there are `length` bytes at `place`, to be written to where it is the second.
+unsafe fn transfer(
+    call: libc::c_long,
+    fd: BorrowedFd<'_>,
+    place: *mut libc::c_void,
+    length: usize,
+    flags: libc::c_int,
+) -> libc::ssize_t {
+    let none = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: the caller's promise; there is no address, as on every connected socket.
+    let count = unsafe { libc::syscall(call, fd.as_raw_fd(), place, length, flags, none, none) };
+    count as libc::ssize_t
 }
 
 /// As [`recv_append`], with all descriptors that came along.
