@@ -16,7 +16,7 @@ use crate::frame::FrameError;
 use crate::read::Fields;
 
 /// How many slots an area has.
-pub const SLOTS: usize = 32;
+pub const SLOTS: usize = 128;
 
 /// The length of a slot in bytes.
 pub const SLOT: usize = 256 * 1024;
