@@ -3,6 +3,7 @@
 //! All descriptors made or received here have close-on-exec set, and no call raises `SIGPIPE`.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
@@ -254,6 +255,42 @@ pub fn recv_now(fd: BorrowedFd<'_>, out: &mut Vec<u8>, room: usize) -> io::Resul
     // SAFETY: the kernel has written `received` bytes, at most `room`, behind the vector's end.
     unsafe { out.set_len(out.len() + received) };
     Ok(received)
+}
+
+/// As [`recv_now`], to the start of `room`; the bytes that came.
+///
+/// # Errors
+/// As [`recv_now`].
+pub fn recv_to<'a>(fd: BorrowedFd<'_>, room: &'a mut [MaybeUninit<u8>]) -> io::Result<&'a [u8]> {
+    let received = retry(|| {
+        let place = room.as_mut_ptr().cast();
+        // SAFETY: pointer and length are those of a slice that outlives the call.
+        check_len(unsafe { libc::recv(fd.as_raw_fd(), place, room.len(), libc::MSG_DONTWAIT) })
+    })?;
+    let came = &room[..received];
+    // SAFETY: the kernel has written these bytes.
+    Ok(unsafe { std::slice::from_raw_parts(came.as_ptr().cast(), came.len()) })
+}
+
+/// How many bytes of a stream have come and were not received.
+///
+/// # Errors
+/// What the system refuses.
+pub fn unread(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the call puts one number into the place, which outlives it.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &raw mut count) })?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+/// Has a TCP connection count as one that can be read when `bytes` have come: poll and epoll tell of fewer only when it has ended, or when
+/// the system keeps no more of it. Receiving without waiting still brings what there is.
+///
+/// # Errors
+/// What the system refuses.
+pub fn set_least(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
+    let bytes = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+    set_option(fd, libc::SO_RCVLOWAT, &bytes)
 }
 
 /// Sends what a stream takes of `bytes` without waiting: the quickest way to send. Returns how many bytes that were.

@@ -136,10 +136,14 @@ impl Body {
         self.start = 0;
         let before = self.bytes.len();
         let ended = read(&mut self.bytes);
-        let came = (self.bytes.len() - before) as u64;
-        self.coming = self.coming.map(|coming| coming.saturating_sub(came));
+        self.note_come(self.bytes.len() - before);
         self.ended |= ended?;
         Ok(())
+    }
+
+    /// Notes that so many bytes have come.
+    pub(crate) fn note_come(&mut self, count: usize) {
+        self.coming = self.coming.map(|coming| coming.saturating_sub(count as u64));
     }
 
     /// Takes the first `len` bytes out, fewer when fewer are here; without a copy when none stay.

@@ -18,11 +18,14 @@ use crate::body::{Body, Credit, line_end};
 use crate::bytes;
 use crate::connection::{Connection, Received};
 use crate::exchange::{Exchange, Gone, Peer};
-use crate::http::{BodyError, Client};
+use crate::http::{BodyError, Client, Goal};
 use crate::inbox::Inbox;
 use crate::metrics::Way;
 use crate::target::{Source, Target};
 use crate::worker::worker;
+
+/// How much is received right to where a client's body is wanted, at least.
+const AT_ONCE: usize = 64 * 1024;
 
 /// `wsgi.input` of one request.
 #[pyclass(module = "mod_wsgi", frozen)]
@@ -90,7 +93,12 @@ impl Input {
                 return Err(Failure::Broken(reason.clone()));
             }
             if let Some(Peer::Client(client)) = self.exchange.peer() {
-                self.receive_from(py, &client, body, needed)?;
+                let wanted = usize::try_from(needed).unwrap_or(usize::MAX);
+                self.receive_from(py, body, |body, seq, patience| {
+                    body.append(|bytes| {
+                        client.read_body(seq, &mut Goal::Some(bytes, wanted), patience)
+                    })
+                })?;
                 continue;
             }
             self.ask_and_receive(py, body, needed, &mut Target::none())?;
@@ -134,20 +142,34 @@ impl Input {
         self.receive(py, &peer, body, target)
     }
 
-    /// Waits for a part of the body from a client of the worker's own front door.
-    fn receive_from(
+    /// Waits for all that `target` has room for from a client of the worker's own front door.
+    fn receive_all(
         &self,
         py: Python<'_>,
         client: &Client,
         body: &mut Body,
-        needed: u64,
+        target: &mut Target<'_>,
+    ) -> Result<(), Failure> {
+        self.receive_from(py, body, |body, seq, patience| {
+            let before = target.left();
+            let ended = client.read_body(seq, &mut Goal::All(target), patience);
+            body.note_come(before - target.left());
+            body.ended |= ended?;
+            Ok(())
+        })
+    }
+
+    /// Has a part of the body read from a client of the worker's own front door, which is told the request's number and its patience.
+    fn receive_from(
+        &self,
+        py: Python<'_>,
+        body: &mut Body,
+        read: impl Send + FnOnce(&mut Body, u32, u64) -> Result<(), BodyError>,
     ) -> Result<(), Failure> {
         let Some(worker) = worker() else { return Err(Failure::Gone) };
         let patience = worker.door.as_ref().map_or(0, |door| door.spec.times.body);
-        let (wanted, seq) = (usize::try_from(needed).unwrap_or(usize::MAX), self.exchange.seq());
-        let read = self.exchange.detached(py, Way::Input, || {
-            body.append(|bytes| client.read_body(seq, bytes, wanted, patience))
-        });
+        let seq = self.exchange.seq();
+        let read = self.exchange.detached(py, Way::Input, || read(body, seq, patience));
         match read {
             Ok(()) => Ok(()),
             Err(BodyError::Gone) => Err(self.exchange.lose().into()),
@@ -240,9 +262,12 @@ impl Input {
             body.move_to(target);
             while target.left() > 0 && !body.ended {
                 let needed = target.left() as u64;
-                let received = match &body.failed {
-                    Some(reason) => Err(Failure::Broken(reason.clone())),
-                    None => self.ask_and_receive(py, body, needed, target),
+                let received = match (&body.failed, self.exchange.peer()) {
+                    (Some(reason), _) => Err(Failure::Broken(reason.clone())),
+                    (None, Some(Peer::Client(client))) => {
+                        self.receive_all(py, &client, body, target)
+                    }
+                    (None, _) => self.ask_and_receive(py, body, needed, target),
                 };
                 if let Err(failure) = received {
                     body.take_back(target.filled());
@@ -256,7 +281,10 @@ impl Input {
     fn read_up_to(&self, py: Python<'_>, size: Option<usize>) -> PyResult<Py<PyBytes>> {
         let mut body = self.body.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
         let limit = size.unwrap_or(usize::MAX);
-        let length = body.length_of(limit).filter(|_| self.exchange.is_of_front_door());
+        // What comes from a client is received as much as there is at once, and not in pieces as small as they are asked for.
+        let length = body
+            .length_of(limit)
+            .filter(|length| *length >= AT_ONCE || self.exchange.is_of_front_door());
         if let Some(length) = length {
             let read = self.read_at_once(py, &mut body, length)?;
             drop(body);

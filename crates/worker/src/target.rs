@@ -1,8 +1,11 @@
 //! Where a body that is read at once is put together, and where its parts come from.
 
+use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::BorrowedFd;
 
 use pinion_unix::area::Outside;
+use pinion_unix::sockets;
 
 /// A part of a body.
 #[derive(Clone, Copy, Debug)]
@@ -85,10 +88,22 @@ impl<'a> Target<'a> {
         taken
     }
 
+    /// Receives as many bytes as there is room for, but for `most` of them, without waiting; those that came.
+    ///
+    /// # Errors
+    /// As [`sockets::recv_now`].
+    pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>, most: usize) -> io::Result<&[u8]> {
+        let room = &mut self.room[self.filled..];
+        let most = most.min(room.len());
+        let came = sockets::recv_to(socket, &mut room[..most])?;
+        self.filled += came.len();
+        Ok(came)
+    }
+
     /// The bytes that are filled.
     pub(crate) fn filled(&self) -> &[u8] {
         let filled = &self.room[..self.filled];
-        // SAFETY: `take` has written each of the first `filled` bytes.
+        // SAFETY: `take` and `receive` have written each of the first `filled` bytes.
         unsafe { std::slice::from_raw_parts(filled.as_ptr().cast(), filled.len()) }
     }
 }

@@ -11,6 +11,8 @@ mod body;
 mod head;
 #[path = "../src/inbox.rs"]
 mod inbox;
+#[path = "../src/http/least.rs"]
+mod least;
 #[path = "../src/lines.rs"]
 mod lines;
 #[path = "../src/reply.rs"]

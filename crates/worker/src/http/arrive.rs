@@ -16,6 +16,7 @@ use super::client::{Client, Origin, now_ms};
 use super::depart::LINGER;
 use super::inbound::{Inbound, Phase, slowest};
 use super::log::Scribe;
+use super::lying::Lies;
 use super::visit::{Behind, Visit};
 use super::{Door, LISTENER};
 use crate::connection::Received;
@@ -24,7 +25,7 @@ use crate::worker::{Stage, Worker};
 
 /// How much of a body is awaited before a thread takes the request: a client that sends slowly keeps no thread from others until
 /// then.
-const AWAITED: usize = 128 * 1024;
+pub(super) const AWAITED: usize = 128 * 1024;
 /// How much that nobody wants may be received before other clients are looked at.
 const UNWANTED: usize = 256 * 1024;
 /// How many requests of one client are answered before others are looked at.
@@ -36,7 +37,7 @@ pub(super) struct Coming {
     /// The request, as a front door outside would send it.
     pub(super) frame: Vec<u8>,
     asked: Asked,
-    decoder: Decoder,
+    pub(super) decoder: Decoder,
 }
 
 /// Memory that a thread uses again and again.
@@ -157,8 +158,11 @@ impl Door {
             if let Some(looked) = self.use_up(worker, client, inbound, memory) {
                 return looked;
             }
-            if !receive {
-                self.set_patience(client, inbound);
+            if !receive || inbound.is_lying() {
+                if !inbound.is_lying() {
+                    client.await_least(inbound, 1, 0);
+                    self.set_patience(client, inbound);
+                }
                 // What TLS itself has to say may find no room.
                 let flushed = client.flush();
                 return if flushed.is_ok() { Looked::More } else { Looked::Ended };
@@ -283,6 +287,7 @@ impl Door {
         inbound.since = now_ms();
         (inbound.must_continue, inbound.closes) = (expects_continue, closes);
         inbound.in_a_row += 1;
+        (inbound.is_cramped, inbound.is_whole, inbound.lies_since) = (false, false, 0);
         if let Some(ending) = own {
             inbound.decoder = Some(coming.decoder);
             let is_over = self.settle(client, inbound, ending);
@@ -392,9 +397,16 @@ impl Door {
         client: &Arc<Client>,
         inbound: &mut Inbound,
     ) -> Result<Option<Box<Visit>>, Refusal> {
+        let lies = self.look_into(client, inbound);
+        if matches!(lies, Lies::Part | Lies::Cramped) {
+            return Ok(None);
+        }
         let Phase::Body(mut coming) = std::mem::replace(&mut inbound.phase, Phase::Running) else {
             return Ok(None);
         };
+        if lies == Lies::Enough {
+            return Ok(Some(self.visit(client, inbound, *coming)));
+        }
         let taken = coming.take(inbound);
         if taken.is_ok() && (coming.decoder.is_ended() || coming.decoder.taken() >= AWAITED as u64)
         {
@@ -406,7 +418,8 @@ impl Door {
 
     fn visit(&self, client: &Arc<Client>, inbound: &mut Inbound, coming: Coming) -> Box<Visit> {
         let Coming { frame, asked, decoder } = coming;
-        inbound.begin_waiting(decoder.taken());
+        inbound.begin_waiting(inbound.has_come(&decoder));
+        inbound.lying = None;
         let behind = match (decoder.is_ended(), inbound.here().is_empty()) {
             (false, _) => Behind::Body,
             (true, false) => Behind::Request,

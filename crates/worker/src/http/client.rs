@@ -7,8 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pinion_http::answer::CONTINUE;
-use pinion_http::body::Decoder;
 use pinion_http::environ;
 use pinion_unix::clock;
 use pinion_unix::epoll::Trigger;
@@ -65,26 +63,17 @@ pub(crate) struct Client {
     /// Connections are to end.
     hurried: AtomicBool,
     /// The epoll does not tell of what comes, because it is being waited for.
-    awaited: AtomicBool,
+    pub(super) awaited: AtomicBool,
     /// The client sends nothing more, or the connection is broken; what it has sent may still be there to read.
     closed: AtomicBool,
     /// The fewest bytes a second that it must send or take.
-    rate: u32,
+    pub(super) rate: u32,
     inbound: Mutex<Inbound>,
     outbound: Mutex<Outbound>,
+    /// An awaited body may be left in the socket. Changed with `inbound`, and looked at without.
+    lies: AtomicBool,
     /// Something is kept, or may be. Changed with `outbound`, and looked at without.
     unsent: AtomicBool,
-}
-
-/// Why a body cannot be read on.
-#[derive(Debug)]
-pub(crate) enum BodyError {
-    /// The client has gone.
-    Gone,
-    /// The request was answered, and what comes belongs to others.
-    Over,
-    /// What came is no body, or did not come in time.
-    Broken(String),
 }
 
 /// Milliseconds of the monotonic clock, a few late at most: it is asked several times for each request.
@@ -121,6 +110,7 @@ impl Client {
             rate,
             inbound: Mutex::new(Inbound::new(now)),
             outbound: Mutex::default(),
+            lies: AtomicBool::new(false),
             unsent: AtomicBool::new(false),
         };
         client.wait_until(now, patience);
@@ -131,16 +121,41 @@ impl Client {
         locked(&self.inbound)
     }
 
-    fn outbound(&self) -> MutexGuard<'_, Outbound> {
+    /// As [`Client::inbound`], unless another thread has it now.
+    pub(super) fn inbound_now(&self) -> Option<MutexGuard<'_, Inbound>> {
+        self.inbound.try_lock().ok()
+    }
+
+    pub(super) fn outbound(&self) -> MutexGuard<'_, Outbound> {
         locked(&self.outbound)
     }
 
     /// The way to it. Whoever holds it must not ask for what has come or waits.
-    fn way(&self) -> Way<'_> {
+    pub(super) fn way(&self) -> Way<'_> {
         match &self.tls {
             None => Way::Plain(self.as_fd()),
             Some(tls) => Way::Tls(self.as_fd(), locked(tls)),
         }
+    }
+
+    /// Whether TLS is spoken.
+    pub(super) fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Notes whether an awaited body is left in the socket.
+    pub(super) fn set_lying(&self, lies: bool) {
+        self.lies.store(lies, Ordering::Release);
+    }
+
+    /// Whether an awaited body may be left in the socket.
+    pub(super) fn is_lying(&self) -> bool {
+        self.lies.load(Ordering::Acquire)
+    }
+
+    /// Whether an event has told that the client sends nothing more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Whether its TLS handshake is not over.
@@ -205,10 +220,10 @@ impl Client {
 
     /// Whether no event will tell of what can be received now: it was told of, and not all was received, or the end was told of.
     pub(super) fn is_unread(&self, inbound: &Inbound) -> bool {
-        inbound.is_more || self.closed.load(Ordering::Acquire)
+        inbound.is_more || self.is_closed()
     }
 
-    /// Whether something can be received now.
+    /// Whether something can be received now, and the socket tells of it.
     pub(super) fn has_input(&self) -> bool {
         sockets::readable(self.as_fd(), Some(Duration::ZERO)).unwrap_or(false)
     }
@@ -233,119 +248,6 @@ impl Client {
     /// Whether something waits for the client to take what was sent before.
     pub(super) fn is_unsent(&self) -> bool {
         !self.outbound().is_empty() || self.way().is_pending()
-    }
-
-    /// Appends what there is of the body of request number `seq` to `out`, waiting for `patience` milliseconds at most (0: for ever)
-    /// where nothing is here; `wanted` bytes are wanted at least. Returns whether the body has ended.
-    pub(crate) fn read_body(
-        &self,
-        seq: u32,
-        out: &mut Vec<u8>,
-        wanted: usize,
-        patience: u64,
-    ) -> Result<bool, BodyError> {
-        let before = out.len();
-        let mut waited = 0;
-        loop {
-            let mut inbound = self.inbound();
-            // A thread that the application has left behind must not take what the next request brings.
-            if !inbound.is_running(seq) {
-                return Err(BodyError::Over);
-            }
-            inbound.note_waited(std::mem::take(&mut waited));
-            self.take_body(&mut inbound, out)?;
-            let ended = inbound.decoder.as_ref().is_none_or(Decoder::is_ended);
-            if ended || out.len() > before {
-                return Ok(ended);
-            }
-            if inbound.must_continue {
-                self.tell_to_continue(&mut inbound).map_err(|_| BodyError::Gone)?;
-            }
-            let left = inbound.decoder.as_ref().and_then(Decoder::left);
-            let received = match left.filter(|_| self.tls.is_none()) {
-                Some(left) => self.receive_plain(&mut inbound, out, wanted, left)?,
-                None => self.receive(&mut inbound),
-            };
-            match received {
-                Received::Some => {}
-                Received::Gone => return Err(BodyError::Gone),
-                Received::Nothing => {
-                    let limit = inbound.body_patience(patience, self.rate);
-                    // Without the lock: the request may end meanwhile.
-                    drop(inbound);
-                    waited = self.wait_for_input(limit)?;
-                }
-            }
-        }
-    }
-
-    /// Waits until something can be received; how long it took, in milliseconds.
-    fn wait_for_input(&self, limit: Option<Duration>) -> Result<u64, BodyError> {
-        if !self.awaited.swap(true, Ordering::AcqRel) {
-            // Or each piece of the body would wake another thread, which would find nothing to do. An error means that the connection
-            // has ended.
-            let _ = self.tell_of(Trigger::Never);
-        }
-        let start = now_ms();
-        match sockets::readable(self.as_fd(), limit) {
-            Ok(true) => Ok(now_ms() - start),
-            Ok(false) => Err(BodyError::Broken("Timeout".to_owned())),
-            Err(_) => Err(BodyError::Gone),
-        }
-    }
-
-    /// Tells the client to send the body, unless the answer is on its way: then it would be taken for a part of that.
-    fn tell_to_continue(&self, inbound: &mut Inbound) -> io::Result<()> {
-        let mut outbound = self.outbound();
-        if outbound.is_answering {
-            return Ok(());
-        }
-        inbound.must_continue = false;
-        outbound.add(&[IoSlice::new(CONTINUE)], 0);
-        self.send_on(&mut outbound).map(drop)
-    }
-
-    /// Takes what has been received of the body already.
-    fn take_body(&self, inbound: &mut Inbound, out: &mut Vec<u8>) -> Result<(), BodyError> {
-        let Some(mut decoder) = inbound.decoder.take() else { return Ok(()) };
-        let mut result = Ok(());
-        while !decoder.is_ended() && !inbound.here().is_empty() {
-            match decoder.step(inbound.here()) {
-                Ok(step) => {
-                    out.extend_from_slice(&inbound.here()[step.skip..step.skip + step.take]);
-                    inbound.consume(step.skip + step.take);
-                    if step.skip + step.take == 0 {
-                        break;
-                    }
-                }
-                Err(refusal) => {
-                    result = Err(BodyError::Broken(refusal.text.trim_end_matches('.').to_owned()));
-                    break;
-                }
-            }
-        }
-        inbound.decoder = Some(decoder);
-        result
-    }
-
-    /// Receives a body that is not framed right to where it goes.
-    fn receive_plain(
-        &self,
-        inbound: &mut Inbound,
-        out: &mut Vec<u8>,
-        wanted: usize,
-        left: u64,
-    ) -> Result<Received, BodyError> {
-        let room = usize::try_from(left).unwrap_or(usize::MAX).min(wanted.max(ROOM)).min(ROOM * 16);
-        let before = out.len();
-        let (received, is_more) = self.way().receive(out, room);
-        inbound.is_more = is_more;
-        if received == Received::Some {
-            let decoder = inbound.decoder.as_mut();
-            let counted = decoder.map_or(Ok(()), |decoder| decoder.step(&out[before..]).map(drop));
-            counted.map_err(|refusal| BodyError::Broken(refusal.text.to_owned()))?;
-        }
-        Ok(received)
     }
 
     /// A request is about to be answered.
@@ -418,7 +320,7 @@ impl Client {
         self.outbound().taken
     }
 
-    fn send_on(&self, outbound: &mut Outbound) -> io::Result<bool> {
+    pub(super) fn send_on(&self, outbound: &mut Outbound) -> io::Result<bool> {
         let sent = self.send_kept(outbound);
         self.unsent.store(!matches!(sent, Ok(true)), Ordering::Release);
         sent
@@ -440,7 +342,7 @@ impl Client {
         Ok(false)
     }
 
-    fn tell_of(&self, trigger: Trigger) -> io::Result<()> {
+    pub(super) fn tell_of(&self, trigger: Trigger) -> io::Result<()> {
         let epoll = worker().map(|worker| &worker.epoll);
         epoll.map_or(Ok(()), |epoll| epoll.modify(self.as_fd(), CLIENT | self.key, trigger))
     }

@@ -139,7 +139,10 @@ impl Door {
             Ending::Cut => return true,
             Ending::Keep if ended => self.next(client, inbound),
             Ending::Keep if !is_too_much(inbound) => {
-                inbound.phase = Phase::Rest(REST);
+                // What has come already keeps nobody waiting.
+                let all = inbound.decoder.as_ref().and_then(Decoder::left);
+                let most = all.filter(|_| inbound.is_whole).map_or(REST, |all| all.max(REST));
+                inbound.phase = Phase::Rest(most);
                 client.wait_until(now_ms(), LINGER);
             }
             Ending::Keep | Ending::Close => {
@@ -150,7 +153,7 @@ impl Door {
                     Some(_) => false,
                 };
                 // What has come and was not received would have the system reset the connection, and the answer might be lost.
-                if is_sent && is_last && !client.has_input() {
+                if is_sent && is_last && !client.has_any_input() {
                     client.tell_end();
                     return true;
                 }
@@ -165,6 +168,7 @@ impl Door {
         let mut inbound = client.inbound();
         let is_unsent = self.flush(client, &mut inbound).is_some();
         // It may have done something since somebody looked.
+        self.note_come(client, &mut inbound);
         let is_due = client.is_due(now_ms());
         if !is_due || (!is_unsent && waits_for_us(client, &inbound)) {
             if is_due {
@@ -199,7 +203,8 @@ fn is_too_much(inbound: &Inbound) -> bool {
         return false;
     };
     // Who waits to be told to send the body has not been told, and may send it or not.
-    inbound.must_continue || decoder.left().is_some_and(|left| left > REST)
+    let is_here = inbound.is_whole;
+    inbound.must_continue || (!is_here && decoder.left().is_some_and(|left| left > REST))
 }
 
 /// Whether a client has sent something, and all threads were busy.

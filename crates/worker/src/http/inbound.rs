@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use pinion_http::body::Decoder;
 
+use super::least::Least;
+
 /// The memory that a client may keep while what has come is not used.
 const KEPT: usize = 4096;
 /// The memory that a thread keeps, to be lent to the next client.
@@ -41,6 +43,16 @@ pub(super) struct Inbound {
     pub(super) taken: Option<u64>,
     /// Since when something is kept for it with nobody adding more, milliseconds, and how much it had taken then.
     pub(super) unsent: Option<(u64, u64)>,
+    /// How much must have come before the epoll tells of it.
+    pub(super) least: Least,
+    /// How much of an awaited body lay in the socket when it was looked at last, where it is left there.
+    pub(super) lying: Option<usize>,
+    /// Since when that was waited for without counting it, milliseconds; 0 before.
+    pub(super) lies_since: u64,
+    /// The body is received as it comes.
+    pub(super) is_cramped: bool,
+    /// All of the body has come, though it may lie in the socket.
+    pub(super) is_whole: bool,
 }
 
 /// What is received next.
@@ -92,6 +104,11 @@ impl Inbound {
             waits_for_us: false,
             taken: None,
             unsent: None,
+            least: Least::default(),
+            lying: None,
+            lies_since: 0,
+            is_cramped: false,
+            is_whole: false,
         }
     }
 
@@ -108,6 +125,17 @@ impl Inbound {
             self.bytes.clear();
             self.start = 0;
         }
+    }
+
+    /// Whether an awaited body is left in the socket until enough has come.
+    pub(super) fn is_lying(&self) -> bool {
+        self.lying.is_some() && matches!(self.phase, Phase::Body(_))
+    }
+
+    /// How much of an awaited body has come.
+    pub(super) fn has_come(&self, decoder: &Decoder) -> u64 {
+        let lying = self.lying.map_or(0, |lying| lying + self.here().len());
+        decoder.taken() + lying as u64
     }
 
     /// Throws away what has come from one that lingers; false when that was too much.
@@ -141,10 +169,14 @@ impl Inbound {
         self.waited += more;
     }
 
-    /// How long the application may wait for the next piece of the body, if `patience` milliseconds are the most for one. What has come
+    /// How long the next piece of the body is waited for, of which `taken` bytes have come, if `patience` milliseconds are the most for one. What has come
     /// quickly buys no more than the same time again: a thread is waiting.
-    pub(super) fn body_patience(&mut self, patience: u64, rate: u32) -> Option<Duration> {
-        let taken = self.decoder.as_ref().map_or(0, Decoder::taken);
+    pub(super) fn body_patience(
+        &mut self,
+        patience: u64,
+        rate: u32,
+        taken: u64,
+    ) -> Option<Duration> {
         let bought = slowest(rate, 0, taken.saturating_sub(self.counted));
         if self.waited >= patience && bought >= self.waited {
             self.begin_waiting(taken);

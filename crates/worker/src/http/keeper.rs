@@ -31,6 +31,7 @@ fn keep(worker: &'static Worker) {
             door.hurry();
         }
         give_up_late(worker);
+        door.note_progress();
         let due: Vec<Arc<Client>> = door.clients().due(now_ms());
         for client in due {
             // Somebody who has its turn sees to it.

@@ -6,7 +6,8 @@
 //! - [`accept`]: the listening sockets. [`client`]: a connection; [`inbound`]: what has come from it and was not used yet;
 //!   [`outbound`]: what it has not taken yet.
 //! - [`way`]: how bytes travel, as they are or by TLS.
-//! - [`arrive`]: from bytes to a request. [`visit`]: running it. [`depart`]: what follows.
+//! - [`arrive`]: from bytes to a request; [`lying`]: bodies that are left in their sockets until enough has come, which [`least`] has
+//!   the sockets told. [`visit`]: running it; [`upload`]: reading its body. [`depart`]: what follows.
 //! - [`own`]: what is answered without the application; [`site`]: folders of files. [`log`]: the access log.
 //! - [`h2`]: clients that have chosen HTTP/2, which others speak with.
 //! - [`keeper`]: the thread that ends what takes too long.
@@ -19,11 +20,14 @@ mod depart;
 mod h2;
 mod inbound;
 mod keeper;
+mod least;
 mod log;
+mod lying;
 mod outbound;
 mod own;
 mod site;
 mod slab;
+mod upload;
 mod visit;
 mod way;
 
@@ -43,8 +47,8 @@ use pinion_wire::request::{Entries, Start, Target};
 
 pub(crate) use accept::Listener;
 pub(crate) use arrive::Memory;
-pub(crate) use client::BodyError;
 pub(crate) use client::Client;
+pub(crate) use upload::{BodyError, Goal};
 pub(crate) use visit::{Visit, Visited, run};
 
 use crate::worker::Worker;

@@ -68,6 +68,12 @@ impl Slab {
         self.places.iter().filter_map(|place| place.client.clone()).collect()
     }
 
+    /// Clients whose awaited bodies may be left in their sockets.
+    pub(super) fn lying(&self) -> Vec<Arc<Client>> {
+        let clients = self.places.iter().filter_map(|place| place.client.as_ref());
+        clients.filter(|client| client.is_lying()).cloned().collect()
+    }
+
     /// Calls `f` with each client.
     pub(super) fn each(&self, f: impl Fn(&Client)) {
         self.places.iter().filter_map(|place| place.client.as_deref()).for_each(f);

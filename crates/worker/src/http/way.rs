@@ -8,6 +8,7 @@ use pinion_tls::{Came, Failure, Session};
 use pinion_unix::sockets::{self, Wait};
 
 use crate::connection::Received;
+use crate::target::Target;
 
 /// How much is received at once.
 pub(super) const ROOM: usize = 64 * 1024;
@@ -88,6 +89,23 @@ impl Way<'_> {
                 Err(_) => (Received::Gone, false),
             },
             Self::Tls(socket, tls) => tls.receive(*socket, bytes),
+        }
+    }
+
+    /// As [`Way::receive`], to `target`, `room` bytes at most; also what came. Not by TLS.
+    pub(super) fn receive_to<'t>(
+        &mut self,
+        target: &'t mut Target<'_>,
+        room: usize,
+    ) -> (&'t [u8], (Received, bool)) {
+        let Self::Plain(socket) = self else { return (&[], (Received::Gone, false)) };
+        match target.receive(*socket, room) {
+            Ok([]) => (&[], (Received::Gone, false)),
+            Ok(came) => (came, (Received::Some, came.len() == room)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                (&[], (Received::Nothing, false))
+            }
+            Err(_) => (&[], (Received::Gone, false)),
         }
     }
 

@@ -22,6 +22,7 @@ mod http;
 mod https;
 mod lead;
 mod life;
+mod lying;
 mod near;
 mod output;
 mod reload;
@@ -66,6 +67,12 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("http_environs_in_a_row", http::environs_in_a_row),
     ("http_bodies", http::bodies),
     ("http_bodies_that_nobody_reads", http::unread_bodies),
+    ("http_bodies_that_lie_in_their_sockets", lying::whole),
+    ("http_bodies_that_come_slowly", lying::slow),
+    ("http_bodies_that_drip", lying::dripping),
+    ("http_bodies_that_are_here_and_nobody_reads", lying::unread),
+    ("http_bodies_that_end_early", lying::ended),
+    ("http_many_bodies_at_once", lying::many),
     ("http_continuation", http::continuation),
     ("http_answers", http::answers),
     ("http_answers_that_are_not_whole", http::truncated_answers),
