@@ -27,7 +27,9 @@ const MOST: u32 = 1 << 16;
 const LASTING: u64 = 4096;
 /// Requests must come faster than one in this many milliseconds for one to lead.
 const SPACING_MS: u64 = 2;
-/// Under a leader, one request of so many is looked at whether it waits for something; all of the first [`FEWEST`].
+/// By so many requests under a leader, all others must sleep.
+const FIRST: u64 = 256;
+/// Under a leader, one request of so many is looked at whether it waits for something; all of the first [`FIRST`].
 const SAMPLE: u64 = 8;
 
 /// Why all threads are to wait at the epoll again.
@@ -58,6 +60,8 @@ pub(crate) struct Seat {
     needed: AtomicU32,
     /// When counting them began, in milliseconds.
     since: AtomicU64,
+    /// How many threads sleep, or stand by. Changed with `shared`.
+    parked: AtomicUsize,
     /// What became ready and was not looked at. Changed with `shared`, and looked at without.
     waiting: AtomicUsize,
     shared: Mutex<Shared>,
@@ -72,8 +76,6 @@ struct Shared {
     ready: VecDeque<Ready>,
     /// Memory for what the epoll says.
     fresh: Vec<Ready>,
-    /// How many threads sleep, or stand by.
-    parked: usize,
     has_standby: bool,
 }
 
@@ -93,6 +95,7 @@ impl Seat {
             served: AtomicU32::new(0),
             needed: AtomicU32::new(FEWEST),
             since: AtomicU64::new(0),
+            parked: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             shared: Mutex::default(),
             free: Condvar::new(),
@@ -104,8 +107,12 @@ impl Seat {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether thread number `thread` leads: nobody else needs Python's lock to serve.
-    pub(crate) fn is_led_by(&self, thread: usize) -> bool {
+    /// Whether thread number `thread` leads and all others sleep: nobody else needs Python's lock to serve.
+    pub(crate) fn is_sole(&self, thread: usize) -> bool {
+        self.is_led_by(thread) && self.parked.load(Ordering::Relaxed) + 1 == self.threads
+    }
+
+    fn is_led_by(&self, thread: usize) -> bool {
         self.leader.load(Ordering::Relaxed) == thread + 1
     }
 
@@ -122,8 +129,15 @@ impl Seat {
         let progress = self.progress.load(Ordering::Relaxed);
         self.progress.store(progress + 1, Ordering::Relaxed);
         let led = progress.wrapping_sub(self.from.load(Ordering::Relaxed)) / 2;
-        let is_sample = led < u64::from(FEWEST) || led.is_multiple_of(SAMPLE);
-        Begun(is_sample.then(usage::thread_waits))
+        let is_sample = led < FIRST || led.is_multiple_of(SAMPLE);
+        if is_sample && self.is_sole(thread) {
+            return Begun(Some(usage::thread_waits()));
+        }
+        if led == FIRST {
+            // Others have long requests, and while they want Python's lock nobody can tell whether these wait for something else.
+            self.open(&self.shared(), Reason::Waits);
+        }
+        Begun(None)
     }
 
     /// A request has ended on a thread.
@@ -182,7 +196,7 @@ impl Seat {
     /// Sleeps while another thread leads. Must be called without Python's lock.
     fn give_way(&self, thread: usize) {
         let mut shared = self.shared();
-        shared.parked += 1;
+        self.parked.fetch_add(1, Ordering::Relaxed);
         while self.is_led() && !self.is_led_by(thread) {
             if !shared.has_standby {
                 shared.has_standby = true;
@@ -192,7 +206,8 @@ impl Seat {
                 shared = self.free.wait(shared).unwrap_or_else(PoisonError::into_inner);
             }
         }
-        shared.parked -= 1;
+        self.parked.fetch_sub(1, Ordering::Relaxed);
+        drop(shared);
     }
 
     /// Looks at what the leader does until there is a reason for all to wait at the epoll, and sees to that.
@@ -247,11 +262,11 @@ impl Seat {
         }
     }
 
-    /// Collects what is ready, if this thread leads and the others would look at what it does not get to: those that are at the epoll
-    /// would not.
+    /// Collects what is ready, if all others sleep and so would look at what this thread does not get to: those that are at the epoll would
+    /// not.
     fn collect(&self, thread: usize, epoll: &Epoll) -> io::Result<Option<MutexGuard<'_, Shared>>> {
         let mut shared = self.shared();
-        if !self.is_led_by(thread) || shared.parked + 1 < self.threads {
+        if !self.is_sole(thread) {
             return Ok(None);
         }
         let Shared { ready, fresh, .. } = &mut *shared;
@@ -266,7 +281,7 @@ impl Seat {
     /// # Errors
     /// As [`Epoll::wait`].
     pub(crate) fn is_wanted(&self, thread: usize, epoll: &Epoll) -> io::Result<bool> {
-        if !self.is_led_by(thread) {
+        if !self.is_sole(thread) {
             return Ok(false);
         }
         Ok(self.collect(thread, epoll)?.is_some_and(|shared| !shared.ready.is_empty()))
@@ -366,15 +381,32 @@ mod tests {
     #[test]
     fn a_request_that_waits_ends_a_lead_and_the_next_comes_later() {
         let seat = Seat::new(2, false);
+        let (epoll, _pairs) = epoll_with(1);
         lead(&seat, 1);
-        let begun = seat.begin(1);
-        seat.end(1, begun);
-        assert!(seat.is_led_by(1));
-        let begun = seat.begin(1);
-        sleep(Duration::from_micros(100));
-        seat.end(1, begun);
-        assert!(!seat.is_led());
+        scope(|scope| {
+            let other = scope.spawn(|| seat.take(0, &epoll, true).unwrap());
+            until(|| seat.is_sole(1));
+            let begun = seat.begin(1);
+            sleep(Duration::from_micros(100));
+            seat.end(1, begun);
+            assert!(!seat.is_led());
+            assert!(other.join().unwrap().is_some());
+        });
         assert_eq!(seat.needed.load(Ordering::Relaxed), 2 * FEWEST);
+    }
+
+    #[test]
+    fn a_lead_ends_where_others_do_not_come_to_sleep() {
+        let seat = Seat::new(2, false);
+        lead(&seat, 1);
+        for _ in 0..FIRST {
+            assert!(seat.is_led_by(1) && !seat.is_sole(1));
+            let begun = seat.begin(1);
+            seat.end(1, begun);
+        }
+        let begun = seat.begin(1);
+        assert!(!seat.is_led());
+        seat.end(1, begun);
     }
 
     #[test]
@@ -401,7 +433,7 @@ mod tests {
                 let (seat, epoll) = (&seat, &epoll);
                 scope.spawn(move || seat.take(thread, epoll, true).unwrap().unwrap().token)
             });
-            until(|| seat.shared().parked == 2);
+            until(|| seat.parked.load(Ordering::Relaxed) == 2);
             let first = seat.take(0, &epoll, false).unwrap().unwrap();
             assert_eq!((first.token, seat.waiting.load(Ordering::Relaxed)), (0, 2));
             // It never ends.
@@ -412,7 +444,7 @@ mod tests {
             is_over.store(true, Ordering::Relaxed);
         });
         assert!(is_over.into_inner() && !seat.is_led());
-        assert_eq!(seat.shared().parked, 0);
+        assert_eq!(seat.parked.load(Ordering::Relaxed), 0);
     }
 
     #[test]

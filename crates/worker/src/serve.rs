@@ -24,7 +24,7 @@ pub(crate) fn serve(py: Python<'_>, worker: &'static Worker, thread: usize) -> P
     worker.posts.take(py, thread)?;
     loop {
         // Who leads has nobody to give the GIL to while more requests are here.
-        let leads = worker.seat.is_led_by(thread);
+        let leads = worker.seat.is_sole(thread);
         let at_once = if leads { desk.next(false) } else { Next::Nothing };
         let (next, arrived) = match at_once {
             found @ (Next::Job(_) | Next::Visit(_)) => (found, worker.metrics.clock()),
