@@ -15,7 +15,7 @@ use std::time::Duration;
 use pinion_unix::epoll::{Epoll, Ready};
 use pinion_unix::{clock, usage};
 
-/// How often who stands by looks. A request that is still the same at the second look keeps the others no longer.
+/// How often who stands by looks. A request that is still the same at the third look keeps the others no longer.
 const LOOK: Duration = Duration::from_millis(1);
 /// So many looks at which nothing has happened make a worker idle.
 const IDLE: u32 = 4;
@@ -27,10 +27,14 @@ const MOST: u32 = 1 << 16;
 const LASTING: u64 = 4096;
 /// Requests must come faster than one in this many milliseconds for one to lead.
 const SPACING_MS: u64 = 2;
-/// By so many requests under a leader, all others must sleep.
-const FIRST: u64 = 256;
-/// Under a leader, one request of so many is looked at whether it waits for something; all of the first [`FIRST`].
+/// So long a new leader waits for the others to end their requests and sleep.
+const GATHER: Duration = Duration::from_millis(3);
+/// Under a leader, one request of so many is looked at whether it waits for something; all of the first [`FEWEST`].
 const SAMPLE: u64 = 8;
+/// What a request that waits weighs; each that does not takes one away.
+const WAIT: u32 = 8;
+/// A lead ends with more than this: one request may wait by chance, as for memory.
+const BEARABLE: u32 = WAIT;
 
 /// Why all threads are to wait at the epoll again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,8 @@ pub(crate) struct Seat {
     progress: AtomicU64,
     /// The progress when it began to lead.
     from: AtomicU64,
+    /// What is known of requests that wait under this leader.
+    weight: AtomicU32,
     /// Requests served by all since the last leader.
     served: AtomicU32,
     /// How many of them there must be.
@@ -69,6 +75,8 @@ pub(crate) struct Seat {
     free: Condvar,
     /// For who stands by: the same.
     relieved: Condvar,
+    /// For the leader: all others sleep, or nobody leads any more.
+    gathered: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -92,6 +100,7 @@ impl Seat {
             leader: AtomicUsize::new(usize::from(threads == 1)),
             progress: AtomicU64::new(0),
             from: AtomicU64::new(0),
+            weight: AtomicU32::new(0),
             served: AtomicU32::new(0),
             needed: AtomicU32::new(FEWEST),
             since: AtomicU64::new(0),
@@ -100,6 +109,7 @@ impl Seat {
             shared: Mutex::default(),
             free: Condvar::new(),
             relieved: Condvar::new(),
+            gathered: Condvar::new(),
         }
     }
 
@@ -129,15 +139,9 @@ impl Seat {
         let progress = self.progress.load(Ordering::Relaxed);
         self.progress.store(progress + 1, Ordering::Relaxed);
         let led = progress.wrapping_sub(self.from.load(Ordering::Relaxed)) / 2;
-        let is_sample = led < FIRST || led.is_multiple_of(SAMPLE);
-        if is_sample && self.is_sole(thread) {
-            return Begun(Some(usage::thread_waits()));
-        }
-        if led == FIRST {
-            // Others have long requests, and while they want Python's lock nobody can tell whether these wait for something else.
-            self.open(&self.shared(), Reason::Waits);
-        }
-        Begun(None)
+        let is_sample = led < u64::from(FEWEST) || led.is_multiple_of(SAMPLE);
+        // While others want Python's lock, nobody can tell whether it waits for something else.
+        Begun((is_sample && self.is_sole(thread)).then(usage::thread_waits))
     }
 
     /// A request has ended on a thread.
@@ -152,8 +156,12 @@ impl Seat {
             return;
         }
         self.progress.fetch_add(1, Ordering::Relaxed);
-        if begun.is_some_and(|begun| usage::thread_waits() != begun) {
-            self.open(&self.shared(), Reason::Waits);
+        if let Some(begun) = begun {
+            let weight = weigh(self.weight.load(Ordering::Relaxed), usage::thread_waits() != begun);
+            self.weight.store(weight, Ordering::Relaxed);
+            if weight > BEARABLE {
+                self.open(&self.shared(), Reason::Waits);
+            }
         }
     }
 
@@ -175,6 +183,7 @@ impl Seat {
             let progress = (self.progress.load(Ordering::Relaxed) | 1) + 1;
             self.progress.store(progress, Ordering::Relaxed);
             self.from.store(progress, Ordering::Relaxed);
+            self.weight.store(0, Ordering::Relaxed);
             self.leader.store(thread + 1, Ordering::Relaxed);
         }
     }
@@ -191,12 +200,15 @@ impl Seat {
         self.since.store(clock::milliseconds(), Ordering::Relaxed);
         self.free.notify_all();
         self.relieved.notify_all();
+        self.gathered.notify_all();
     }
 
     /// Sleeps while another thread leads. Must be called without Python's lock.
     fn give_way(&self, thread: usize) {
         let mut shared = self.shared();
-        self.parked.fetch_add(1, Ordering::Relaxed);
+        if self.parked.fetch_add(1, Ordering::Relaxed) + 2 == self.threads {
+            self.gathered.notify_all();
+        }
         while self.is_led() && !self.is_led_by(thread) {
             if !shared.has_standby {
                 shared.has_standby = true;
@@ -208,6 +220,17 @@ impl Seat {
         }
         self.parked.fetch_sub(1, Ordering::Relaxed);
         drop(shared);
+    }
+
+    /// Waits until all others sleep, or it turns out that they have long requests. Must be called without Python's lock, which they need
+    /// to end theirs: who keeps it has them wait for 5 ms each, and then gives it up in the middle of a request.
+    fn gather(&self, thread: usize) {
+        let is_missing = |_: &mut Shared| self.is_led_by(thread) && !self.is_sole(thread);
+        let waited = self.gathered.wait_timeout_while(self.shared(), GATHER, is_missing);
+        let (shared, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() && self.is_led_by(thread) {
+            self.open(&shared, Reason::Waits);
+        }
     }
 
     /// Looks at what the leader does until there is a reason for all to wait at the epoll, and sees to that.
@@ -237,8 +260,8 @@ impl Seat {
         epoll: &Epoll,
         wait: bool,
     ) -> io::Result<Option<Ready>> {
-        if wait && self.is_led() && !self.is_led_by(thread) {
-            self.give_way(thread);
+        if wait && self.is_led() && !self.is_sole(thread) {
+            if self.is_led_by(thread) { self.gather(thread) } else { self.give_way(thread) }
         }
         if self.waiting.load(Ordering::Relaxed) > 0 {
             let mut shared = self.shared();
@@ -291,13 +314,18 @@ impl Seat {
 /// What follows from the leader's `progress`, which was the same at `same` looks before.
 fn judge(progress: u64, same: u32) -> Option<Reason> {
     let runs = progress % 2 == 1;
-    if runs && same > 0 {
+    if runs && same > 1 {
         Some(Reason::Waits)
     } else if !runs && same >= IDLE {
         Some(Reason::Idle)
     } else {
         None
     }
+}
+
+/// What is known of requests that wait when one more was looked at.
+fn weigh(weight: u32, has_waited: bool) -> u32 {
+    if has_waited { weight + WAIT } else { weight.saturating_sub(1) }
 }
 
 /// How many requests all must serve before the next attempt, where it were `needed` before this one, under which `led` were served.
@@ -386,10 +414,12 @@ mod tests {
         scope(|scope| {
             let other = scope.spawn(|| seat.take(0, &epoll, true).unwrap());
             until(|| seat.is_sole(1));
-            let begun = seat.begin(1);
-            sleep(Duration::from_micros(100));
-            seat.end(1, begun);
-            assert!(!seat.is_led());
+            for is_led in [true, false] {
+                let begun = seat.begin(1);
+                sleep(Duration::from_micros(100));
+                seat.end(1, begun);
+                assert_eq!(seat.is_led(), is_led);
+            }
             assert!(other.join().unwrap().is_some());
         });
         assert_eq!(seat.needed.load(Ordering::Relaxed), 2 * FEWEST);
@@ -398,15 +428,37 @@ mod tests {
     #[test]
     fn a_lead_ends_where_others_do_not_come_to_sleep() {
         let seat = Seat::new(2, false);
+        let (epoll, _pairs) = epoll_with(1);
         lead(&seat, 1);
-        for _ in 0..FIRST {
-            assert!(seat.is_led_by(1) && !seat.is_sole(1));
-            let begun = seat.begin(1);
-            seat.end(1, begun);
-        }
-        let begun = seat.begin(1);
+        assert!(!seat.is_sole(1));
+        assert!(seat.take(1, &epoll, true).unwrap().is_some());
         assert!(!seat.is_led());
-        seat.end(1, begun);
+        assert_eq!(seat.needed.load(Ordering::Relaxed), 2 * FEWEST);
+    }
+
+    #[test]
+    fn a_leader_waits_for_the_others_to_sleep() {
+        let seat = Seat::new(2, false);
+        let (epoll, _pairs) = epoll_with(2);
+        lead(&seat, 1);
+        scope(|scope| {
+            let other = scope.spawn(|| seat.take(0, &epoll, true).unwrap());
+            // Where the other thread is late, the lead ends.
+            seat.take(1, &epoll, true).unwrap().unwrap();
+            assert!(!seat.is_led() || seat.is_sole(1));
+            // It never ends; or the other has what is left.
+            let _begun = seat.begin(1);
+            assert!(other.join().unwrap().is_some());
+        });
+    }
+
+    #[test]
+    fn one_wait_is_chance_and_two_are_not() {
+        assert!(weigh(0, true) <= BEARABLE);
+        assert!(weigh(weigh(0, true), true) > BEARABLE);
+        assert!(weigh(weigh(weigh(0, true), false), true) > BEARABLE);
+        let soon_forgotten = (0..WAIT).fold(weigh(0, true), |weight, _| weigh(weight, false));
+        assert_eq!(soon_forgotten, 0);
     }
 
     #[test]
@@ -473,7 +525,8 @@ mod tests {
     #[test]
     fn looks_tell_what_the_leader_does() {
         assert_eq!(judge(7, 0), None);
-        assert_eq!(judge(7, 1), Some(Reason::Waits));
+        assert_eq!(judge(7, 1), None);
+        assert_eq!(judge(7, 2), Some(Reason::Waits));
         assert_eq!(judge(8, IDLE - 1), None);
         assert_eq!(judge(8, IDLE), Some(Reason::Idle));
     }
