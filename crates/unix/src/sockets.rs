@@ -298,7 +298,29 @@ pub fn set_least(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
 /// # Errors
 /// What the system refuses; `WouldBlock` when the buffer is full.
 pub fn send_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+    send_flagged(fd, bytes, 0)
+}
+
+/// As [`send_now`], on a TCP connection whose last, incomplete segment the system holds until [`release`] or the next send, or for 200 ms
+/// (tcp(7), `TCP_CORK`); when the connection is closed meanwhile, it leaves.
+///
+/// # Errors
+/// As [`send_now`].
+pub fn send_held(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    send_flagged(fd, bytes, libc::MSG_MORE)
+}
+
+/// Lets what a TCP connection holds leave: setting this option does, even where it is set (tcp(7)).
+///
+/// # Errors
+/// What the system refuses, for sockets of another kind too.
+pub fn release(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let one: libc::c_int = 1;
+    set_option_at(fd, (libc::IPPROTO_TCP, libc::TCP_NODELAY), &one)
+}
+
+fn send_flagged(fd: BorrowedFd<'_>, bytes: &[u8], flags: libc::c_int) -> io::Result<usize> {
+    let flags = flags | libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
     retry(|| {
         let place = bytes.as_ptr().cast_mut().cast();
         // SAFETY: pointer and length are those of a slice that outlives the call, and is only read.
@@ -496,11 +518,18 @@ pub fn writable_now(fd: BorrowedFd<'_>) -> bool {
 }
 
 fn set_option<T>(fd: BorrowedFd<'_>, name: libc::c_int, value: &T) -> io::Result<()> {
+    set_option_at(fd, (libc::SOL_SOCKET, name), value)
+}
+
+fn set_option_at<T>(
+    fd: BorrowedFd<'_>,
+    (level, name): (libc::c_int, libc::c_int),
+    value: &T,
+) -> io::Result<()> {
     let length = size_of::<T>() as libc::socklen_t;
     let place = std::ptr::from_ref(value).cast();
     // SAFETY: `place` has `length` bytes; the callers give each option its own type.
-    check(unsafe { libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, name, place, length) })
-        .map(drop)
+    check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, place, length) }).map(drop)
 }
 
 /// A blocking call that met the socket's timeout says `WouldBlock`; callers should not have to know.

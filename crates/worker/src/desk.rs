@@ -150,7 +150,11 @@ impl Desk {
         if let Some(next) = self.let_go_of_client().or_else(|| self.let_go(wait)) {
             return next;
         }
+        let door = self.worker.door.as_ref();
         loop {
+            if let Some(door) = door.filter(|_| !self.worker.seat.has_more(self.thread)) {
+                door.release();
+            }
             let ready = match self.worker.seat.take(self.thread, &self.worker.epoll, wait) {
                 Ok(Some(ready)) => ready,
                 Ok(None) if wait => continue,
@@ -158,7 +162,10 @@ impl Desk {
                 Ok(None) | Err(_) => return Next::Nothing,
             };
             if http::is_own(ready.token) {
-                let door = self.worker.door.as_ref();
+                if let Some(door) = door.filter(|_| !self.worker.seat.is_sole(self.thread)) {
+                    // Whoever led is at something that takes long.
+                    door.release();
+                }
                 if self.worker.stage() == Stage::Ended {
                     park_for_ever();
                 }

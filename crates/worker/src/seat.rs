@@ -122,6 +122,11 @@ impl Seat {
         self.is_led_by(thread) && self.parked.load(Ordering::Relaxed) + 1 == self.threads
     }
 
+    /// Whether a thread that is [sole](Seat::is_sole) has more in its hands.
+    pub(crate) fn has_more(&self, thread: usize) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0 && self.is_sole(thread)
+    }
+
     fn is_led_by(&self, thread: usize) -> bool {
         self.leader.load(Ordering::Relaxed) == thread + 1
     }

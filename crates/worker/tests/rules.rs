@@ -5,6 +5,8 @@
 
 #[path = "../src/area.rs"]
 mod area;
+#[path = "../src/http/batch.rs"]
+mod batch;
 #[path = "../src/body.rs"]
 mod body;
 #[path = "../src/head.rs"]

@@ -180,3 +180,32 @@ fn who_only_stops_sending_has_not_hung_up() {
     drop(copy);
     assert!(has_hung_up(near.as_fd()).unwrap());
 }
+
+/// A TCP connection.
+fn tcp_pair() -> (std::net::TcpStream, std::net::TcpStream) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (near, listener.accept().unwrap().0)
+}
+
+#[test]
+fn what_is_held_leaves_when_it_is_let_go() {
+    let (near, mut far) = tcp_pair();
+    let mut held = false;
+    // The system lets it go by itself after a while, which may be over at the first look.
+    for number in 0..20 {
+        assert_eq!(send_held(near.as_fd(), &[number]).unwrap(), 1);
+        held |= !readable(far.as_fd(), Some(Duration::ZERO)).unwrap();
+        release(near.as_fd()).unwrap();
+        let mut byte = [0];
+        far.read_exact(&mut byte).unwrap();
+        assert_eq!(byte, [number]);
+    }
+    assert!(held);
+    assert_eq!(send_held(near.as_fd(), b"the end").unwrap(), 7);
+    drop(near);
+    let mut rest = String::new();
+    far.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "the end");
+    assert!(release(stream_pair().unwrap().0.as_fd()).is_err());
+}

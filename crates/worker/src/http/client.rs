@@ -81,7 +81,7 @@ pub(super) fn now_ms() -> u64 {
     clock::milliseconds()
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -275,6 +275,32 @@ impl Client {
     /// As [`Client::send`], for a few bytes, if there are any.
     pub(crate) fn send_some_of(&self, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() { Ok(()) } else { self.send(&[IoSlice::new(bytes)]).map(drop) }
+    }
+
+    /// Whether the system can hold bytes for it ([`Client::send_held`]).
+    pub(super) fn can_be_held(&self) -> bool {
+        self.tls.is_none() && !self.from.address.is_empty()
+    }
+
+    /// As [`Client::send_some_of`]; the system holds what it can until [`Client::release`], or for 200 ms.
+    pub(super) fn send_held(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut outbound = self.outbound();
+        outbound.is_answering = true;
+        let mut sent = 0;
+        if outbound.is_empty() {
+            sent = match sockets::send_held(self.as_fd(), bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                other => other?,
+            };
+        }
+        outbound.add(&[IoSlice::new(bytes)], sent);
+        self.send_on(&mut outbound).map(drop)
+    }
+
+    /// Lets what is held leave.
+    pub(super) fn release(&self) {
+        // An error means that the connection has ended.
+        let _ = sockets::release(self.as_fd());
     }
 
     /// Sends a part of a file behind everything else, what the client takes now; the rest is kept.

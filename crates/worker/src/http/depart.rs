@@ -1,6 +1,8 @@
 //! What follows an answer: the next request, or the end of the connection.
 
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use pinion_http::answer::{self, Asked};
 use pinion_http::body::Decoder;
@@ -10,7 +12,8 @@ use pinion_unix::clock;
 
 use super::Door;
 use super::arrive::{Looked, Memory};
-use super::client::{Client, now_ms};
+use super::batch::Batch;
+use super::client::{Client, locked, now_ms};
 use super::inbound::{Inbound, Phase, slowest};
 use super::visit::Visit;
 use crate::reply::{BodySender, Ending};
@@ -34,6 +37,49 @@ impl BodySender for Client {
 }
 
 impl Door {
+    /// Sends the last bytes of an answer to a request that a thread began at `begun`. Where the thread has more requests in its hands and
+    /// the connection goes on, the system may hold them until those are served.
+    pub(super) fn answer(
+        &self,
+        (worker, thread): (&Worker, usize),
+        client: &Arc<Client>,
+        bytes: &[u8],
+        (begun, goes_on): (u64, bool),
+        batch: &mut Batch,
+    ) -> io::Result<()> {
+        if bytes.is_empty() || !worker.seat.has_more(thread) {
+            return client.send_some_of(bytes);
+        }
+        let now = clock::monotonic_ns();
+        batch.note(now.saturating_sub(begun));
+        if !(goes_on && batch.may_wait() && client.can_be_held()) {
+            return client.send_some_of(bytes);
+        }
+        client.send_held(bytes)?;
+        let is_first = {
+            let mut held = locked(&self.held);
+            self.holds.store(true, Ordering::Relaxed);
+            held.push(client.clone());
+            held.len() == 1
+        };
+        if batch.is_over(is_first, now) {
+            self.release();
+        }
+        Ok(())
+    }
+
+    /// Lets the answers that the system holds leave.
+    pub(crate) fn release(&self) {
+        if self.holds.load(Ordering::Relaxed) {
+            let held = {
+                let mut held = locked(&self.held);
+                self.holds.store(false, Ordering::Relaxed);
+                std::mem::take(&mut *held)
+            };
+            held.iter().for_each(|client| client.release());
+        }
+    }
+
     /// Sends what is kept. One that does not take its answers is not served more of them, and only taking more prolongs its time.
     pub(super) fn flush(&self, client: &Client, inbound: &mut Inbound) -> Option<Looked> {
         match client.flush() {

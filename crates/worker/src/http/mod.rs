@@ -8,13 +8,14 @@
 //! - [`way`]: how bytes travel, as they are or by TLS.
 //! - [`arrive`]: from bytes to a request; [`lying`]: bodies that are left in their sockets until enough has come, which [`least`] has
 //!   the sockets told. [`visit`]: running it; [`upload`]: reading its body. [`depart`]: what follows.
-//! - [`own`]: what is answered without the application; [`site`]: folders of files. [`log`]: the access log.
+//! - [`batch`]: whether answers leave together. [`own`]: what is answered without the application; [`site`]: folders of files. [`log`]: the access log.
 //! - [`h2`]: clients that have chosen HTTP/2, which others speak with.
 //! - [`keeper`]: the thread that ends what takes too long.
 //! - [`slab`]: clients by their epoll token.
 
 mod accept;
 mod arrive;
+mod batch;
 mod client;
 mod depart;
 mod h2;
@@ -89,6 +90,10 @@ pub(crate) struct Door {
     full: AtomicBool,
     /// The most connections: what is wanted, or what the system allows.
     most: AtomicU64,
+    /// Those whose answers the system holds.
+    held: Mutex<Vec<Arc<Client>>>,
+    /// Whether there are any. Changed with `held`, and looked at without.
+    holds: AtomicBool,
     /// When it was last said that there is no room, milliseconds of the monotonic clock.
     told: AtomicU64,
     /// How requests for the only mount begin.
@@ -148,6 +153,8 @@ impl Door {
             draining: AtomicBool::new(false),
             full: AtomicBool::new(false),
             most: AtomicU64::new(u64::from(http.limits.connections)),
+            held: Mutex::default(),
+            holds: AtomicBool::new(false),
             told: AtomicU64::new(0),
             start,
             nothing: Entries::default(),

@@ -51,6 +51,8 @@ pub(crate) enum Behind {
 pub(crate) struct Visited {
     client: Arc<Client>,
     frame: Vec<u8>,
+    /// When it was begun, nanoseconds of the monotonic clock.
+    begun: u64,
     bytes: Vec<u8>,
     ending: Ending,
     /// The status, and how many bytes of a body.
@@ -72,16 +74,17 @@ pub(crate) fn run(
     let ends = if behind == Behind::Request { never } else { is_draining };
     let reply = Reply::new(asked, date, sender, ends);
     let mut out = desk.memory();
+    let begun = clock::monotonic_ns();
     let Left { frames: bytes, ending, told } = match decode(&frame) {
         Err(_) => fail(reply, out),
         Ok(request) => {
             out.clear();
             let response = Response::for_client(seq, asked.head, out, reply);
             let exchange = maker.kits.begin(Some(Peer::Client(client.clone())), seq, response);
-            serve(py, worker, maker, desk, &client, &request, &exchange, arrived)
+            serve(py, worker, maker, desk, &client, &request, &exchange, (arrived, begun))
         }
     };
-    desk.finish_visit(Visited { client, frame, bytes, ending, told });
+    desk.finish_visit(Visited { client, frame, begun, bytes, ending, told });
 }
 
 /// Whether connections are to end behind their next answer.
@@ -115,11 +118,10 @@ fn serve(
     client: &Arc<Client>,
     request: &RequestRef<'_>,
     exchange: &Arc<Exchange>,
-    arrived: u64,
+    (arrived, now): (u64, u64),
 ) -> Left {
     let line = RequestLine::of(request);
     let thread = desk.thread();
-    let now = clock::monotonic_ns();
     maker.begin(now);
     if let Some(status) = worker.status() {
         let shown = [line.method, b" ", line.mount, line.path];
@@ -156,12 +158,16 @@ impl Visited {
         memory: &mut Memory,
         spare: &mut Vec<u8>,
     ) -> Option<Box<Visit>> {
-        let Self { client, frame, mut bytes, mut ending, told } = self;
-        if client.send_some_of(&bytes).is_err() {
+        let Self { client, frame, begun, mut bytes, mut ending, told } = self;
+        let door = worker.door.as_ref()?;
+        let goes_on = ending == Ending::Keep;
+        if door
+            .answer((worker, thread), &client, &bytes, (begun, goes_on), &mut memory.batch)
+            .is_err()
+        {
             ending = Ending::Cut;
         }
-        let log = worker.door.as_ref().and_then(|door| door.log.as_ref());
-        if let Some((log, request)) = log.zip(decode(&frame).ok()) {
+        if let Some((log, request)) = door.log.as_ref().zip(decode(&frame).ok()) {
             let record = Record { status: told.0, sent: told.1, ..Record::of(&request) };
             log.note(&mut memory.scribe, record, request.queued_ns);
         }
@@ -175,7 +181,6 @@ impl Visited {
         if let Some(status) = worker.status() {
             status.end(thread);
         }
-        let door = worker.door.as_ref()?;
         let next = door.conclude(worker, &client, ending, memory);
         if worker.stage() == crate::worker::Stage::Stopping {
             worker.wake();

@@ -334,6 +334,15 @@ def busy(environ, start_response):
     return answer(start_response, environ["QUERY_STRING"] * 50)
 
 
+def middling(environ, start_response):
+    """Takes long enough for its answer to wait for that of the next request."""
+    return answer(start_response, str(sum(range(4000))))
+
+
+def vanish(environ, start_response):
+    os._exit(9)
+
+
 def wait(environ, start_response):
     """Waits until the file in the query is there."""
     path = parse_qs(environ["QUERY_STRING"])["path"][0]

@@ -393,11 +393,18 @@ pub(super) fn drain(python: &Path) {
     assert_eq!(idle.answer("GET").unwrap().status, 200);
     let mut busy = server.connect();
     busy.send(request("GET", &format!("/wait?path={}", go.display()), "", b"")).unwrap();
-    server.worker.log("waiting");
+    // That there is no room may be said before that: whoever looks for the next connection need not wait for one.
+    let mut said = String::new();
+    let mut until = |part: &str, worker: &Worker| {
+        while !said.contains(part) {
+            said.push_str(&worker.log(""));
+        }
+    };
+    until("waiting", &server.worker);
     // There is no room for this one, but as far as its client knows it is connected.
     let mut waiting = server.connect();
     waiting.send(request("POST", "/echo", "Content-Length: 5\r\n", b"hello")).unwrap();
-    server.worker.log("2 connections are open");
+    until("2 connections are open", &server.worker);
 
     server.worker.tell(&Rein::Drain, None);
     let answer = waiting.answer("POST").unwrap();

@@ -9,6 +9,7 @@ use pinion_wire::message::{Rein, StopReason};
 use pinion_wire::request::BodyLength;
 use pinion_wire::{Kind, frame};
 
+use super::http::{Server, request};
 use crate::suite::{Front, Worker, is_free_threaded};
 
 /// So many times in a row all requests that are here at the same time are served by the same thread.
@@ -88,4 +89,41 @@ pub(super) fn a_body_that_does_not_come(python: &Path) {
     slow.send_bytes(&bytes);
     assert_eq!(slow.answer(&mut Vec::new()).text(), "3");
     worker.tell(&Rein::Stop(StopReason::Shutdown), None);
+}
+
+/// Answers that were to leave together leave when the request behind them takes long, and whatever becomes of the worker.
+pub(super) fn answers_leave(python: &Path) {
+    for threads in [1, 3] {
+        let server = Server::start(python, |spec, _| spec.group.threads = threads);
+        let mut clients: Vec<_> = (0..8).map(|_| server.connect()).collect();
+        let middling = request("GET", "/middling", "", b"");
+        for round in 0..6 {
+            for _ in 0..60 {
+                clients.iter_mut().for_each(|client| client.send(&middling).unwrap());
+                for client in &mut clients {
+                    assert_eq!(client.answer("GET").unwrap().body, b"7998000");
+                }
+            }
+            let go = server.worker.folder.path().join(format!("{threads}-{round}"));
+            let wait = request("GET", &format!("/wait?path={}", go.display()), "", b"");
+            let (last, others) = clients.split_last_mut().unwrap();
+            others.iter_mut().for_each(|client| client.send(&middling).unwrap());
+            last.send(wait).unwrap();
+            for client in others {
+                assert_eq!(client.answer("GET").unwrap().body, b"7998000");
+            }
+            File::create(go).unwrap();
+            assert_eq!(last.answer("GET").unwrap().body, b"waited");
+        }
+        if threads > 1 {
+            // Requests beside the one that ends the process may not be over.
+            continue;
+        }
+        let (last, others) = clients.split_last_mut().unwrap();
+        others.iter_mut().for_each(|client| client.send(&middling).unwrap());
+        last.send(request("GET", "/vanish", "", b"")).unwrap();
+        for client in others {
+            assert_eq!(client.answer("GET").unwrap().body, b"7998000");
+        }
+    }
 }
