@@ -190,8 +190,11 @@ impl Exchange {
         self.body_failed.store(false, Ordering::Relaxed);
         self.gone.store(false, Ordering::Release);
         *self.peer.lock().unwrap_or_else(PoisonError::into_inner) = peer;
-        // Unfinished lines have ended with the request before.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).response = response;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.response = response;
+        // Another thread may have written to the request before at its very end.
+        state.lines.iter_mut().for_each(Lines::clear);
+        drop(state);
         self.open.store(true, Ordering::Release);
     }
 

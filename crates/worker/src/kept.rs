@@ -64,6 +64,12 @@ impl Kept {
         self.measure.get().is_some()
     }
 
+    /// Whether nothing is kept: what is dropped may ask for more.
+    pub(crate) fn is_forgotten(&self, py: Python<'_>) -> bool {
+        let Objects { environ, data, watched } = &*self.objects(py);
+        environ.is_none() && data.is_none() && watched.is_none()
+    }
+
     /// Lets the objects go: the caller drops them.
     #[must_use]
     pub(crate) fn forget(&self, py: Python<'_>) -> Objects {

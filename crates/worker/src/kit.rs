@@ -57,6 +57,7 @@ impl Kit {
         let known = 2 + if self.objects.is_some() { Self::OF_OBJECTS } else { 0 };
         self.objects.as_ref().is_none_or(|objects| objects.are_let_go(py))
             && self.exchange.is_plain()
+            && self.exchange.kept.is_forgotten(py)
             && Arc::strong_count(&self.exchange) == known
     }
 }

@@ -26,6 +26,11 @@ impl Lines {
         }
     }
 
+    /// Forgets the line that has not ended.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Hands the line that has not ended to `line`, if there is one.
     pub(crate) fn finish(&mut self, mut line: impl FnMut(&[u8])) {
         if !self.0.is_empty() {

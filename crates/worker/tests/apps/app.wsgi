@@ -343,6 +343,23 @@ def vanish(environ, start_response):
     os._exit(9)
 
 
+class Ghost:
+    def __del__(self):
+        import mod_wsgi
+        mod_wsgi.request_data()["ghost"] = True
+
+
+def haunt(environ, start_response):
+    """Leaves something that asks for the request's data when that is over."""
+    environ["ghost"] = Ghost()
+    return answer(start_response, "haunted")
+
+
+def own_data(environ, start_response):
+    import mod_wsgi
+    return answer(start_response, repr(mod_wsgi.request_data()))
+
+
 def wait(environ, start_response):
     """Waits until the file in the query is there."""
     path = parse_qs(environ["QUERY_STRING"])["path"][0]

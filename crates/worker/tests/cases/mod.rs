@@ -241,6 +241,7 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("kept_errors_are_over", output::kept_errors_are_over),
     ("untouched_errors_serve_again", output::untouched_errors_serve_again),
     ("what_a_request_was_lent_serves_again", output::what_a_request_was_lent_serves_again),
+    ("finalizers_leave_nothing_to_the_next_request", output::finalizers_leave_nothing),
     ("near_connections_are_watched_again", near::is_watched_again),
     ("near_requests_may_come_in_parts", near::parts_are_awaited),
     ("near_front_doors_may_go_away", near::ends_are_noticed),

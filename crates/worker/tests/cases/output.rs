@@ -130,3 +130,13 @@ pub(crate) fn what_a_request_was_lent_serves_again(python: &Path) {
     assert_eq!(front.get("/use").text(), found);
     assert_eq!(front.post("/use", Upload::Inline(b"mine")).text(), found.replace("b''", "b'mine'"));
 }
+
+/// What is dropped with a request's environ may ask for the request's data: that is not the next one's.
+pub(super) fn finalizers_leave_nothing(python: &Path) {
+    let mut worker = Worker::ready(python, |_, spec| spec.group.threads = 1);
+    let mut front = worker.connect();
+    for _ in 0..4 {
+        assert_eq!(front.get("/haunt").text(), "haunted");
+        assert_eq!(front.get("/own_data").text(), "{}");
+    }
+}
