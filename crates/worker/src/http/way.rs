@@ -99,6 +99,7 @@ impl Way<'_> {
         room: usize,
     ) -> (&'t [u8], (Received, bool)) {
         let Self::Plain(socket) = self else { return (&[], (Received::Gone, false)) };
+        let room = room.min(target.left());
         match target.receive(*socket, room) {
             Ok([]) => (&[], (Received::Gone, false)),
             Ok(came) => (came, (Received::Some, came.len() == room)),
