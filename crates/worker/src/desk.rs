@@ -26,6 +26,9 @@ const LOOK: Duration = Duration::from_micros(120);
 /// How many requests are not looked for behind a look in vain, where the processors have other things to do.
 const REST: u8 = 8;
 
+/// What is ready and is no request is looked at so many times in a row before the GIL is given up.
+const ROUNDS: u64 = 64;
+
 /// A request that was received.
 pub(crate) struct Job {
     /// Where it came from. This thread owns its turn.
@@ -76,6 +79,8 @@ pub(crate) struct Desk {
     held: Option<Held>,
     /// Requests that are not to be looked for.
     rest: u8,
+    /// A connection that this thread owns, and that can only be looked at without the GIL.
+    put_off: Option<Arc<Connection>>,
     /// Memory for the next request's frames.
     spare: Vec<u8>,
     /// The client whose request was run last.
@@ -92,6 +97,7 @@ impl Desk {
             thread,
             held: None,
             rest: 0,
+            put_off: None,
             spare: Vec::new(),
             visited: None,
             memory: Memory::default(),
@@ -150,47 +156,76 @@ impl Desk {
         if let Some(next) = self.let_go_of_client().or_else(|| self.let_go(wait)) {
             return next;
         }
-        let door = self.worker.door.as_ref();
-        loop {
-            if let Some(door) = door.filter(|_| !self.worker.seat.has_more(self.thread)) {
-                door.release();
-            }
-            let ready = match self.worker.seat.take(self.thread, &self.worker.epoll, wait) {
-                Ok(Some(ready)) => ready,
-                Ok(None) if wait => continue,
-                // Nothing is left to be served by a worker whose epoll fails.
-                Ok(None) | Err(_) => return Next::Nothing,
-            };
-            if http::is_own(ready.token) {
-                if let Some(door) = door.filter(|_| !self.worker.seat.is_sole(self.thread)) {
-                    // Whoever led is at something that takes long.
-                    door.release();
+        for round in 0.. {
+            if wait {
+                if self.put_off.is_none() {
+                    self.worker.seat.await_turn(self.thread);
                 }
-                if self.worker.stage() == Stage::Ended {
-                    park_for_ever();
-                }
-                let (memory, closed) = (&mut self.memory, ready.closed);
-                let visit =
-                    door.and_then(|door| door.event(self.worker, ready.token, closed, memory));
-                match visit {
-                    Some(visit) => return Next::Visit(visit),
-                    None => continue,
-                }
+            } else if round >= ROUNDS || !self.is_alone() {
+                return Next::Nothing;
             }
-            let number = u32::try_from(ready.token).unwrap_or(u32::MAX);
-            let Some(connection) = self.worker.connection(number) else { continue };
-            if !connection.turn.take() {
-                continue;
-            }
-            if self.worker.stage() == Stage::Ended {
-                // Who waits for all turns to be idle must not wait for this one, whatever arrives meanwhile.
-                while !connection.turn.release() {}
-                park_for_ever();
-            }
-            if let Some(job) = self.look(&connection, true) {
-                return Next::Job(job);
+            if let Some(next) = self.round(wait) {
+                return next;
             }
         }
+        Next::Nothing
+    }
+
+    /// Whether nobody else has a use for the GIL, and nothing is here that is waited for.
+    fn is_alone(&self) -> bool {
+        self.worker.seat.is_sole(self.thread) && self.put_off.is_none()
+    }
+
+    /// Looks at one thing that has become ready; `None` when there is another to look for.
+    fn round(&mut self, wait: bool) -> Option<Next> {
+        let Worker { seat, epoll, door, .. } = self.worker;
+        if let Some(door) = door.as_ref().filter(|_| !seat.has_more(self.thread)) {
+            door.release();
+        }
+        if let Some(connection) = self.put_off.take() {
+            return self.look(&connection, true, wait).map(Next::Job);
+        }
+        let ready = match seat.take(self.thread, epoll, wait) {
+            Ok(Some(ready)) => ready,
+            Ok(None) if wait => return None,
+            // Nothing is left to be served by a worker whose epoll fails.
+            Ok(None) | Err(_) => return Some(Next::Nothing),
+        };
+        if http::is_own(ready.token) {
+            if self.worker.stage() == Stage::Ended {
+                return Some(self.end(wait));
+            }
+            let (memory, closed) = (&mut self.memory, ready.closed);
+            let door = door.as_ref()?;
+            return door.event(self.worker, ready.token, closed, memory).map(Next::Visit);
+        }
+        let number = u32::try_from(ready.token).unwrap_or(u32::MAX);
+        let connection = self.worker.connection(number)?;
+        if !connection.turn.take() {
+            return None;
+        }
+        if self.worker.stage() == Stage::Ended {
+            // Who waits for all turns to be idle must not wait for this one, whatever arrives meanwhile.
+            while !connection.turn.release() {}
+            return Some(self.end(wait));
+        }
+        if !wait && connection.is_read() {
+            // A thread of the application's own may have the bytes, and only goes on with the GIL.
+            self.put_off = Some(connection);
+            return Some(Next::Nothing);
+        }
+        self.look(&connection, true, wait).map(Next::Job)
+    }
+
+    /// The interpreter is being left: a thread that asked for the GIL now would be ended in the middle of Rust, and one that has it gives
+    /// it up first.
+    fn end(&self, wait: bool) -> Next {
+        if wait {
+            loop {
+                std::thread::park();
+            }
+        }
+        Next::Nothing
     }
 
     /// Finishes with the connection of the last request. Its next request may be here already.
@@ -236,7 +271,7 @@ impl Desk {
             let _ =
                 self.worker.epoll.add(connection.as_fd(), connection.number.into(), Trigger::Edge);
         }
-        let job = self.look(&connection, false);
+        let job = self.look(&connection, false, wait);
         if self.worker.stage() == Stage::Stopping {
             self.worker.wake();
         }
@@ -265,8 +300,14 @@ impl Desk {
         None
     }
 
-    /// Reads a connection that this thread owns, until there is a request, or nothing more; lets it go then.
-    fn look(&self, connection: &Arc<Connection>, mut receive: bool) -> Option<Job> {
+    /// Reads a connection that this thread owns, until there is a request, or nothing more; lets it go then. What must be waited for is put off
+    /// where that is not allowed.
+    fn look(
+        &mut self,
+        connection: &Arc<Connection>,
+        mut receive: bool,
+        may_wait: bool,
+    ) -> Option<Job> {
         loop {
             match take_request(connection) {
                 Ok(Some(job)) => return Some(job),
@@ -281,9 +322,13 @@ impl Desk {
             if receive {
                 let mut inbox = connection.inbox();
                 // The rest of a frame is on its way: a front door sends frames whole.
-                let wait = if inbox.has_part() { Wait::Yes } else { Wait::No };
+                let wait = if may_wait && inbox.has_part() { Wait::Yes } else { Wait::No };
                 match connection.receive(&mut inbox, wait) {
                     Received::Some => continue,
+                    Received::Nothing if inbox.has_part() => {
+                        self.put_off = Some(connection.clone());
+                        return None;
+                    }
                     Received::Nothing => {}
                     Received::Gone => {
                         drop(inbox);
@@ -317,11 +362,4 @@ fn take_request(connection: &Arc<Connection>) -> Result<Option<Job>, FrameError>
     let (seq, flags) = (header.seq, header.flags);
     connection.note_taking(flags & REQUEST_TAKES_AREA != 0);
     Ok(Some(Job { connection: connection.clone(), seq, is_call, flags, bytes, payload }))
-}
-
-/// The interpreter is being left: a thread that asked for the GIL now would be ended in the middle of Rust.
-fn park_for_ever() -> ! {
-    loop {
-        std::thread::park();
-    }
 }

@@ -255,7 +255,14 @@ impl Seat {
         shared
     }
 
-    /// Takes one event. With `wait`, waits for the thread's turn and then for the event, which must be done without Python's lock.
+    /// Waits until it is this thread's turn at the epoll. Must be called without Python's lock.
+    pub(crate) fn await_turn(&self, thread: usize) {
+        if self.is_led() && !self.is_sole(thread) {
+            if self.is_led_by(thread) { self.gather(thread) } else { self.give_way(thread) }
+        }
+    }
+
+    /// Takes one event. With `wait`, waits for it, which must be done without Python's lock and behind [`Seat::await_turn`].
     ///
     /// # Errors
     /// As [`Epoll::wait`].
@@ -265,9 +272,6 @@ impl Seat {
         epoll: &Epoll,
         wait: bool,
     ) -> io::Result<Option<Ready>> {
-        if wait && self.is_led() && !self.is_sole(thread) {
-            if self.is_led_by(thread) { self.gather(thread) } else { self.give_way(thread) }
-        }
         if self.waiting.load(Ordering::Relaxed) > 0 {
             let mut shared = self.shared();
             if let Some(ready) = shared.ready.pop_front() {
@@ -354,6 +358,12 @@ mod tests {
 
     use super::*;
 
+    /// As a serving thread does.
+    fn take(seat: &Seat, thread: usize, epoll: &Epoll) -> Option<Ready> {
+        seat.await_turn(thread);
+        seat.take(thread, epoll, true).unwrap()
+    }
+
     /// Descriptors that are ready, under tokens from 0 on.
     fn epoll_with(count: u64) -> (Epoll, Vec<(OwnedFd, OwnedFd)>) {
         let epoll = Epoll::new().unwrap();
@@ -417,7 +427,7 @@ mod tests {
         let (epoll, _pairs) = epoll_with(1);
         lead(&seat, 1);
         scope(|scope| {
-            let other = scope.spawn(|| seat.take(0, &epoll, true).unwrap());
+            let other = scope.spawn(|| take(&seat, 0, &epoll));
             until(|| seat.is_sole(1));
             for is_led in [true, false] {
                 let begun = seat.begin(1);
@@ -436,7 +446,7 @@ mod tests {
         let (epoll, _pairs) = epoll_with(1);
         lead(&seat, 1);
         assert!(!seat.is_sole(1));
-        assert!(seat.take(1, &epoll, true).unwrap().is_some());
+        assert!(take(&seat, 1, &epoll).is_some());
         assert!(!seat.is_led());
         assert_eq!(seat.needed.load(Ordering::Relaxed), 2 * FEWEST);
     }
@@ -447,9 +457,9 @@ mod tests {
         let (epoll, _pairs) = epoll_with(2);
         lead(&seat, 1);
         scope(|scope| {
-            let other = scope.spawn(|| seat.take(0, &epoll, true).unwrap());
+            let other = scope.spawn(|| take(&seat, 0, &epoll));
             // Where the other thread is late, the lead ends.
-            seat.take(1, &epoll, true).unwrap().unwrap();
+            take(&seat, 1, &epoll).unwrap();
             assert!(!seat.is_led() || seat.is_sole(1));
             // It never ends; or the other has what is left.
             let _begun = seat.begin(1);
@@ -488,7 +498,7 @@ mod tests {
         scope(|scope| {
             let others = [1, 2].map(|thread| {
                 let (seat, epoll) = (&seat, &epoll);
-                scope.spawn(move || seat.take(thread, epoll, true).unwrap().unwrap().token)
+                scope.spawn(move || take(seat, thread, epoll).unwrap().token)
             });
             until(|| seat.parked.load(Ordering::Relaxed) == 2);
             let first = seat.take(0, &epoll, false).unwrap().unwrap();
@@ -520,7 +530,7 @@ mod tests {
         let (epoll, _pairs) = epoll_with(1);
         lead(&seat, 0);
         scope(|scope| {
-            let other = scope.spawn(|| seat.take(1, &epoll, true).unwrap());
+            let other = scope.spawn(|| take(&seat, 1, &epoll));
             assert_eq!(other.join().unwrap().unwrap().token, 0);
         });
         assert!(!seat.is_led());
