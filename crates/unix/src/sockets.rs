@@ -298,34 +298,24 @@ pub fn set_least(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
 /// # Errors
 /// What the system refuses; `WouldBlock` when the buffer is full.
 pub fn send_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    send_flagged(fd, bytes, 0)
-}
-
-/// As [`send_now`], on a TCP connection whose last, incomplete segment the system holds until [`release`] or the next send, or for 200 ms
-/// (tcp(7), `TCP_CORK`); when the connection is closed meanwhile, it leaves.
-///
-/// # Errors
-/// As [`send_now`].
-pub fn send_held(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    send_flagged(fd, bytes, libc::MSG_MORE)
-}
-
-/// Lets what a TCP connection holds leave: setting this option does, even where it is set (tcp(7)).
-///
-/// # Errors
-/// What the system refuses, for sockets of another kind too.
-pub fn release(fd: BorrowedFd<'_>) -> io::Result<()> {
-    let one: libc::c_int = 1;
-    set_option_at(fd, (libc::IPPROTO_TCP, libc::TCP_NODELAY), &one)
-}
-
-fn send_flagged(fd: BorrowedFd<'_>, bytes: &[u8], flags: libc::c_int) -> io::Result<usize> {
-    let flags = flags | libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
     retry(|| {
         let place = bytes.as_ptr().cast_mut().cast();
         // SAFETY: pointer and length are those of a slice that outlives the call, and is only read.
         check_len(unsafe { transfer(libc::SYS_sendto, fd, place, bytes.len(), flags) })
     })
+}
+
+/// Has the system hold the last, incomplete segment of what a TCP connection sends, for 200 ms at most, or lets it leave (tcp(7), `TCP_CORK`). When
+/// the connection is closed meanwhile, it leaves.
+///
+/// Not by `MSG_MORE`, whose segments leave without the mark that tells the other side to pass on what it has (RFC 9293, 3.9.1.2).
+///
+/// # Errors
+/// What the system refuses, for sockets of another kind too.
+pub fn hold(fd: BorrowedFd<'_>, holds: bool) -> io::Result<()> {
+    let holds = libc::c_int::from(holds);
+    set_option_at(fd, (libc::IPPROTO_TCP, libc::TCP_CORK), &holds)
 }
 
 /// Sends or receives without the C library's own functions: those are places where a thread may be cancelled, which they note and take

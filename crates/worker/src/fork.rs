@@ -21,7 +21,7 @@ thread_local! {
 /// Everything that is connected to this process, locked.
 struct Held {
     connections: Connections<'static>,
-    door: Option<http::Held<'static>>,
+    door: Option<http::Locked<'static>>,
 }
 
 static FORKED: AtomicBool = AtomicBool::new(false);

@@ -194,18 +194,20 @@ fn what_is_held_leaves_when_it_is_let_go() {
     let mut held = false;
     // The system lets it go by itself after a while, which may be over at the first look.
     for number in 0..20 {
-        assert_eq!(send_held(near.as_fd(), &[number]).unwrap(), 1);
+        hold(near.as_fd(), true).unwrap();
+        assert_eq!(send_now(near.as_fd(), &[number]).unwrap(), 1);
         held |= !readable(far.as_fd(), Some(Duration::ZERO)).unwrap();
-        release(near.as_fd()).unwrap();
+        hold(near.as_fd(), false).unwrap();
         let mut byte = [0];
         far.read_exact(&mut byte).unwrap();
         assert_eq!(byte, [number]);
     }
     assert!(held);
-    assert_eq!(send_held(near.as_fd(), b"the end").unwrap(), 7);
+    hold(near.as_fd(), true).unwrap();
+    assert_eq!(send_now(near.as_fd(), b"the end").unwrap(), 7);
     drop(near);
     let mut rest = String::new();
     far.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "the end");
-    assert!(release(stream_pair().unwrap().0.as_fd()).is_err());
+    assert!(hold(stream_pair().unwrap().0.as_fd(), true).is_err());
 }

@@ -12,7 +12,6 @@ use pinion_http::refusal::Refusal;
 use pinion_unix::clock;
 use pinion_wire::request::{self as wire, RequestWriter};
 
-use super::batch::Batch;
 use super::client::{Client, Origin, now_ms};
 use super::depart::LINGER;
 use super::inbound::{Inbound, Phase, slowest};
@@ -44,8 +43,6 @@ pub(super) struct Coming {
 /// Memory that a thread uses again and again.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// Whether answers leave together.
-    pub(super) batch: Batch,
     /// For what is received, where a client has nothing left from before.
     received: Vec<u8>,
     /// For the next request.

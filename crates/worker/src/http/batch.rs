@@ -2,7 +2,7 @@
 //!
 //! To send to a client that sleeps wakes it, which costs the sender more than anything else about a short request that is not the
 //! application's. Where several answers leave together, only the first one does. So while a thread has more requests in its hands, the
-//! system holds an answer (`MSG_MORE`, see tcp(7)) until they are served. It has the bytes: whatever becomes of this process, they leave.
+//! system holds an answer (`TCP_CORK`, see tcp(7)) until they are served. It has the bytes: whatever becomes of this process, they leave.
 
 /// Requests that take less, in nanoseconds, keep the client awake: nothing is gained.
 const LEAST: u64 = 20_000;
@@ -15,7 +15,7 @@ const SLOW: u64 = 1_000_000;
 /// Nothing is held during so many requests behind a slow one.
 const CAREFUL: u32 = 64;
 
-/// What a thread knows of its requests.
+/// What is known of a worker's requests.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     /// What they take, in nanoseconds: an average in which each has an eighth of what is left.

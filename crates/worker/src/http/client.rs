@@ -66,6 +66,8 @@ pub(crate) struct Client {
     pub(super) awaited: AtomicBool,
     /// The client sends nothing more, or the connection is broken; what it has sent may still be there to read.
     closed: AtomicBool,
+    /// The system holds what is sent.
+    held: AtomicBool,
     /// The fewest bytes a second that it must send or take.
     pub(super) rate: u32,
     inbound: Mutex<Inbound>,
@@ -107,6 +109,7 @@ impl Client {
             hurried: AtomicBool::new(false),
             awaited: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            held: AtomicBool::new(false),
             rate,
             inbound: Mutex::new(Inbound::new(now)),
             outbound: Mutex::default(),
@@ -252,6 +255,10 @@ impl Client {
 
     /// A request is about to be answered.
     pub(super) fn begin(&self) {
+        if self.held.load(Ordering::Relaxed) {
+            // What it is sent now may be all for a while.
+            self.release();
+        }
         self.outbound().begin();
     }
 
@@ -277,30 +284,21 @@ impl Client {
         if bytes.is_empty() { Ok(()) } else { self.send(&[IoSlice::new(bytes)]).map(drop) }
     }
 
-    /// Whether the system can hold bytes for it ([`Client::send_held`]).
-    pub(super) fn can_be_held(&self) -> bool {
-        self.tls.is_none() && !self.from.address.is_empty()
-    }
-
-    /// As [`Client::send_some_of`]; the system holds what it can until [`Client::release`], or for 200 ms.
-    pub(super) fn send_held(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut outbound = self.outbound();
-        outbound.is_answering = true;
-        let mut sent = 0;
-        if outbound.is_empty() {
-            sent = match sockets::send_held(self.as_fd(), bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-                other => other?,
-            };
+    /// Has the system hold what is sent until [`Client::release`], or for 200 ms; whether it does.
+    pub(super) fn hold(&self) -> bool {
+        let can_be_held = self.tls.is_none() && !self.from.address.is_empty();
+        if can_be_held && !self.held.swap(true, Ordering::AcqRel) {
+            return sockets::hold(self.as_fd(), true).is_ok();
         }
-        outbound.add(&[IoSlice::new(bytes)], sent);
-        self.send_on(&mut outbound).map(drop)
+        can_be_held
     }
 
     /// Lets what is held leave.
     pub(super) fn release(&self) {
-        // An error means that the connection has ended.
-        let _ = sockets::release(self.as_fd());
+        if self.held.swap(false, Ordering::AcqRel) {
+            // An error means that the connection has ended.
+            let _ = sockets::hold(self.as_fd(), false);
+        }
     }
 
     /// Sends a part of a file behind everything else, what the client takes now; the rest is kept.

@@ -10,12 +10,11 @@ use pinion_http::refusal::Refusal;
 use pinion_tls::Failure;
 use pinion_unix::clock;
 
-use super::Door;
 use super::arrive::{Looked, Memory};
-use super::batch::Batch;
 use super::client::{Client, locked, now_ms};
 use super::inbound::{Inbound, Phase, slowest};
 use super::visit::Visit;
+use super::{Door, Held};
 use crate::reply::{BodySender, Ending};
 use crate::worker::Worker;
 
@@ -45,27 +44,26 @@ impl Door {
         client: &Arc<Client>,
         bytes: &[u8],
         (begun, goes_on): (u64, bool),
-        batch: &mut Batch,
     ) -> io::Result<()> {
-        if bytes.is_empty() || !worker.seat.has_more(thread) {
-            return client.send_some_of(bytes);
-        }
         let now = clock::monotonic_ns();
-        batch.note(now.saturating_sub(begun));
-        if !(goes_on && batch.may_wait() && client.can_be_held()) {
-            return client.send_some_of(bytes);
-        }
-        client.send_held(bytes)?;
-        let is_first = {
+        let has_more = worker.seat.has_more(thread);
+        let is_over = {
             let mut held = locked(&self.held);
-            self.holds.store(true, Ordering::Relaxed);
-            held.push(client.clone());
-            held.len() == 1
+            let Held { batch, clients } = &mut *held;
+            batch.note(now.saturating_sub(begun));
+            if has_more && goes_on && batch.may_wait() && client.hold() {
+                clients.push(client.clone());
+                self.holds.store(true, Ordering::Relaxed);
+                batch.is_over(clients.len() == 1, now)
+            } else {
+                !has_more
+            }
         };
-        if batch.is_over(is_first, now) {
+        let sent = client.send_some_of(bytes);
+        if is_over {
             self.release();
         }
-        Ok(())
+        sent
     }
 
     /// Lets the answers that the system holds leave.
@@ -74,7 +72,7 @@ impl Door {
             let held = {
                 let mut held = locked(&self.held);
                 self.holds.store(false, Ordering::Relaxed);
-                std::mem::take(&mut *held)
+                std::mem::take(&mut held.clients)
             };
             held.iter().for_each(|client| client.release());
         }

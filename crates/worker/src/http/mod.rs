@@ -53,6 +53,7 @@ pub(crate) use upload::{BodyError, Goal};
 pub(crate) use visit::{Visit, Visited, run};
 
 use crate::worker::Worker;
+use batch::Batch;
 use h2::Guest;
 use log::AccessLog;
 use site::Site;
@@ -91,7 +92,7 @@ pub(crate) struct Door {
     /// The most connections: what is wanted, or what the system allows.
     most: AtomicU64,
     /// Those whose answers the system holds.
-    held: Mutex<Vec<Arc<Client>>>,
+    held: Mutex<Held>,
     /// Whether there are any. Changed with `held`, and looked at without.
     holds: AtomicBool,
     /// When it was last said that there is no room, milliseconds of the monotonic clock.
@@ -281,8 +282,16 @@ impl Door {
     }
 }
 
+/// Answers that leave together.
+#[derive(Default)]
+struct Held {
+    batch: Batch,
+    /// Whose they are.
+    clients: Vec<Arc<Client>>,
+}
+
 /// All sockets of the front door, while no other thread can change which there are.
-pub(crate) struct Held<'a> {
+pub(crate) struct Locked<'a> {
     listeners: &'a [Listener],
     clients: MutexGuard<'a, Slab>,
     guests: Option<pinion_h2::Held<'a>>,
@@ -290,13 +299,13 @@ pub(crate) struct Held<'a> {
 
 impl Door {
     /// Keeps other threads from adding and taking away.
-    pub(crate) fn hold(&self) -> Held<'_> {
+    pub(crate) fn hold(&self) -> Locked<'_> {
         let clients = self.clients();
-        Held { listeners: &self.listeners, clients, guests: self.h2.get().map(|h2| h2.hold()) }
+        Locked { listeners: &self.listeners, clients, guests: self.h2.get().map(|h2| h2.hold()) }
     }
 }
 
-impl Held<'_> {
+impl Locked<'_> {
     /// Calls `f` with each socket. Allocates nothing, and waits for nobody.
     pub(crate) fn each(&self, f: impl Fn(BorrowedFd<'_>)) {
         self.listeners.iter().for_each(|listener| listener.with_socket(&f));

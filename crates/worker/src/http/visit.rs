@@ -161,10 +161,7 @@ impl Visited {
         let Self { client, frame, begun, mut bytes, mut ending, told } = self;
         let door = worker.door.as_ref()?;
         let goes_on = ending == Ending::Keep;
-        if door
-            .answer((worker, thread), &client, &bytes, (begun, goes_on), &mut memory.batch)
-            .is_err()
-        {
+        if door.answer((worker, thread), &client, &bytes, (begun, goes_on)).is_err() {
             ending = Ending::Cut;
         }
         if let Some((log, request)) = door.log.as_ref().zip(decode(&frame).ok()) {

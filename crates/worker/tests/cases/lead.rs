@@ -97,6 +97,7 @@ pub(super) fn answers_leave(python: &Path) {
         let server = Server::start(python, |spec, _| spec.group.threads = threads);
         let mut clients: Vec<_> = (0..8).map(|_| server.connect()).collect();
         let middling = request("GET", "/middling", "", b"");
+        let mut was_quick = false;
         for round in 0..6 {
             for _ in 0..60 {
                 clients.iter_mut().for_each(|client| client.send(&middling).unwrap());
@@ -107,14 +108,18 @@ pub(super) fn answers_leave(python: &Path) {
             let go = server.worker.folder.path().join(format!("{threads}-{round}"));
             let wait = request("GET", &format!("/wait?path={}", go.display()), "", b"");
             let (last, others) = clients.split_last_mut().unwrap();
+            let start = Instant::now();
             others.iter_mut().for_each(|client| client.send(&middling).unwrap());
             last.send(wait).unwrap();
             for client in others {
                 assert_eq!(client.answer("GET").unwrap().body, b"7998000");
             }
+            was_quick |= start.elapsed() < Duration::from_millis(100);
             File::create(go).unwrap();
             assert_eq!(last.answer("GET").unwrap().body, b"waited");
         }
+        // Where another thread lets them go, the system does not have to.
+        assert!(was_quick || threads == 1);
         if threads > 1 {
             // Requests beside the one that ends the process may not be over.
             continue;
