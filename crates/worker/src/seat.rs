@@ -337,7 +337,7 @@ fn weigh(weight: u32, has_waited: bool) -> u32 {
     if has_waited { weight + WAIT } else { weight.saturating_sub(1) }
 }
 
-/// How many requests all must serve before the next attempt, where it were `needed` before this one, under which `led` were served.
+/// How many requests all must serve before the next attempt, where `needed` were necessary before this one, under which `led` were served.
 fn next_needed(needed: u32, led: u64, reason: Reason) -> u32 {
     match reason {
         Reason::Idle => needed,

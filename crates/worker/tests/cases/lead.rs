@@ -23,8 +23,11 @@ fn at_once(fronts: &mut [Front]) -> Vec<String> {
     answers.map(|text| text.rsplit_once(' ').unwrap().0.to_owned()).collect()
 }
 
-/// Sends quick requests until one thread leads.
-fn lead(fronts: &mut [Front]) {
+/// Sends quick requests until one thread leads; without a GIL none ever does, and what follows is to hold all the same.
+fn lead(python: &Path, fronts: &mut [Front]) {
+    if is_free_threaded(python) {
+        return;
+    }
     let end = Instant::now() + Duration::from_secs(60);
     let (mut leader, mut rounds) = (String::new(), 0);
     while rounds < ROUNDS {
@@ -40,15 +43,12 @@ fn lead(fronts: &mut [Front]) {
 fn led(python: &Path, threads: u32) -> (Worker, Vec<Front>) {
     let mut worker = Worker::ready(python, |_, spec| spec.group.threads = threads);
     let mut fronts: Vec<_> = (0..4).map(|_| worker.connect()).collect();
-    lead(&mut fronts);
+    lead(python, &mut fronts);
     (worker, fronts)
 }
 
 /// Requests that wait keep nobody from the others, and when they have ended, one thread leads again.
 pub(super) fn requests_that_wait(python: &Path) {
-    if is_free_threaded(python) {
-        return;
-    }
     let (worker, mut fronts) = led(python, 4);
     let mut waiting: Vec<_> = fronts.drain(..3).collect();
     for (number, front) in waiting.iter_mut().enumerate() {
@@ -67,14 +67,11 @@ pub(super) fn requests_that_wait(python: &Path) {
         assert_eq!(front.answer(&mut Vec::new()).text(), "waited");
     }
     fronts.append(&mut waiting);
-    lead(&mut fronts);
+    lead(python, &mut fronts);
 }
 
 /// Neither does a client that does not send its body.
 pub(super) fn a_body_that_does_not_come(python: &Path) {
-    if is_free_threaded(python) {
-        return;
-    }
     let (worker, mut fronts) = led(python, 2);
     let mut slow = fronts.pop().unwrap();
     slow.send("POST", "/count", BodyLength::Known(3), b"");
