@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::libc;
 
-use crate::system::{check, check_len, poll_millis, retry};
+use crate::system::{check, check_len, retry};
 
 mod travel;
 
@@ -157,6 +157,9 @@ pub fn recv_message(
 /// # Errors
 /// What the system refuses; `WouldBlock` when the buffer is full and `wait` is no.
 pub fn send_some(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>], wait: Wait) -> io::Result<usize> {
+    if let [bytes] = parts {
+        return send_bytes(fd, bytes, wait);
+    }
     send_raw(fd, parts, &mut Ancillary::<0>::empty(), wait)
 }
 
@@ -298,7 +301,11 @@ pub fn set_least(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
 /// # Errors
 /// What the system refuses; `WouldBlock` when the buffer is full.
 pub fn send_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+    send_bytes(fd, bytes, Wait::No)
+}
+
+fn send_bytes(fd: BorrowedFd<'_>, bytes: &[u8], wait: Wait) -> io::Result<usize> {
+    let flags = libc::MSG_NOSIGNAL | wait.flag();
     retry(|| {
         let place = bytes.as_ptr().cast_mut().cast();
         // SAFETY: pointer and length are those of a slice that outlives the call, and is only read.
@@ -319,7 +326,7 @@ pub fn hold(fd: BorrowedFd<'_>, holds: bool) -> io::Result<()> {
 }
 
 /// Sends or receives without the C library's own functions: those are places where a thread may be cancelled, which they note and take
-/// back for each call by two atomic operations. Nobody cancels threads here, and nothing here waits.
+/// back for each call by two atomic operations. Nobody cancels threads here.
 ///
 /// # Safety
 /// `call` is `SYS_sendto` or `SYS_recvfrom`, and there are `length` bytes at `place`, to be written to where it is the second.
@@ -430,12 +437,7 @@ pub fn poll_readable<const N: usize>(
 ) -> io::Result<[bool; N]> {
     let mut polled =
         fds.map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 });
-    let end = timeout.and_then(|limit| std::time::Instant::now().checked_add(limit));
-    retry(|| {
-        let left = end.map(|end| end.saturating_duration_since(std::time::Instant::now()));
-        // SAFETY: `polled` has N entries.
-        check(unsafe { libc::poll(polled.as_mut_ptr(), N as libc::nfds_t, poll_millis(left)) })
-    })?;
+    poll(&mut polled, timeout)?;
     Ok(polled.map(|entry| entry.revents != 0))
 }
 
@@ -445,8 +447,7 @@ pub fn poll_readable<const N: usize>(
 /// What the system refuses.
 pub fn is_half_closed(fd: BorrowedFd<'_>) -> io::Result<bool> {
     let mut polled = [libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 }];
-    // SAFETY: `polled` has one entry.
-    retry(|| check(unsafe { libc::poll(polled.as_mut_ptr(), 1, 0) }))?;
+    poll(&mut polled, Some(Duration::ZERO))?;
     Ok(polled[0].revents != 0)
 }
 
@@ -457,8 +458,7 @@ pub fn is_half_closed(fd: BorrowedFd<'_>) -> io::Result<bool> {
 /// What the system refuses.
 pub fn has_hung_up(fd: BorrowedFd<'_>) -> io::Result<bool> {
     let mut polled = [libc::pollfd { fd: fd.as_raw_fd(), events: 0, revents: 0 }];
-    // SAFETY: `polled` has one entry.
-    retry(|| check(unsafe { libc::poll(polled.as_mut_ptr(), 1, 0) }))?;
+    poll(&mut polled, Some(Duration::ZERO))?;
     Ok(polled[0].revents & libc::POLLHUP != 0)
 }
 
@@ -468,12 +468,7 @@ pub fn has_hung_up(fd: BorrowedFd<'_>) -> io::Result<bool> {
 /// What the system refuses.
 pub fn writable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
     let mut polled = [libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLOUT, revents: 0 }];
-    let end = timeout.and_then(|limit| std::time::Instant::now().checked_add(limit));
-    retry(|| {
-        let left = end.map(|end| end.saturating_duration_since(std::time::Instant::now()));
-        // SAFETY: `polled` has one entry.
-        check(unsafe { libc::poll(polled.as_mut_ptr(), 1, poll_millis(left)) })
-    })?;
+    poll(&mut polled, timeout)?;
     Ok(polled[0].revents != 0)
 }
 
@@ -502,9 +497,26 @@ pub fn send_file(
 #[must_use]
 pub fn writable_now(fd: BorrowedFd<'_>) -> bool {
     let mut polled = [libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLOUT, revents: 0 }];
-    // SAFETY: `polled` has one entry.
-    let count = unsafe { libc::poll(polled.as_mut_ptr(), 1, 0) };
-    count == 1 && polled[0].revents & libc::POLLOUT != 0
+    poll(&mut polled, Some(Duration::ZERO)).is_ok() && polled[0].revents & libc::POLLOUT != 0
+}
+
+/// Waits until something of what `polled` names has happened, or `timeout` has passed. As [`transfer`], without the C library's own function.
+fn poll(polled: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<()> {
+    let mut left = timeout.map(|limit| libc::timespec {
+        tv_sec: libc::time_t::try_from(limit.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: limit.subsec_nanos().into(),
+    });
+    let left = left.as_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut);
+    let signals = std::ptr::null::<libc::sigset_t>();
+    retry(|| {
+        let (entries, count) = (polled.as_mut_ptr(), polled.len());
+        // SAFETY: `polled` has so many entries, and outlives the call as `left` does. An interrupted call leaves there how much time is left
+        // (ppoll(2)). No set of signals is given, and the last argument is its size.
+        let ready =
+            unsafe { libc::syscall(libc::SYS_ppoll, entries, count, left, signals, 8_usize) };
+        check_len(ready as libc::ssize_t)
+    })
+    .map(drop)
 }
 
 fn set_option<T>(fd: BorrowedFd<'_>, name: libc::c_int, value: &T) -> io::Result<()> {

@@ -93,8 +93,8 @@ impl Connection {
             return Received::Gone;
         }
         let (bytes, room) = inbox.spare();
-        match sockets::recv_append(self.socket.as_fd(), bytes, room, Wait::No) {
-            Ok((0, _)) => Received::Gone,
+        match sockets::recv_now(self.socket.as_fd(), bytes, room) {
+            Ok(0) => Received::Gone,
             Ok(_) => Received::Some,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Received::Nothing,
             Err(_) => Received::Gone,
