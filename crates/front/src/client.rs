@@ -91,6 +91,9 @@ pub trait Client {
         Err(Gone)
     }
 
+    /// The request has ended, and its worker said whether it finds several each time that it wakes ([`pinion_wire::frame::END_UNDER_LOAD`]).
+    fn under_load(&mut self, _is_so: bool) {}
+
     /// The worker died while it ran this request: to be logged, whether the request goes to another worker or not.
     fn worker_died(&mut self, death: &Death);
 

@@ -18,7 +18,7 @@ use pinion_wire::{
     FrameError, Header, Kind,
     answer::{self, End, FilePart, HeadRef, LogRef, Welcome},
     area::Part,
-    frame::{self, BODY_LAST, DATA_FLUSH, IN_AREA},
+    frame::{self, BODY_LAST, DATA_FLUSH, END_UNDER_LOAD, IN_AREA},
     message::Timeouts,
 };
 
@@ -359,6 +359,7 @@ impl<C: Client> Exchange<'_, C> {
             }
             Kind::Want => return self.send_body(answer::decode_want(payload)?),
             Kind::End => {
+                self.client.under_load(header.flags & END_UNDER_LOAD != 0);
                 return Ok(Step::Ended(Relayed::Done(End::from_flags(header.flags)?)));
             }
             other => return Err(FrameError::Unexpected(other)),
@@ -489,7 +490,7 @@ fn begins_with_data(bytes: &[u8]) -> Result<bool, FrameError> {
 fn ends_complete(bytes: &[u8]) -> Result<bool, FrameError> {
     let Some(head) = bytes.first_chunk() else { return Ok(false) };
     let header = Header::decode(head)?;
-    Ok(header.kind == Kind::End && header.flags == End::Complete as u16)
+    Ok(header.kind == Kind::End && End::from_flags(header.flags)? == End::Complete)
 }
 
 /// Makes room behind `end`: moves what is left to the front, grows for a frame that must be whole.

@@ -10,7 +10,7 @@ use pinion_wire::{
     FrameError,
     answer::End,
     board::{Board, Claim, Row},
-    frame::{REQUEST_MAY_RELOAD, REQUEST_TAKES_AREA},
+    frame::{REQUEST_IS_ONE_OF_MANY, REQUEST_MAY_RELOAD, REQUEST_TAKES_AREA},
     message::{AcquireReply, Death, InquireReply, Until},
     request::{RequestWriter, Target},
 };
@@ -30,6 +30,9 @@ use crate::{
 const FRESH_TRIES: u32 = 5;
 /// How long a request waits for a worker that is on its way before it queues behind others.
 const SOON: Duration = Duration::from_secs(1);
+
+/// So many requests in a worker's hands are many.
+const MANY: u64 = 5;
 
 /// A request to be served.
 #[derive(Debug)]
@@ -213,6 +216,10 @@ impl Front {
         RequestWriter::stamp(request.frame, connection.seq, clock::monotonic_ns());
         if self.areas.are_taken() {
             RequestWriter::mark(request.frame, REQUEST_TAKES_AREA);
+        }
+        RequestWriter::unflag(request.frame, REQUEST_IS_ONE_OF_MANY);
+        if board.slot(slot).is_some_and(|slot| slot.count() >= MANY) {
+            RequestWriter::mark(request.frame, REQUEST_IS_ONE_OF_MANY);
         }
         let relayed = Exchange {
             connection: &mut connection,

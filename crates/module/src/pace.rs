@@ -5,12 +5,16 @@
 //! two hand-overs cost more than many a request. So responses leave before httpd has
 //! tidied up, and where the last gap between a response and the next request was short, the thread waits a moment for the
 //! next one itself: httpd looks for it behind the hook that this is called from.
+//!
+//! Under load, a thread that is woken, by the worker or by its client, waits for its turn: whoever wakes it has more to do for others
+//! (`rush` in the worker, which knows when).
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use pinion_httpd::{Connection, Request};
+use pinion_unix::scheduling::Scheduling;
 
 use crate::{child, module::Pinion};
 
@@ -28,6 +32,26 @@ const REST: u8 = 8;
 
 /// Requests that this process has in its hands, those waited for among them.
 static BUSY: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static SCHEDULING: RefCell<Scheduling> = RefCell::default();
+    /// A worker has answered the request at hand.
+    static HAS_WORKER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A worker has answered this thread's request. From now on the thread waits for its turn when it wakes, if that `is_so`, or else may take the
+/// processor from who runs.
+pub(crate) fn wait_for_turns(is_so: bool) {
+    HAS_WORKER.set(true);
+    SCHEDULING.with_borrow_mut(|scheduling| scheduling.set_batch(is_so));
+}
+
+/// A request is over. Those that need no worker have no use for what the last one that did has said.
+fn end_turns() {
+    if !HAS_WORKER.take() {
+        SCHEDULING.with_borrow_mut(|scheduling| scheduling.set_batch(false));
+    }
+}
 
 /// Counts a request as in this process's hands, while it lives.
 pub(crate) struct Presence(());
@@ -135,8 +159,9 @@ pub(crate) fn answered(request: Request<'_>, files: usize) {
     }
 }
 
-/// Waits for the next request on the connection, where that is worth it.
+/// A request is over. Waits for the next one on the connection, where that is worth it.
 pub(crate) fn stay(request: Request<'_>) {
+    end_turns();
     let Some((connection, pace)) = pace_of(request) else { return };
     let (true, Some(gap), Some(child)) = (pace.due.replace(false), pace.gap.get(), child::get())
     else {

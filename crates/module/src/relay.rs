@@ -20,6 +20,8 @@ use pinion_wsgi::{
     status::Status,
 };
 
+use crate::pace;
+
 /// Blocks up to this length are copied at once: httpd would keep a copy anyway until the response is whole.
 const SHORT: usize = 8 * 1024;
 
@@ -325,6 +327,10 @@ impl Client for Relay<'_> {
         }
         let block = if bytes.len() <= SHORT { Piece::Copied(bytes) } else { Piece::Bytes(bytes) };
         self.block(block, flush, last)
+    }
+
+    fn under_load(&mut self, is_so: bool) {
+        pace::wait_for_turns(is_so);
     }
 
     fn data_before_more(&mut self, bytes: &[u8]) -> Result<(), Gone> {

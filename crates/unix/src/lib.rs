@@ -24,6 +24,7 @@ pub mod listen;
 pub mod lock;
 pub mod process;
 pub mod program;
+pub mod scheduling;
 pub mod shared;
 pub mod signals;
 pub mod sockets;

@@ -188,7 +188,7 @@ impl<'a> LogRef<'a> {
     }
 }
 
-/// How a request ended: the flags of [`Kind::End`].
+/// How a request ended: the flags of [`Kind::End`], but for [`frame::END_UNDER_LOAD`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum End {
@@ -233,7 +233,7 @@ impl End {
             Self::Reload,
         ]
         .into_iter()
-        .find(|end| *end as u16 == flags)
+        .find(|end| *end as u16 == flags & !frame::END_UNDER_LOAD)
         .ok_or(FrameError::Value("end"))
     }
 }

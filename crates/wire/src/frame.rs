@@ -39,7 +39,7 @@ pub enum Kind {
     Data = 18,
     /// Worker to front door: send this part of the attached file ([`crate::answer::FilePart`]).
     File = 19,
-    /// Worker to front door: the request is done ([`crate::answer::End`]).
+    /// Worker to front door: the request is done. Flags: how ([`crate::answer::End`]), and perhaps [`END_UNDER_LOAD`].
     End = 20,
     /// Worker to front door: text for the log of the request's virtual host ([`crate::answer::LogRef`]). Flags: an Apache log level
     /// (0 to 15), and perhaps [`LOG_PLACED`].
@@ -96,6 +96,9 @@ pub const REQUEST_NEXT_IS_NEAR: u16 = 4;
 /// Flag of [`Kind::Request`]: the front door takes memory for long blocks ([`Kind::Area`]).
 pub const REQUEST_TAKES_AREA: u16 = 8;
 
+/// Flag of [`Kind::Request`]: front doors have many requests in the hands of the worker that gets this one.
+pub const REQUEST_IS_ONE_OF_MANY: u16 = 16;
+
 /// Flag of [`Kind::Body`]: no more bytes of the body follow.
 pub const BODY_LAST: u16 = 1;
 
@@ -104,6 +107,10 @@ pub const DATA_FLUSH: u16 = 1;
 
 /// Flag of [`Kind::Body`], [`Kind::Data`] and [`Kind::Want`]: the bytes are not in the frame but in memory that both sides share.
 pub const IN_AREA: u16 = 2;
+
+/// Flag of [`Kind::End`]: the worker is under load, and finds several requests each time that it wakes. So threads that it wakes do well
+/// to wait for their turn, and those that wake it gain nothing if it does not.
+pub const END_UNDER_LOAD: u16 = 256;
 
 /// Flag of [`Kind::Log`]: before the text stands where in the source it was logged.
 pub const LOG_PLACED: u16 = 256;

@@ -10,10 +10,13 @@ use std::time::{Duration, Instant};
 use pinion_unix::epoll::Trigger;
 use pinion_unix::sockets::Wait;
 use pinion_wire::Kind;
-use pinion_wire::frame::{FrameError, REQUEST_NEXT_IS_NEAR, REQUEST_TAKES_AREA};
+use pinion_wire::frame::{
+    END_UNDER_LOAD, FrameError, REQUEST_IS_ONE_OF_MANY, REQUEST_NEXT_IS_NEAR, REQUEST_TAKES_AREA,
+};
 
 use crate::connection::{Connection, Received};
 use crate::http::{self, Memory, Visit, Visited};
+use crate::rush::Company;
 use crate::worker::{Stage, Worker};
 
 /// A front door lets a request wait for longer than this, in nanoseconds, before it takes it back.
@@ -70,6 +73,7 @@ struct Held {
     sent: usize,
     /// Whether the next one will be here at once.
     near: bool,
+    company: Company,
 }
 
 /// One serving thread's place.
@@ -83,6 +87,8 @@ pub(crate) struct Desk {
     put_off: Option<Arc<Connection>>,
     /// Memory for the next request's frames.
     spare: Vec<u8>,
+    /// Whether this thread finds several requests each time that it wakes.
+    pub(crate) under_load: bool,
     /// The client whose request was run last.
     visited: Option<Visited>,
     /// What the worker's own front door uses again and again.
@@ -99,6 +105,7 @@ impl Desk {
             rest: 0,
             put_off: None,
             spare: Vec::new(),
+            under_load: false,
             visited: None,
             memory: Memory::default(),
         }
@@ -107,6 +114,16 @@ impl Desk {
     /// The thread's number.
     pub(crate) fn thread(&self) -> usize {
         self.thread
+    }
+
+    /// Flags of the `End` frames beside how a request ended.
+    pub(crate) fn end_flags(&self) -> u16 {
+        if self.under_load { END_UNDER_LOAD } else { 0 }
+    }
+
+    /// What [`crate::rush`] is told of the request that was run last.
+    pub(crate) fn company(&self) -> Company {
+        self.held.as_ref().map_or(Company::None, |held| held.company)
     }
 
     /// Notes in the status page that a request begins `now`; false when the front door has given it to somebody else
@@ -136,7 +153,14 @@ impl Desk {
         if near && self.rest > 0 {
             (near, self.rest) = (false, self.rest - 1);
         }
-        self.held = Some(Held { connection, request, frames, sent: 0, near });
+        let company = if near {
+            Company::Near
+        } else if flags & REQUEST_IS_ONE_OF_MANY != 0 {
+            Company::Many
+        } else {
+            Company::None
+        };
+        self.held = Some(Held { connection, request, frames, sent: 0, near, company });
     }
 
     /// A client's request was run.

@@ -51,6 +51,7 @@ mod report;
 mod request;
 mod response;
 mod retry;
+mod rush;
 mod scoreboard;
 mod scripts;
 mod seat;

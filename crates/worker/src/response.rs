@@ -21,6 +21,8 @@ pub(crate) struct Response {
     pub(crate) seq: u32,
     /// Frames that are to be sent.
     pub(crate) frames: Vec<u8>,
+    /// Flags of the `End` frame beside how the request ended.
+    pub(crate) end_flags: u16,
     rules: rules::Response,
     head: Option<Head>,
     code: u16,
@@ -33,7 +35,7 @@ impl Response {
     /// `frames` is an empty vector whose memory is used.
     pub(crate) fn new(seq: u32, head_request: bool, frames: Vec<u8>) -> Self {
         let rules = rules::Response::new(head_request);
-        Self { seq, frames, rules, head: None, code: 0, reply: None }
+        Self { seq, frames, end_flags: 0, rules, head: None, code: 0, reply: None }
     }
 
     /// As [`Response::new`], for a client of the worker's own front door.
@@ -186,7 +188,7 @@ impl Response {
             }
             other => other,
         };
-        frame::push(&mut self.frames, Kind::End, end as u16, self.seq, &[]);
+        frame::push(&mut self.frames, Kind::End, end as u16 | self.end_flags, self.seq, &[]);
     }
 
     /// The answer to a client whose request has run too long; `None` where another one has begun.

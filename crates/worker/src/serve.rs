@@ -14,6 +14,7 @@ use crate::environ::Maker;
 use crate::exchange::{Exchange, Left, Peer};
 use crate::metrics::Watch;
 use crate::response::Response;
+use crate::rush::Rush;
 use crate::worker::Worker;
 use crate::{call, events, http, request};
 
@@ -21,6 +22,7 @@ use crate::{call, events, http, request};
 pub(crate) fn serve(py: Python<'_>, worker: &'static Worker, thread: usize) -> PyResult<()> {
     let maker = Maker::new(py, worker, thread)?;
     let mut desk = Desk::new(worker, thread);
+    let mut rush = Rush::default();
     worker.posts.take(py, thread)?;
     loop {
         // Who leads has nobody to give the GIL to while more requests are here.
@@ -40,6 +42,8 @@ pub(crate) fn serve(py: Python<'_>, worker: &'static Worker, thread: usize) -> P
             Next::Nothing => return Ok(()),
         }
         worker.seat.end(thread, begun);
+        rush.served(worker.seat.is_sole(thread), desk.company());
+        desk.under_load = rush.is_on();
     }
 }
 
@@ -55,7 +59,8 @@ fn run(py: Python<'_>, worker: &Worker, maker: &Maker, desk: &mut Desk, job: Job
         }
         Ok(request) => {
             let line = RequestLine::of(&request);
-            let response = Response::new(job.seq, line.method == b"HEAD", memory);
+            let mut response = Response::new(job.seq, line.method == b"HEAD", memory);
+            response.end_flags = desk.end_flags();
             let peer = Some(Peer::Front(job.connection.clone()));
             let exchange = maker.kits.begin(peer, job.seq, response);
             let mut watch = None;
