@@ -12,7 +12,10 @@ use pinion_front::{Outcome, Trouble};
 use pinion_wire::{
     FrameError, Header, Kind,
     answer::{self, End, FilePart},
-    frame::{self, BODY_LAST, DATA_FLUSH, REQUEST_MAY_RELOAD},
+    board::{Board, Claim},
+    frame::{
+        self, BODY_LAST, DATA_FLUSH, END_UNDER_LOAD, REQUEST_IS_ONE_OF_MANY, REQUEST_MAY_RELOAD,
+    },
     message::{InquireReply, Timeouts, Until},
     request::RequestRef,
 };
@@ -118,6 +121,53 @@ fn parts_that_are_here_together_are_flushed_once_and_none_waits_for_a_later_one(
     let mut notes = Notes { upload: vec![b"x".to_vec()], ..Notes::default() };
     assert!(matches!(serve(&stage, true, &mut notes), Outcome::Done(End::Complete)));
     assert_eq!((&notes.body[..], notes.joined, notes.flushes), (&b"one,two,six,last"[..], 2, 2));
+}
+
+#[test]
+fn what_the_worker_says_of_its_load_is_handed_on_and_changes_nothing_else() {
+    for load in [END_UNDER_LOAD, 0] {
+        let play = move |_, line: Line| {
+            while let Some((Header { seq, .. }, _)) = line.receive() {
+                let mut out = Vec::new();
+                answer::push_head(&mut out, seq, 200, b"OK", []);
+                frame::push(&mut out, Kind::Data, 0, seq, b"body");
+                frame::push(&mut out, Kind::End, End::Complete as u16 | load, seq, b"");
+                line.send(&out);
+            }
+        };
+        let stage = stage(NO_TIMEOUTS, play, alive);
+        let mut notes = Notes::default();
+        assert!(matches!(serve(&stage, true, &mut notes), Outcome::Done(End::Complete)));
+        assert_eq!((&notes.body[..], notes.last), (&b"body"[..], true));
+        assert_eq!(notes.under_load, Some(load != 0));
+    }
+}
+
+#[test]
+fn a_request_says_whether_its_worker_has_many() {
+    let play = |_, line: Line| {
+        while let Some((header, _)) = line.receive() {
+            let is_one_of_many = header.flags & REQUEST_IS_ONE_OF_MANY != 0;
+            line.send(&answer(header.seq, if is_one_of_many { b"many" } else { b"few" }));
+        }
+    };
+    let stage = stage(NO_TIMEOUTS, play, alive);
+    let board = Board::new(stage.board.words()).unwrap();
+    let mut others = Vec::new();
+    let said = || {
+        let mut notes = Notes::default();
+        serve(&stage, true, &mut notes);
+        String::from_utf8(notes.body).unwrap()
+    };
+    // So many others at each of the two workers.
+    for (count, expected) in [(0, "few"), (3, "few"), (4, "many"), (9, "many")] {
+        while others.len() < 2 * count {
+            others.push(Claim::take(board, None, others.len() % 2).unwrap());
+        }
+        assert_eq!(said(), expected, "{count}");
+    }
+    others.into_iter().for_each(|claim| claim.release(board, None));
+    assert_eq!(said(), "few");
 }
 
 #[test]

@@ -41,10 +41,25 @@ thread_local! {
     static FRAME: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+/// What another module answers has no use for what the worker of this thread's last request has said of its load. And what is started for
+/// it would keep that.
+pub(crate) fn prepare(request: Request<'_>) {
+    if pace::waits_for_turns() && !is_named(request) && handler_script(request).is_none() {
+        pace::wait_for_turns(false);
+    }
+}
+
+/// Whether the handler's name says that the request is for a script.
+fn is_named(request: Request<'_>) -> bool {
+    request.handler().is_some_and(|handler| handler == HANDLER || handler == MEDIA_TYPE)
+}
+
 /// Answers a request, if it is one for a script.
 pub(crate) fn handle(request: Request<'_>) -> Answer {
-    let Some(handler) = request.handler() else { return Answer::Declined };
-    let ours = handler == HANDLER || handler == MEDIA_TYPE;
+    if request.handler().is_none() {
+        return Answer::Declined;
+    }
+    let ours = is_named(request);
     let handled = if ours { None } else { handler_script(request).map(Script::Handler) };
     if !ours && handled.is_none() {
         return Answer::Declined;

@@ -46,6 +46,7 @@ impl Module for Pinion {
             Point::AccessChecker,
             Order { rank: Rank::Middle, after: &[c"mod_authz_host.c"], before: &[] },
         ),
+        Hook::at(Point::Fixups),
         Hook::at(Point::Handler),
         // Behind those that write the log: the request is over then.
         Hook::ordered(
@@ -91,6 +92,11 @@ impl Module for Pinion {
 
     fn authorize(request: Request<'_>, requirement: &Requirement) -> Authorization {
         auth::authorize(request, requirement)
+    }
+
+    fn fixups(request: Request<'_>) -> Answer {
+        handler::prepare(request);
+        Answer::Declined
     }
 
     fn handler(request: Request<'_>) -> Answer {

@@ -35,22 +35,17 @@ static BUSY: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     static SCHEDULING: RefCell<Scheduling> = RefCell::default();
-    /// A worker has answered the request at hand.
-    static HAS_WORKER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// A worker has answered this thread's request. From now on the thread waits for its turn when it wakes, if that `is_so`, or else may take the
 /// processor from who runs.
 pub(crate) fn wait_for_turns(is_so: bool) {
-    HAS_WORKER.set(true);
     SCHEDULING.with_borrow_mut(|scheduling| scheduling.set_batch(is_so));
 }
 
-/// A request is over. Those that need no worker have no use for what the last one that did has said.
-fn end_turns() {
-    if !HAS_WORKER.take() {
-        SCHEDULING.with_borrow_mut(|scheduling| scheduling.set_batch(false));
-    }
+/// Whether this thread waits for its turn.
+pub(crate) fn waits_for_turns() -> bool {
+    SCHEDULING.with_borrow(Scheduling::is_batch)
 }
 
 /// Counts a request as in this process's hands, while it lives.
@@ -159,9 +154,8 @@ pub(crate) fn answered(request: Request<'_>, files: usize) {
     }
 }
 
-/// A request is over. Waits for the next one on the connection, where that is worth it.
+/// Waits for the next request on the connection, where that is worth it.
 pub(crate) fn stay(request: Request<'_>) {
-    end_turns();
     let Some((connection, pace)) = pace_of(request) else { return };
     let (true, Some(gap), Some(child)) = (pace.due.replace(false), pace.gap.get(), child::get())
     else {

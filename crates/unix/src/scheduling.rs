@@ -6,7 +6,7 @@ use nix::libc;
 
 /// How the system schedules the thread that has made this: at first in whatever way it did, then as [`Scheduling::set_batch`] says.
 ///
-/// A thread whose policy somebody has chosen (systemd's `CPUSchedulingPolicy=`, `chrt`) keeps that.
+/// A thread whose policy somebody else has chosen (systemd's `CPUSchedulingPolicy=`, `chrt`) keeps that.
 #[derive(Debug, Default)]
 pub struct Scheduling {
     state: State,
@@ -37,12 +37,17 @@ impl Scheduling {
             State::Fixed => {}
             state if state == wanted => {}
             State::Unknown if !batch => {}
-            State::Unknown if !is_usual() => self.state = State::Fixed,
+            _ if self.policy() != policy() => self.state = State::Fixed,
             _ => {
                 let policy = if batch { libc::SCHED_BATCH } else { libc::SCHED_OTHER };
                 self.state = if set_policy(policy) { wanted } else { State::Fixed };
             }
         }
+    }
+
+    /// The policy that the thread has if nobody else has changed it.
+    fn policy(&self) -> libc::c_int {
+        if self.state == State::Batch { libc::SCHED_BATCH } else { libc::SCHED_OTHER }
     }
 
     /// Whether the thread waits for its turn.
@@ -52,10 +57,10 @@ impl Scheduling {
     }
 }
 
-/// Whether nobody has chosen how this thread is scheduled.
-fn is_usual() -> bool {
+/// This thread's policy.
+fn policy() -> libc::c_int {
     // SAFETY: takes a number and touches no memory of this process; 0 is this thread (sched_getscheduler(2)).
-    unsafe { libc::sched_getscheduler(0) == libc::SCHED_OTHER }
+    unsafe { libc::sched_getscheduler(0) }
 }
 
 fn set_policy(policy: libc::c_int) -> bool {
@@ -69,11 +74,6 @@ mod tests {
     use std::thread;
 
     use super::*;
-
-    fn policy() -> libc::c_int {
-        // SAFETY: takes a number and touches no memory of this process.
-        unsafe { libc::sched_getscheduler(0) }
-    }
 
     #[test]
     fn a_thread_waits_for_its_turn_and_takes_it_again() {
@@ -95,17 +95,19 @@ mod tests {
 
     #[test]
     fn what_somebody_has_chosen_is_kept() {
-        thread::spawn(|| {
-            let parameter = libc::sched_param { sched_priority: 0 };
-            // SAFETY: the pointer is to a live value that the call only reads.
-            unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameter) };
-            let mut scheduling = Scheduling::default();
-            for batch in [true, false, true] {
-                scheduling.set_batch(batch);
-                assert_eq!((policy(), scheduling.is_batch()), (libc::SCHED_IDLE, false));
-            }
-        })
-        .join()
-        .unwrap();
+        for before in [&[][..], &[true], &[true, false]] {
+            thread::spawn(|| {
+                let mut scheduling = Scheduling::default();
+                before.iter().for_each(|batch| scheduling.set_batch(*batch));
+                assert!(set_policy(libc::SCHED_IDLE));
+                let last = before.last() == Some(&true);
+                for batch in [!last, last, !last] {
+                    scheduling.set_batch(batch);
+                    assert_eq!((policy(), scheduling.is_batch()), (libc::SCHED_IDLE, false));
+                }
+            })
+            .join()
+            .unwrap();
+        }
     }
 }

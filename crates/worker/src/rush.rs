@@ -6,7 +6,7 @@
 //! Where there are few requests, waiting for a turn costs each of them time, most of all while other programs keep the processors busy.
 
 use pinion_unix::scheduling::Scheduling;
-use pinion_unix::usage;
+use pinion_unix::{clock, usage};
 
 /// So many requests are looked at together.
 const WINDOW: u32 = 64;
@@ -14,6 +14,11 @@ const WINDOW: u32 = 64;
 const BEGINS: u32 = WINDOW * 3 / 4;
 /// and ends with more than so many.
 const ENDS: u32 = WINDOW * 7 / 8;
+
+/// More sleeps than this count as so many.
+const MOST: u32 = 2 * WINDOW;
+/// It lasts no longer than this without a full window, in milliseconds.
+const LONGEST: u64 = 250;
 
 /// What else was there besides a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +41,8 @@ pub(crate) struct Rush {
     looked_for: u32,
     /// How often the thread had slept when the window began.
     from: u64,
+    /// When that was, in milliseconds.
+    since: u64,
     /// Sleeps for [`WINDOW`] requests, of this window and, with less weight, of those before.
     sleeps: u32,
 }
@@ -48,6 +55,7 @@ impl Default for Rush {
             of_many: 0,
             looked_for: 0,
             from: 0,
+            since: 0,
             sleeps: WINDOW,
         }
     }
@@ -59,15 +67,18 @@ impl Rush {
         if !is_sole {
             return self.end();
         }
+        if self.served > 0 && self.is_on() && clock::milliseconds() > self.since + LONGEST {
+            self.end();
+        }
         if self.served == 0 {
-            self.from = usage::thread_waits();
+            (self.from, self.since) = (usage::thread_waits(), clock::milliseconds());
         }
         self.served += 1;
         self.of_many += u32::from(company == Company::Many);
         self.looked_for += u32::from(company == Company::Near);
         if self.served == WINDOW {
             let slept = usage::thread_waits().saturating_sub(self.from);
-            self.close(u32::try_from(slept).unwrap_or(WINDOW));
+            self.close(u32::try_from(slept).unwrap_or(MOST));
         }
     }
 
@@ -78,10 +89,15 @@ impl Rush {
 
     /// Ends a window in which the thread `slept` so many times.
     fn close(&mut self, slept: u32) {
-        let sleeps = slept.saturating_add(self.looked_for).min(WINDOW);
+        let sleeps = slept.saturating_add(self.looked_for).min(MOST);
         self.sleeps = self.sleeps.midpoint(sleeps);
-        let limit = if self.is_on() { ENDS } else { BEGINS };
-        self.scheduling.set_batch(self.of_many > WINDOW / 2 || self.sleeps <= limit);
+        let limit = match (self.of_many > WINDOW / 2, self.is_on()) {
+            // Requests that wait for something make one sleep each. (The average is rounded down.)
+            (true, _) => WINDOW - 2,
+            (false, true) => ENDS,
+            (false, false) => BEGINS,
+        };
+        self.scheduling.set_batch(self.sleeps <= limit);
         (self.served, self.of_many, self.looked_for) = (0, 0, 0);
     }
 
@@ -95,7 +111,6 @@ impl Rush {
 #[cfg(test)]
 mod tests {
     use std::thread;
-    use std::time::Duration;
 
     use super::*;
 
@@ -142,17 +157,46 @@ mod tests {
         });
     }
 
+    /// A window in which the thread sleeps `slept` times, and `of_many` requests are of many.
+    fn window(rush: &mut Rush, slept: u32, of_many: u32) -> bool {
+        rush.of_many = of_many;
+        rush.close(slept);
+        rush.is_on()
+    }
+
     #[test]
-    fn one_of_many_waits_for_its_turn_however_often_the_thread_sleeps() {
+    fn one_of_many_waits_for_its_turn_unless_it_waits_for_something_else() {
         alone(|mut rush| {
-            for (of_many, is_on) in [(WINDOW / 2, false), (WINDOW / 2 + 1, true), (3, false)] {
-                for number in 0..WINDOW {
-                    thread::sleep(Duration::from_micros(1));
-                    let company = if number < of_many { Company::Many } else { Company::None };
-                    rush.served(true, company);
-                }
-                assert_eq!(rush.is_on(), is_on, "{of_many}");
+            assert!(!window(&mut rush, WINDOW - 3, WINDOW / 2));
+            assert!(window(&mut rush, WINDOW - 4, WINDOW / 2 + 1));
+            assert!(window(&mut rush, WINDOW - 1, WINDOW));
+            let windows = (1..9).find(|_| !window(&mut rush, WINDOW, WINDOW));
+            assert!(windows.is_some_and(|windows| windows <= 3), "{windows:?}");
+        });
+    }
+
+    #[test]
+    fn requests_are_counted() {
+        alone(|mut rush| {
+            for number in 1..=4 * WINDOW {
+                rush.served(true, Company::Many);
+                assert_eq!(rush.is_on(), number >= WINDOW);
+                assert_eq!((rush.served, rush.of_many), (number % WINDOW, number % WINDOW));
             }
+        });
+    }
+
+    #[test]
+    fn it_ends_with_the_first_request_behind_a_long_gap() {
+        alone(|mut rush| {
+            for _ in 0..WINDOW + 1 {
+                rush.served(true, Company::None);
+            }
+            assert!(rush.is_on());
+            rush.since -= 2 * LONGEST;
+            rush.served(true, Company::None);
+            assert!(!rush.is_on());
+            assert_eq!(rush.served, 1);
         });
     }
 

@@ -197,6 +197,8 @@ pub(crate) struct Notes {
     /// What the client sends, block by block.
     pub(crate) upload: Vec<Vec<u8>>,
     pub(crate) hangs_up: bool,
+    /// What the worker said of its load.
+    pub(crate) under_load: Option<bool>,
 }
 
 impl Client for Notes {
@@ -215,6 +217,10 @@ impl Client for Notes {
     fn data_before_more(&mut self, bytes: &[u8]) -> Result<(), Gone> {
         self.joined += 1;
         self.data(bytes, false, false)
+    }
+
+    fn under_load(&mut self, is_so: bool) {
+        self.under_load = Some(is_so);
     }
 
     fn file(&mut self, file: OwnedFd, part: FilePart) -> Result<(), Gone> {
@@ -279,10 +285,10 @@ fn serve_with(stage: &Stage, repeatable: bool, flags: u16, notes: &mut Notes) ->
         alone: true,
         reload_patience: Duration::from_millis(300),
     };
+    let board = Board::new(stage.board.words()).unwrap();
+    let counts = || [0, 1].map(|slot| board.slot(slot).unwrap().count());
+    let before = counts();
     let outcome = stage.front.serve(request, notes);
-    for slot in 0..2 {
-        let count = Board::new(stage.board.words()).unwrap().slot(slot).unwrap().count();
-        assert_eq!(count, 0, "a claim was not released");
-    }
+    assert_eq!(counts(), before, "a claim was not released");
     outcome
 }

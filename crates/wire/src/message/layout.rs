@@ -1,4 +1,4 @@
-//! A number for what messages look like, which differs between builds whose messages do.
+//! A number for what messages and frames look like, which differs between builds whose messages or frames do.
 
 /// Of this build: a hash of the definitions, without what is only there for people.
 pub const OWN: [u8; 4] = of(&[
@@ -6,6 +6,10 @@ pub const OWN: [u8; 4] = of(&[
     include_bytes!("http.rs"),
     include_bytes!("settings.rs"),
     include_bytes!("../call.rs"),
+    include_bytes!("../frame.rs"),
+    include_bytes!("../request.rs"),
+    include_bytes!("../answer.rs"),
+    include_bytes!("../area.rs"),
 ]);
 
 /// FNV-1a of the files' bytes but for blanks and comments, so that words may be changed without having servers that run and a newer worker

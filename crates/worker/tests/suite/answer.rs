@@ -19,6 +19,8 @@ pub(crate) struct Answer {
     /// What the functions of a call returned.
     pub(crate) returned: Vec<Returned>,
     pub(crate) end: Option<End>,
+    /// The worker said that it is under load.
+    pub(crate) under_load: bool,
 }
 
 impl Answer {

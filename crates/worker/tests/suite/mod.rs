@@ -21,7 +21,7 @@ use pinion_unix::signals::Signal;
 use pinion_unix::sockets::{self, Wait};
 use pinion_wire::answer::{End, FilePart, HeadRef, Welcome, decode_want};
 use pinion_wire::call::{Argument, Call};
-use pinion_wire::frame::{self, BODY_LAST, IN_AREA, REQUEST_MAY_RELOAD};
+use pinion_wire::frame::{self, BODY_LAST, END_UNDER_LOAD, IN_AREA, REQUEST_MAY_RELOAD};
 use pinion_wire::message::http::FIRST_DESCRIPTOR;
 use pinion_wire::message::{self, Apache, Bit, GroupSpec, Rein, StartMount, StartSpec};
 use pinion_wire::request::{BodyLength, RequestWriter, Target};
@@ -535,7 +535,10 @@ impl Front {
                 Kind::Log => answer.logs.push(String::from_utf8_lossy(&payload).into_owned()),
                 Kind::Returned => answer.returned = message::decode(&payload).unwrap(),
                 Kind::Want => self.give(decode_want(&payload).unwrap() as usize, body),
-                Kind::End => answer.end = Some(End::from_flags(header.flags).unwrap()),
+                Kind::End => {
+                    answer.end = Some(End::from_flags(header.flags).unwrap());
+                    answer.under_load = header.flags & END_UNDER_LOAD != 0;
+                }
                 other => panic!("unexpected {other:?}"),
             }
         }
