@@ -39,6 +39,7 @@ mod settings;
 mod stalling;
 mod stopping;
 mod telemetry;
+mod turns;
 mod wrapper;
 
 use crate::Suite;
@@ -70,6 +71,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         reload::suites(),
         route::suites(),
         neighbours::suites(),
+        turns::suites(),
         scoreboard::suites(),
         lifecycle::suites(),
         limits::suites(),
