@@ -33,13 +33,13 @@ mod proxies;
 mod reload;
 mod response;
 mod route;
+mod scheduling;
 mod scoreboard;
 mod services;
 mod settings;
 mod stalling;
 mod stopping;
 mod telemetry;
-mod turns;
 mod wrapper;
 
 use crate::Suite;
@@ -71,7 +71,7 @@ pub(crate) fn suites() -> Vec<Suite> {
         reload::suites(),
         route::suites(),
         neighbours::suites(),
-        turns::suites(),
+        scheduling::suites(),
         scoreboard::suites(),
         lifecycle::suites(),
         limits::suites(),

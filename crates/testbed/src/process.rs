@@ -63,6 +63,19 @@ impl Process {
     }
 }
 
+/// How many threads of a process wait for their turn: those with `SCHED_BATCH` (sched(7)), which is 3 in the 41st field of their
+/// `stat` (proc(5)). None of a process that has ended.
+pub fn threads_in_batch(pid: i32) -> usize {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return 0 };
+    let waits = |stat: String| {
+        let (_, tail) = stat.rsplit_once(") ")?;
+        (tail.split(' ').nth(41 - 3) == Some("3")).then_some(())
+    };
+    let stats =
+        tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+    stats.filter_map(waits).count()
+}
+
 /// All living processes.
 pub fn all() -> Vec<Process> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };

@@ -1,9 +1,10 @@
 //! Under quick requests one thread leads: it serves all of them. Whatever one of them does then, the others are served by other threads.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use pinion_testbed::process;
 use pinion_wire::frame::{BODY_LAST, REQUEST_IS_ONE_OF_MANY};
 use pinion_wire::message::{Rein, StopReason};
 use pinion_wire::request::BodyLength;
@@ -70,32 +71,22 @@ pub(super) fn requests_that_wait(python: &Path) {
     lead(python, &mut fronts);
 }
 
-/// How many threads of a worker wait for their turn (proc(5): the policy is the 41st field of a thread's `stat`; 3 is `SCHED_BATCH`).
-fn in_turn(worker: &Worker) -> usize {
-    let tasks = fs::read_dir(format!("/proc/{}/task", worker.pid)).unwrap();
-    let stats = tasks.filter_map(|task| fs::read_to_string(task.unwrap().path().join("stat")).ok());
-    let policies = stats.map(|stat| {
-        let behind_name = stat.rsplit_once(") ").unwrap().1;
-        behind_name.split(' ').nth(41 - 3).unwrap().to_owned()
-    });
-    policies.filter(|policy| policy == "3").count()
-}
-
 /// Under load, the thread that leads waits for its turn and says so, until requests wait for something.
-pub(super) fn turns(python: &Path) {
+pub(super) fn scheduling(python: &Path) {
     if is_free_threaded(python) {
+        // There, no thread leads.
         return;
     }
     let (worker, mut fronts) = led(python, 4);
+    let in_turn = || process::threads_in_batch(i32::try_from(worker.pid).unwrap());
     fronts.iter_mut().for_each(|front| front.flag(REQUEST_IS_ONE_OF_MANY));
     let end = Instant::now() + Duration::from_secs(60);
-    while !fronts[0].get("/hello").under_load {
+    while !(fronts[0].get("/hello").under_load && in_turn() == 1) {
         assert!(Instant::now() < end, "no thread says that it is under load");
         for _ in 0..20 {
             at_once(&mut fronts);
         }
     }
-    assert_eq!(in_turn(&worker), 1);
     let go = worker.folder.path().join("go");
     let mut waiting = fronts.pop().unwrap();
     waiting.send("GET", &format!("/wait?path={}", go.display()), BodyLength::Known(0), b"");
@@ -103,7 +94,7 @@ pub(super) fn turns(python: &Path) {
     fronts[0].get("/hello");
     File::create(go).unwrap();
     assert_eq!(waiting.answer(&mut Vec::new()).text(), "waited");
-    while in_turn(&worker) > 0 {
+    while in_turn() > 0 {
         assert!(Instant::now() < end, "a thread waits for its turn for ever");
         fronts.iter_mut().for_each(|front| front.flag(0));
         assert_eq!(fronts[0].get("/hello").text(), "Hello, world!");

@@ -248,7 +248,7 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("near_front_doors_keep_nobody_from_others", near::others_are_served),
     ("memory_is_kept_for_the_next_body", near::memory_is_kept),
     ("lead_requests_that_wait_keep_nobody_from_others", lead::requests_that_wait),
-    ("lead_under_load_its_thread_waits_for_turns", lead::turns),
+    ("lead_under_load_its_thread_waits_for_turns", lead::scheduling),
     ("lead_answers_leave_whatever_comes_behind_them", lead::answers_leave),
     ("lead_bodies_that_do_not_come_keep_nobody_from_others", lead::a_body_that_does_not_come),
     ("python_path", life::python_path),

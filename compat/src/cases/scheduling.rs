@@ -4,14 +4,14 @@ use crate::context::eventually;
 use crate::suite::Outcome;
 use crate::{Context, Suite};
 use pinion_testbed::load::Load;
-use pinion_testbed::{Server, Site};
+use pinion_testbed::{Server, Site, process};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 pub(super) fn suites() -> Vec<Suite> {
     vec![
-        Suite::alone("turns")
+        Suite::alone("scheduling")
             .solo("of_busy_threads_end_with_requests_for_others", ended)
             .only_pinion("it is Pinion that has threads wait for their turn"),
     ]
@@ -30,24 +30,6 @@ set -- ${line##*) }
 shift 38
 printf %s \"$1\"
 ";
-
-/// `SCHED_BATCH`, as the 41st field of `/proc/pid/stat` gives it (proc(5)).
-const BATCH: &str = "3";
-
-/// How many threads of Apache's children wait for their turn.
-fn waiting(parent: i32) -> Result<usize, std::io::Error> {
-    let mut count = 0;
-    for child in fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"))?.split(' ') {
-        // Some end at any time.
-        let Ok(tasks) = fs::read_dir(format!("/proc/{child}/task")) else { continue };
-        for task in tasks.flatten() {
-            let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-            let behind_name = stat.rsplit_once(") ").map_or("", |(_, behind)| behind);
-            count += usize::from(behind_name.split(' ').nth(38) == Some(BATCH));
-        }
-    }
-    Ok(count)
-}
 
 fn ended(server: &Server) -> Outcome {
     let mut site = Site::new(server)?;
@@ -68,7 +50,13 @@ fn ended(server: &Server) -> Outcome {
     eventually("threads that wait for their turn", || {
         let report = load.run();
         assert_eq!(report.other_than(200), 0);
-        Ok((waiting(apache.pid())? > 0).then_some(()))
+        let children = process::descendants(apache.pid());
+        Ok(children
+            .iter()
+            .any(|child| {
+                child.command.contains("apache2") && process::threads_in_batch(child.pid) > 0
+            })
+            .then_some(()))
     })?;
     // More than there are threads.
     for _ in 0..60 {
