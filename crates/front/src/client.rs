@@ -45,14 +45,14 @@ pub trait Client {
         self.data(bytes, false, false)
     }
 
-    /// As [`Client::data`], with bytes that the worker may change at any time: nothing may rely on reading the same twice. Who cannot
-    /// hand them on unread has them copied.
+    /// As [`Client::data`], with bytes in one or more places that the worker may change at any time: nothing may rely on reading the same
+    /// twice. Who cannot hand them on unread has them copied.
     ///
     /// # Errors
     /// As [`Client::data`].
-    fn outside_data(&mut self, bytes: Outside<'_>, flush: bool, last: bool) -> Result<(), Gone> {
+    fn outside_data(&mut self, parts: &[Outside<'_>], flush: bool, last: bool) -> Result<(), Gone> {
         let mut copy = Vec::new();
-        bytes.append_to(&mut copy);
+        parts.iter().for_each(|part| part.append_to(&mut copy));
         self.data(&copy, flush, last)
     }
 

@@ -11,14 +11,14 @@ use std::{
 };
 
 use pinion_unix::{
-    area::Area,
+    area::{Area, Outside},
     sockets::{self, Wait},
 };
 use pinion_wire::{
     FrameError, Header, Kind,
     answer::{self, End, FilePart, HeadRef, LogRef, Welcome},
     area::Part,
-    frame::{self, BODY_LAST, DATA_FLUSH, END_UNDER_LOAD, IN_AREA},
+    frame::{self, BODY_LAST, DATA_FLUSH, DATA_STAYS, END_UNDER_LOAD, IN_AREA},
     message::Timeouts,
 };
 
@@ -39,6 +39,9 @@ const MAX_WHOLE: usize = 4 * 1024 * 1024;
 const ASK: Duration = Duration::from_secs(1);
 /// The most that one `Want` may ask for.
 const MAX_WANT: usize = 128 * 1024;
+
+/// So many parts that stay in an area are handed on together at most.
+const TOGETHER: usize = 8;
 
 thread_local! {
     static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -259,7 +262,9 @@ impl<C: Client> Exchange<'_, C> {
             used += length;
             let step = if header.kind == Kind::Data {
                 progress.heard = true;
-                self.outside_data(&header, payload, ends_complete(&rest[length..])?)?
+                let (more, step) = self.outside_data(&header, payload, &rest[length..])?;
+                used += more;
+                step
             } else {
                 self.frame(&header, payload, progress)?
             };
@@ -294,23 +299,32 @@ impl<C: Client> Exchange<'_, C> {
         Ok((part.len(), step))
     }
 
-    /// Hands on what a `Data` frame says is in the area, and lets the worker have its slot back.
+    /// Hands on what a `Data` frame says is in the area, and lets the worker have its slot back, unless that stays the worker's. Then what
+    /// the frames `behind` it say is in other such slots is handed on together with it. Returns how many bytes of `behind` those are.
     fn outside_data(
         &mut self,
         header: &Header,
         payload: &[u8],
-        last: bool,
-    ) -> Result<Step, FrameError> {
+        behind: &[u8],
+    ) -> Result<(usize, Step), FrameError> {
         self.check(header)?;
-        let Part { length, slot } = Part::decode(payload)?;
         let area = self.connection.area.clone().ok_or(FrameError::Value("area"))?;
-        let bytes = area.slot(slot as usize, length as usize).ok_or(FrameError::Value("part"))?;
-        let flush = header.flags & DATA_FLUSH != 0;
-        let passed = self.client.outside_data(bytes, flush, last);
-        if let Some(word) = area.word(slot as usize) {
+        let part = Part::decode(payload)?;
+        let (mut parts, mut used, mut flags) = (vec![in_area(&area, part)?], 0, header.flags);
+        while flags & (DATA_STAYS | DATA_FLUSH) == DATA_STAYS && parts.len() < TOGETHER {
+            let Some((header, payload, length)) = staying(&behind[used..])? else { break };
+            self.check(&header)?;
+            parts.push(in_area(&area, Part::decode(payload)?)?);
+            (used, flags) = (used + length, header.flags);
+        }
+        let last = ends_complete(&behind[used..])?;
+        let passed = self.client.outside_data(&parts, flags & DATA_FLUSH != 0, last);
+        let word = area.word(part.slot as usize).filter(|_| header.flags & DATA_STAYS == 0);
+        if let Some(word) = word {
             word.store(0, Ordering::Release);
         }
-        Ok(if passed.is_ok() { Step::Next } else { Step::Ended(Relayed::ClientGone) })
+        let step = if passed.is_ok() { Step::Next } else { Step::Ended(Relayed::ClientGone) };
+        Ok((used, step))
     }
 
     fn check(&self, header: &Header) -> Result<(), FrameError> {
@@ -478,6 +492,19 @@ fn data_header(bytes: &[u8]) -> Result<Option<Header>, FrameError> {
     let header = Header::decode(head)?;
     let is_data = header.kind == Kind::Data && header.flags & IN_AREA == 0;
     Ok(is_data.then_some(header))
+}
+
+/// The bytes that a frame means.
+fn in_area(area: &Area, Part { length, slot }: Part) -> Result<Outside<'_>, FrameError> {
+    area.slot(slot as usize, length as usize).ok_or(FrameError::Value("part"))
+}
+
+/// The whole `Data` frame at the start of `bytes`, if it is one of bytes that stay in the area: header, payload, length.
+#[expect(clippy::type_complexity, reason = "what Header::split returns")]
+fn staying(bytes: &[u8]) -> Result<Option<(Header, &[u8], usize)>, FrameError> {
+    let flags = IN_AREA | DATA_STAYS;
+    let stays = |header: &Header| header.kind == Kind::Data && header.flags & flags == flags;
+    Ok(Header::split(bytes)?.filter(|(header, ..)| stays(header)))
 }
 
 /// Whether `bytes` begin with a whole `Data` frame that holds bytes itself.

@@ -19,6 +19,7 @@ use pinion_wsgi::{
     headers::{self, HeaderKind},
     status::Status,
 };
+use smallvec::SmallVec;
 
 use crate::pace;
 
@@ -179,16 +180,21 @@ impl<'r> Relay<'r> {
         if passed.is_err() || self.request.connection().is_aborted() { Err(Gone) } else { Ok(()) }
     }
 
-    /// Passes a block of the body on.
-    fn block(&mut self, block: Piece<'_, 'r>, flush: bool, last: bool) -> Result<(), Gone> {
+    /// Passes a part of the body on.
+    fn block<'d>(
+        &mut self,
+        pieces: impl IntoIterator<Item = Piece<'d, 'r>>,
+        flush: bool,
+        last: bool,
+    ) -> Result<(), Gone> {
+        let mut pieces: SmallVec<[_; 2]> = pieces.into_iter().collect();
         if last {
             self.state = State::Ended;
-            self.pass(&[block, Piece::End])
+            pieces.push(Piece::End);
         } else if flush {
-            self.pass(&[block, Piece::Flush])
-        } else {
-            self.pass(&[block])
+            pieces.push(Piece::Flush);
         }
+        self.pass(&pieces)
     }
 
     /// Hands at most `most` bytes of the request's body to `take`: waits for the first, and takes of the others what is here. Returns
@@ -326,7 +332,7 @@ impl Client for Relay<'_> {
             return Ok(());
         }
         let block = if bytes.len() <= SHORT { Piece::Copied(bytes) } else { Piece::Bytes(bytes) };
-        self.block(block, flush, last)
+        self.block([block], flush, last)
     }
 
     fn under_load(&mut self, is_so: bool) {
@@ -342,11 +348,11 @@ impl Client for Relay<'_> {
         Ok(())
     }
 
-    fn outside_data(&mut self, bytes: Outside<'_>, flush: bool, last: bool) -> Result<(), Gone> {
+    fn outside_data(&mut self, parts: &[Outside<'_>], flush: bool, last: bool) -> Result<(), Gone> {
         if self.state != State::Open {
             return Ok(());
         }
-        self.block(Piece::Outside(bytes), flush, last)
+        self.block(parts.iter().copied().map(Piece::Outside), flush, last)
     }
 
     fn file(&mut self, file: OwnedFd, part: FilePart) -> Result<(), Gone> {

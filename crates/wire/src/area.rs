@@ -6,6 +6,8 @@
 //! A slot is free while its word is 0. Whoever may touch its bytes is the one that must set the word to 0, and nobody else:
 //!
 //! - A slot with a block of an answer belongs to the front door once the frame has left. It never reads the word.
+//! - A slot with a block that several answers have ([`crate::frame::DATA_STAYS`]) stays the worker's. A front door has read it when it
+//!   sends the next request on that connection, or closes it.
 //! - A slot that waits for a part of a request's body, or has one, stays the worker's: the front door writes bytes before it answers
 //!   the [`crate::frame::Kind::Want`], and none after.
 //!

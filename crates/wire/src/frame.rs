@@ -35,7 +35,7 @@ pub enum Kind {
     /// Worker to front door: status and headers ([`crate::answer::HeadRef`]).
     Head = 17,
     /// Worker to front door: bytes of the answer's body. Flags: [`DATA_FLUSH`]: hand them to the client now; [`IN_AREA`]: they are in
-    /// the area ([`crate::area::Part`]).
+    /// the area ([`crate::area::Part`]); [`DATA_STAYS`] with that: for other answers too.
     Data = 18,
     /// Worker to front door: send this part of the attached file ([`crate::answer::FilePart`]).
     File = 19,
@@ -107,6 +107,10 @@ pub const DATA_FLUSH: u16 = 1;
 
 /// Flag of [`Kind::Body`], [`Kind::Data`] and [`Kind::Want`]: the bytes are not in the frame but in memory that both sides share.
 pub const IN_AREA: u16 = 2;
+
+/// Flag of [`Kind::Data`] with [`IN_AREA`]: other answers have the same bytes, so the slot stays the worker's. The front door reads there
+/// until it sends the next request on this connection, or closes it, and does not touch the slot's word.
+pub const DATA_STAYS: u16 = 4;
 
 /// Flag of [`Kind::End`]: the worker is under load, and finds several requests each time that it wakes. So threads that it wakes do well
 /// to wait for their turn, and those that wake it gain nothing if it does not.

@@ -23,19 +23,30 @@ const USED: u64 = 1 << 32;
 const GIVEN: u64 = 1 << 33;
 /// The word of a slot whose memory is being given back to the system.
 const CLEARED: u64 = 1 << 34;
+/// The word of a slot with a part of a block that several answers have.
+const STANDING: u64 = 1 << 35;
+
+/// So many slots at most have such blocks; the others are for what comes and goes.
+const MOST_STANDING: usize = SLOTS / 4;
 
 /// How often it is looked whether an area was used meanwhile.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// A worker's areas: one, and those that it has left but which front doors may still use.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Bank {
     current: Mutex<Option<Arc<Slots>>>,
     /// The system gives no memory, or no descriptor.
     is_refused: AtomicBool,
+    before_small: fn(),
 }
 
 impl Bank {
+    /// None yet. `before_small` is called before their memory is given back because nobody has used it for a while.
+    pub(crate) fn new(before_small: fn()) -> Self {
+        Self { current: Mutex::default(), is_refused: AtomicBool::new(false), before_small }
+    }
+
     fn current(&self) -> MutexGuard<'_, Option<Arc<Slots>>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -50,13 +61,18 @@ impl Bank {
             match Area::create(c"pinion-area", LAYOUT) {
                 Ok((area, fd)) => {
                     let slots = Arc::new(Slots::new(area, fd));
-                    keep_small(Arc::downgrade(&slots));
+                    keep_small(Arc::downgrade(&slots), self.before_small);
                     *current = Some(slots);
                 }
                 Err(_) => self.is_refused.store(true, Ordering::Relaxed),
             }
         }
         current.clone()
+    }
+
+    /// Whether new blocks go there.
+    pub(crate) fn is_current(&self, slots: &Arc<Slots>) -> bool {
+        self.current().as_ref().is_some_and(|current| Arc::ptr_eq(current, slots))
     }
 
     /// No slot of `full` was free. Where too many are lost to connections that are not `alive` any more, a new area is made for what
@@ -114,6 +130,23 @@ impl Slots {
         }
     }
 
+    /// Copies a block, not an empty one, to where it stays; `None` where there is no room for it.
+    pub(crate) fn stand(self: &Arc<Self>, block: &[u8]) -> Option<Standing> {
+        let standing = |word: &&AtomicU64| word.load(Ordering::Relaxed) & STANDING != 0;
+        let used = self.area.words().iter().filter(standing).count();
+        if used + block.len().div_ceil(SLOT) > MOST_STANDING {
+            return None;
+        }
+        let (slots, left, maker) = (self.clone(), AtomicU64::new(0), std::process::id());
+        let mut made = Standing { slots, parts: Vec::new(), left, maker };
+        for piece in block.chunks(SLOT) {
+            let slot = self.take(0, STANDING)?;
+            let length = self.area.slot(slot as usize, piece.len())?.fill(0, piece) as u32;
+            made.parts.push(Part { length, slot });
+        }
+        Some(made)
+    }
+
     /// The connections that have slots, for each slot.
     fn owners(&self) -> impl Iterator<Item = u32> {
         let words = self.area.words().iter().map(|word| word.load(Ordering::Relaxed));
@@ -133,14 +166,61 @@ impl Slots {
     }
 }
 
+/// A block that stays in an area for as long as somebody may read it there.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    slots: Arc<Slots>,
+    parts: Vec<Part>,
+    /// What becomes of the slots' words at the end.
+    left: AtomicU64,
+    /// The process that has made it.
+    maker: u32,
+}
+
+impl Standing {
+    /// Whether it is in `slots`.
+    pub(crate) fn is_in(&self, slots: &Arc<Slots>) -> bool {
+        Arc::ptr_eq(&self.slots, slots)
+    }
+
+    /// Where its first `length` bytes are, and whether the part is the last of them.
+    pub(crate) fn parts(&self, length: usize) -> impl Iterator<Item = (Part, bool)> {
+        self.slots.taken.fetch_add(1, Ordering::Relaxed);
+        let mut left = u32::try_from(length).unwrap_or(u32::MAX);
+        self.parts.iter().map_while(move |part| {
+            let length = part.length.min(left);
+            left -= length;
+            (length > 0).then_some((Part { length, ..*part }, left == 0))
+        })
+    }
+
+    /// The front door of connection `owner` may read it for ever.
+    pub(crate) fn leave_with(&self, owner: u32) {
+        self.left.store(GIVEN | u64::from(owner), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        // A child that the application has forked does not have the area.
+        if self.maker != std::process::id() {
+            return;
+        }
+        let left = *self.left.get_mut();
+        for word in self.parts.iter().filter_map(|part| self.slots.area.word(part.slot as usize)) {
+            word.store(left, Ordering::Release);
+        }
+    }
+}
+
 impl AsFd for Slots {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 }
 
-/// Starts a thread that gives the memory of an area back when nobody has used it for a while.
-fn keep_small(slots: Weak<Slots>) {
+/// Starts a thread that gives the memory of an area back when nobody has used it for a while, and calls `before_small` before.
+fn keep_small(slots: Weak<Slots>, before_small: fn()) {
     let watch = move || {
         let (mut before, mut is_small) = (0, true);
         loop {
@@ -150,6 +230,7 @@ fn keep_small(slots: Weak<Slots>) {
             if taken != before {
                 (before, is_small) = (taken, false);
             } else if !is_small {
+                before_small();
                 slots.give_back();
                 is_small = true;
             }
@@ -205,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_used_again_once_it_is_free() {
-        let bank = Bank::default();
+        let bank = Bank::new(|| ());
         let slots = bank.area().unwrap();
         assert!(Arc::ptr_eq(&slots, &bank.area().unwrap()));
         for slot in 0..SLOTS as u32 {
@@ -221,7 +302,7 @@ mod tests {
 
     #[test]
     fn what_is_not_where_it_was_to_be_put_is_refused() {
-        let slots = Bank::default().area().unwrap();
+        let slots = Bank::new(|| ()).area().unwrap();
         slots.put(1, b"x").unwrap();
         let lent = Lent::new(&slots, 1, 100).unwrap();
         assert_eq!(lent.part(), Part { length: 100, slot: 1 });
@@ -235,7 +316,7 @@ mod tests {
 
     #[test]
     fn what_an_ended_front_door_was_given_is_taken_back_and_nothing_else() {
-        let slots = Bank::default().area().unwrap();
+        let slots = Bank::new(|| ()).area().unwrap();
         let lent = Lent::new(&slots, 4, 100).unwrap();
         slots.put(4, b"x").unwrap();
         slots.put(5, b"x").unwrap();
@@ -248,7 +329,7 @@ mod tests {
 
     #[test]
     fn an_area_of_which_too_much_is_lost_is_left() {
-        let bank = Bank::default();
+        let bank = Bank::new(|| ());
         let old = bank.area().unwrap();
         for number in 0..SLOTS as u32 {
             old.put(number, b"x").unwrap();
@@ -262,9 +343,61 @@ mod tests {
         assert!(Arc::ptr_eq(&new, &bank.area().unwrap()), "it was another one that was lost");
     }
 
+    fn slots_of(standing: &Standing) -> Vec<u32> {
+        standing.parts(usize::MAX).map(|(part, _)| part.slot).collect()
+    }
+
+    #[test]
+    fn a_block_stands_for_as_long_as_somebody_has_it() {
+        let slots = Bank::new(|| ()).area().unwrap();
+        let block = [vec![1; SLOT], vec![2; 10]].concat();
+        let standing = slots.stand(&block).unwrap();
+        let part = |length: usize, slot| Part { length: length as u32, slot };
+        let parts = |length| standing.parts(length).collect::<Vec<_>>();
+        assert_eq!(parts(block.len()), [(part(SLOT, 0), false), (part(10, 1), true)]);
+        assert_eq!(parts(SLOT + 1), [(part(SLOT, 0), false), (part(1, 1), true)]);
+        assert_eq!(parts(SLOT), [(part(SLOT, 0), true)]);
+        assert_eq!(parts(0), []);
+        assert_eq!(bytes(slots.area.slot(1, 10).unwrap()), [2; 10]);
+        assert!(standing.is_in(&slots) && !standing.is_in(&Bank::new(|| ()).area().unwrap()));
+        slots.take_back(0);
+        slots.give_back();
+        assert_eq!(slots.put(1, b"x").unwrap().slot, 2);
+        drop(standing);
+        assert_eq!(slots_of(&slots.stand(&block).unwrap()), [0, 1]);
+    }
+
+    #[test]
+    fn blocks_that_stand_leave_room_for_others() {
+        let slots = Bank::new(|| ()).area().unwrap();
+        let block = vec![1; SLOT * (MOST_STANDING - 1)];
+        let standing = slots.stand(&block).unwrap();
+        assert!(slots.stand(&vec![1; SLOT + 1]).is_none());
+        let last = slots.stand(&[1]).unwrap();
+        assert!(slots.stand(&[1]).is_none());
+        drop((standing, last));
+        // Where others have all, what was begun is undone.
+        let others: Vec<_> = std::iter::from_fn(|| slots.put(1, b"x")).take(SLOTS - 1).collect();
+        assert_eq!(others.len(), SLOTS - 1);
+        assert!(slots.stand(&vec![1; SLOT + 1]).is_none());
+        assert_eq!(slots_of(&slots.stand(&[1]).unwrap()), [SLOTS as u32 - 1]);
+    }
+
+    #[test]
+    fn what_somebody_may_read_for_ever_is_lost() {
+        let bank = Bank::new(|| ());
+        let slots = bank.area().unwrap();
+        let standing = slots.stand(&[1]).unwrap();
+        standing.leave_with(7);
+        drop(standing);
+        assert_eq!(slots.owners().collect::<Vec<_>>(), [7]);
+        assert_eq!(slots_of(&slots.stand(&[1]).unwrap()), [1]);
+        assert!(bank.is_current(&slots));
+    }
+
     #[test]
     fn memory_of_free_slots_is_given_back() {
-        let slots = Bank::default().area().unwrap();
+        let slots = Bank::new(|| ()).area().unwrap();
         let first = slots.put(1, &[7; SLOT]).unwrap();
         slots.put(1, &[8; SLOT]).unwrap();
         slots.area.word(first.slot as usize).unwrap().store(0, Ordering::SeqCst);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use pinion_unix::sockets::{self, Wait};
 use pinion_wire::{Kind, frame};
 
-use crate::area::{Bank, Lent, Slots};
+use crate::area::{Bank, Lent, Slots, Standing};
 use crate::inbox::Inbox;
 use crate::turn::Turn;
 
@@ -34,8 +34,43 @@ pub(crate) struct Connection {
     area: Mutex<Option<Arc<Slots>>>,
     /// For each question for a part of a body that was not answered yet, the slot that it is to be put into.
     lent: Mutex<VecDeque<Option<Lent>>>,
+    /// What the front door may read in the area until it sends its next request.
+    reading: Reading,
     /// This side has ended the connection.
     is_closed: AtomicBool,
+}
+
+/// What a front door may read in the area without ever saying that it has.
+#[derive(Debug)]
+struct Reading {
+    /// The connection's number.
+    owner: u32,
+    is_any: AtomicBool,
+    blocks: Mutex<Vec<Arc<Standing>>>,
+}
+
+impl Reading {
+    fn blocks(&self) -> MutexGuard<'_, Vec<Arc<Standing>>> {
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It has read all.
+    fn end(&self) {
+        if self.is_any.swap(false, Ordering::AcqRel) {
+            self.blocks().clear();
+        }
+    }
+
+    /// Nobody will ever know whether it has.
+    fn lose(&self) {
+        self.blocks().drain(..).for_each(|block| block.leave_with(self.owner));
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.lose();
+    }
 }
 
 /// What a receive brought.
@@ -61,6 +96,11 @@ impl Connection {
             takes_area: AtomicBool::new(false),
             area: Mutex::default(),
             lent: Mutex::default(),
+            reading: Reading {
+                owner: number,
+                is_any: AtomicBool::new(false),
+                blocks: Mutex::default(),
+            },
             is_closed: AtomicBool::new(false),
         }
     }
@@ -135,8 +175,12 @@ impl Connection {
     pub(crate) fn close(&self) {
         // In this order: who has ended this side sees its own end as the other side's.
         let has_hung_up = sockets::has_hung_up(self.socket.as_fd()).unwrap_or(false);
-        if !self.is_closed.swap(true, Ordering::AcqRel) && has_hung_up {
-            self.take_back();
+        if !self.is_closed.swap(true, Ordering::AcqRel) {
+            if has_hung_up {
+                self.take_back();
+            } else {
+                self.reading.lose();
+            }
         }
         // An error means that it has ended already.
         let _ = sockets::shutdown(self.socket.as_fd(), Shutdown::Both);
@@ -144,9 +188,24 @@ impl Connection {
 }
 
 impl Connection {
-    /// Notes whether the front door takes areas.
-    pub(crate) fn note_taking(&self, takes_area: bool) {
+    /// The front door sends its next request, and takes areas or not.
+    pub(crate) fn begin_request(&self, takes_area: bool) {
         self.takes_area.store(takes_area, Ordering::Relaxed);
+        self.reading.end();
+    }
+
+    /// The area that the front door has, where long blocks go there.
+    pub(crate) fn known_area(&self) -> Option<Arc<Slots>> {
+        if !self.takes_area.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.area.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The front door is about to be told to read this.
+    pub(crate) fn lend_standing(&self, block: Arc<Standing>) {
+        self.reading.blocks().push(block);
+        self.reading.is_any.store(true, Ordering::Release);
     }
 
     /// The area for long blocks, which the front door is sent where it does not have it, by a frame of request `seq`; `None` where there
@@ -190,6 +249,7 @@ impl Connection {
             slots.take_back(self.number);
         }
         self.lent().drain(..).flatten().for_each(Lent::give_back);
+        self.reading.end();
     }
 
     /// A question was answered, and nobody wants the answer any more.

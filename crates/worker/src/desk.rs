@@ -384,6 +384,6 @@ fn take_request(connection: &Arc<Connection>) -> Result<Option<Job>, FrameError>
     };
     let bytes = inbox.take_out(&mut payload);
     let (seq, flags) = (header.seq, header.flags);
-    connection.note_taking(flags & REQUEST_TAKES_AREA != 0);
+    connection.begin_request(flags & REQUEST_TAKES_AREA != 0);
     Ok(Some(Job { connection: connection.clone(), seq, is_call, flags, bytes, payload }))
 }

@@ -9,12 +9,14 @@ use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use pinion_wire::Kind;
 use pinion_wire::answer::{End, FilePart};
 use pinion_wire::area::SHORT;
-use pinion_wire::{Kind, frame};
+use pinion_wire::frame::{self, DATA_FLUSH, DATA_STAYS, IN_AREA};
 use pinion_wsgi::response::OutputError;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
+use pyo3::types::PyBytes;
 
 use crate::area::Slots;
 use crate::connection::Connection;
@@ -316,6 +318,39 @@ impl Exchange {
         let (bytes, seq) = (&block[..admitted], response.seq);
         let block = Block { bytes, seq, flush: false, may_wait: true };
         Ok(self.send_long(py, &mut response.frames, block)?)
+    }
+
+    /// Tells the front door of a long block that was sent before, and stays where it reads it; false where it is none, and nothing was
+    /// done. What waits is sent with it, unless all that `may_wait`.
+    pub(crate) fn send_again(
+        &self,
+        block: &Bound<'_, PyBytes>,
+        flush: bool,
+        may_wait: bool,
+    ) -> Result<bool, NotSent> {
+        if block.as_bytes().len() <= SHORT || fork::is_child() {
+            return Ok(false);
+        }
+        let (Some(Peer::Front(peer)), Some(worker)) = (self.peer(), worker()) else {
+            return Ok(false);
+        };
+        let Some(area) = peer.known_area().filter(|area| worker.bank.is_current(area)) else {
+            return Ok(false);
+        };
+        let Some(standing) = worker.again.find(block, &area) else { return Ok(false) };
+        let mut state = self.state(block.py());
+        let response = &mut state.response;
+        let admitted = response.admit(block.as_bytes().len())?;
+        self.note_write(admitted as u64);
+        for (part, is_last) in standing.parts(admitted) {
+            let flags = IN_AREA | DATA_STAYS | if flush && is_last { DATA_FLUSH } else { 0 };
+            frame::push(&mut response.frames, Kind::Data, flags, response.seq, &part.encode());
+        }
+        peer.lend_standing(standing);
+        if !may_wait {
+            self.flush(block.py(), response)?;
+        }
+        Ok(true)
     }
 
     /// Sends what waits and a long block to a front door.

@@ -15,6 +15,7 @@
 //!
 //! Unsafe code is for Python's C API where PyO3 has no safe call (or a slow one), and for forks.
 
+mod again;
 mod area;
 mod body;
 mod bytes;

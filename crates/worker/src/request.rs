@@ -221,8 +221,13 @@ fn deliver_all<'py>(
     while let Some(block) = blocks.next() {
         let bytes = checked(&block)?;
         let len = bytes.as_bytes().len();
+        let is_last = blocks.peek().is_none();
+        if exchange.send_again(bytes, false, is_last)? {
+            waiting = 0;
+            continue;
+        }
         waiting += len;
-        if len > SHORT_DATA && blocks.peek().is_none() {
+        if len > SHORT_DATA && is_last {
             exchange.send_last(py, bytes.as_bytes())?;
         } else if len > SHORT_DATA || waiting > 2 * SHORT_DATA {
             exchange.send(py, bytes.as_bytes(), false)?;
@@ -239,9 +244,9 @@ fn deliver_each(result: &Bound<'_, PyAny>, exchange: &Exchange) -> PyResult<()> 
     let py = result.py();
     for block in result.try_iter()? {
         let block = block?;
-        let bytes = checked(&block)?.as_bytes();
-        if !bytes.is_empty() {
-            exchange.send(py, bytes, true)?;
+        let bytes = checked(&block)?;
+        if !bytes.as_bytes().is_empty() && !exchange.send_again(bytes, true, false)? {
+            exchange.send(py, bytes.as_bytes(), true)?;
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ use pinion_wire::message::{self, Bit, Rein, RetireReason, StartSpec, StopReason,
 use pinion_wire::status::{self, StatusPage};
 use pyo3::{Py, PyAny};
 
+use crate::again::{self, Again};
 use crate::area::Bank;
 use crate::connection::Connection;
 use crate::http::Door;
@@ -107,6 +108,8 @@ pub(crate) struct Worker {
     connections: Mutex<HashMap<u32, Arc<Connection>>>,
     /// The memory that front doors share.
     pub(crate) bank: Bank,
+    /// Blocks that were sent several times.
+    pub(crate) again: Again,
     stage: AtomicU8,
     wake: (OwnedFd, OwnedFd),
     started: SystemTime,
@@ -155,7 +158,8 @@ pub(crate) fn start() -> Result<&'static Worker, StartError> {
         page,
         scoreboard,
         connections: Mutex::default(),
-        bank: Bank::default(),
+        bank: Bank::new(again::forget),
+        again: Again::default(),
         stage: AtomicU8::new(Stage::Loading as u8),
         wake: wake_pipe()?,
         started: SystemTime::now(),

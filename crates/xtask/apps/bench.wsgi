@@ -10,6 +10,7 @@ with open(os.path.join(os.path.dirname(__file__), "loops.txt")) as file:
     LOOPS = int(file.read())
 
 MEGABYTE = b"x" * 1048576
+LINES = ["x" * 1024] * 1024
 CHUNK = b"y" * 1024
 RECORDS = [
     {"id": number, "name": "record %d" % number, "tags": ["one", "two"], "price": number * 1.5}
@@ -51,6 +52,10 @@ def download(environ, start_response):
     return answer(start_response, MEGABYTE)
 
 
+def anew(environ, start_response):
+    return answer(start_response, "".join(LINES).encode())
+
+
 def upload(environ, start_response):
     return answer(start_response, b"%d\n" % len(environ["wsgi.input"].read()))
 
@@ -66,6 +71,7 @@ ROUTES = {
     "/sleep": sleep,
     "/json": records,
     "/download": download,
+    "/anew": anew,
     "/upload": upload,
     "/stream": stream,
 }

@@ -13,7 +13,7 @@ use pinion_wire::{
     FrameError, Kind,
     answer::{self, End},
     area::{Part, SLOT, SLOTS},
-    frame::{self, BODY_LAST, DATA_FLUSH, IN_AREA, REQUEST_TAKES_AREA},
+    frame::{self, BODY_LAST, DATA_FLUSH, DATA_STAYS, IN_AREA, REQUEST_TAKES_AREA},
 };
 
 use super::{
@@ -79,6 +79,37 @@ fn blocks_in_an_area_are_handed_on_in_order_and_their_slots_are_free_then() {
     assert!(notes.body[..SLOT].iter().all(|byte| *byte == b'a'));
     assert!(notes.body.ends_with(b"betweenend"));
     assert!(is_free(&area, 31) && is_free(&area, 0));
+}
+
+#[test]
+fn what_stays_in_an_area_is_handed_on_together_and_stays() {
+    let (area, fd) = Area::create(c"test", LAYOUT).unwrap();
+    let area = Arc::new(area);
+    let shared = Arc::clone(&area);
+    let play = move |line: &Line, seq: u32| {
+        let mut frames = Vec::new();
+        let mut push = |kind, flags, payload: &[u8]| {
+            frame::push(&mut frames, kind, flags, seq, payload);
+        };
+        offer(line, seq, &fd);
+        let stays = IN_AREA | DATA_STAYS;
+        let parts = [b"ab", b"cd"].map(|part| put(&shared, u32::from(part[0]), part));
+        for flags in [0, DATA_FLUSH, 0] {
+            push(Kind::Data, stays, &parts[0]);
+            push(Kind::Data, stays | flags, &parts[1]);
+        }
+        push(Kind::Data, IN_AREA, &put(&shared, 1, b"goes"));
+        (0..10).for_each(|_| push(Kind::Data, stays, &parts[0]));
+        push(Kind::End, End::Complete as u16, b"");
+        line.send(&frames);
+    };
+    let mut notes = Notes::default();
+    outcome(&mut notes, play).unwrap();
+    let expected = [&b"abcd".repeat(3)[..], b"goes", &b"ab".repeat(10)].concat();
+    assert_eq!((notes.body, notes.flushes, notes.last), (expected, 1, true));
+    // Of the first four, the last are to leave at once; what goes is alone; no more than eight are together.
+    assert_eq!(notes.together, [4, 2, 1, 8, 2]);
+    assert!(is_free(&area, 1) && !is_free(&area, b'a'.into()) && !is_free(&area, b'c'.into()));
 }
 
 #[test]
@@ -163,6 +194,16 @@ fn bytes_outside_of_an_area_are_refused() {
                 line.frame(kind, IN_AREA, seq, &part);
             });
             assert_eq!(beyond, FrameError::Value("part"), "{kind:?} {length} {slot}");
+            let (_, fd) = Area::create(c"test", LAYOUT).unwrap();
+            let behind = fault(move |line, seq| {
+                offer(line, seq, &fd);
+                let mut frames = Vec::new();
+                for part in [inside, part] {
+                    frame::push(&mut frames, Kind::Data, IN_AREA | DATA_STAYS, seq, &part);
+                }
+                line.send(&frames);
+            });
+            assert_eq!(behind, FrameError::Value("part"), "behind another: {length} {slot}");
         }
     }
     let (_, fd) = Area::create(c"test", LAYOUT).unwrap();

@@ -12,6 +12,7 @@ use std::{
 
 use pinion_front::{BodyFault, Client, Door, Front, Gone, Outcome, Request};
 use pinion_unix::{
+    area::Outside,
     shared::SharedWords,
     sockets::{self, Wait},
 };
@@ -197,6 +198,8 @@ pub(crate) struct Notes {
     /// What the client sends, block by block.
     pub(crate) upload: Vec<Vec<u8>>,
     pub(crate) hangs_up: bool,
+    /// How many parts in an area came together.
+    pub(crate) together: Vec<usize>,
     /// What the worker said of its load.
     pub(crate) under_load: Option<bool>,
 }
@@ -217,6 +220,13 @@ impl Client for Notes {
     fn data_before_more(&mut self, bytes: &[u8]) -> Result<(), Gone> {
         self.joined += 1;
         self.data(bytes, false, false)
+    }
+
+    fn outside_data(&mut self, parts: &[Outside<'_>], flush: bool, last: bool) -> Result<(), Gone> {
+        self.together.push(parts.len());
+        let mut bytes = Vec::new();
+        parts.iter().for_each(|part| part.append_to(&mut bytes));
+        self.data(&bytes, flush, last)
     }
 
     fn under_load(&mut self, is_so: bool) {

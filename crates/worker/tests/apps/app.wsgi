@@ -448,6 +448,23 @@ def kept(environ, start_response):
     return answer(start_response, str(len(KEPT.get("all", []))))
 
 
+STANDING = [bytes([97 + number]) * 600000 for number in range(12)]
+
+
+def standing(environ, start_response):
+    """A block that the application keeps in memory, in the way that the query says."""
+    query = parse_qs(environ["QUERY_STRING"])
+    block, way = STANDING[int(query["which"][0])], query["way"][0]
+    start_response("200 OK", PLAIN + [("Content-Length", "300000")] * (way == "cut"))
+    if way == "yielded":
+        return (block for _ in range(2))
+    return {"alone": [block], "cut": [block], "before": [block, b"end"]}[way]
+
+
+def standing_references(environ, start_response):
+    return answer(start_response, str(sys.getrefcount(STANDING[0])))
+
+
 def fork_and_hold(environ, start_response):
     """Leaves a child behind that holds what it has got, until the file in the query is there, or its folder is not."""
     path = parse_qs(environ["QUERY_STRING"])["path"][0]

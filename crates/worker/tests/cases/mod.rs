@@ -3,6 +3,7 @@
 use std::path::Path;
 
 mod access_log;
+mod again;
 mod answers;
 mod areas;
 mod bodies;
@@ -52,6 +53,9 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("bodies_by_shared_memory", areas::bodies),
     ("bodies_by_shared_memory_that_fail", areas::failing_bodies),
     ("death_of_a_worker_that_shares_memory", areas::death),
+    ("blocks_that_stay_in_shared_memory", again::answers),
+    ("more_blocks_that_stay_than_there_is_room_for", again::many),
+    ("blocks_that_stay_are_let_go_of", again::let_go),
     ("inline_bodies", bodies::inline),
     ("bodies_in_pieces", bodies::pieces),
     ("long_bodies", bodies::long),

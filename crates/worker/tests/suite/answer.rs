@@ -1,6 +1,7 @@
 //! What a front door was answered.
 
 use pinion_wire::answer::End;
+use pinion_wire::area::Part;
 use pinion_wire::call::Returned;
 
 /// A whole answer.
@@ -13,6 +14,8 @@ pub(crate) struct Answer {
     pub(crate) blocks: Vec<usize>,
     /// How many of them were in shared memory.
     pub(crate) shared: usize,
+    /// Where those are that stay there.
+    pub(crate) staying: Vec<Part>,
     /// How many parts of the body were to be put there.
     pub(crate) wants_in_area: usize,
     pub(crate) logs: Vec<String>,

@@ -36,15 +36,20 @@ impl Front {
 
     /// Appends what is in the area, and lets go of the slot.
     pub(crate) fn fetch(&mut self, payload: &[u8], out: &mut Vec<u8>) -> usize {
-        let Part { length, slot } = Part::decode(payload).unwrap();
-        let area = self.shared.area.as_ref().unwrap();
-        area.slot(slot as usize, length as usize).unwrap().append_to(out);
-        assert_ne!(area.word(slot as usize).unwrap().load(Ordering::SeqCst), 0);
-        self.shared.kept.push(slot);
+        let part = Part::decode(payload).unwrap();
+        self.read(part, out);
+        self.shared.kept.push(part.slot);
         if !self.shared.keeps {
             self.let_go();
         }
-        length as usize
+        part.length as usize
+    }
+
+    /// Appends what is in the area.
+    pub(crate) fn read(&self, Part { length, slot }: Part, out: &mut Vec<u8>) {
+        let area = self.shared.area.as_ref().unwrap();
+        area.slot(slot as usize, length as usize).unwrap().append_to(out);
+        assert_ne!(area.word(slot as usize).unwrap().load(Ordering::SeqCst), 0);
     }
 
     /// Lets go of all slots that it has.

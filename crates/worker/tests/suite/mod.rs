@@ -20,8 +20,11 @@ use pinion_unix::shared::SharedWords;
 use pinion_unix::signals::Signal;
 use pinion_unix::sockets::{self, Wait};
 use pinion_wire::answer::{End, FilePart, HeadRef, Welcome, decode_want};
+use pinion_wire::area::Part;
 use pinion_wire::call::{Argument, Call};
-use pinion_wire::frame::{self, BODY_LAST, END_UNDER_LOAD, IN_AREA, REQUEST_MAY_RELOAD};
+use pinion_wire::frame::{
+    self, BODY_LAST, DATA_STAYS, END_UNDER_LOAD, IN_AREA, REQUEST_MAY_RELOAD,
+};
 use pinion_wire::message::http::FIRST_DESCRIPTOR;
 use pinion_wire::message::{self, Apache, Bit, GroupSpec, Rein, StartMount, StartSpec};
 use pinion_wire::request::{BodyLength, RequestWriter, Target};
@@ -513,7 +516,14 @@ impl Front {
                 Kind::Data if header.flags & IN_AREA != 0 => {
                     assert!(answer.status.is_some(), "the head comes first");
                     answer.shared += 1;
-                    answer.blocks.push(self.fetch(&payload, &mut answer.body));
+                    if header.flags & DATA_STAYS != 0 {
+                        let part = Part::decode(&payload).unwrap();
+                        self.read(part, &mut answer.body);
+                        answer.staying.push(part);
+                        answer.blocks.push(part.length as usize);
+                    } else {
+                        answer.blocks.push(self.fetch(&payload, &mut answer.body));
+                    }
                 }
                 Kind::Want if header.flags & IN_AREA != 0 => {
                     answer.wants_in_area += 1;

@@ -36,7 +36,8 @@ pub(crate) struct Options {
 /// Measures, prints the tables, and writes the page where that was asked for.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let selection = &options.selection;
-    let workloads: Vec<_> = WORKLOADS.iter().filter(|it| it.name != "stream").collect();
+    let workloads: Vec<_> =
+        WORKLOADS.iter().filter(|it| !["anew", "stream"].contains(&it.name)).collect();
     let counts: Vec<u32> = CONNECTIONS.iter().copied().chain([MANY]).collect();
     let loads = selection.loads(&workloads, &counts)?;
     let servers = servers::chosen(&options.beside)?;

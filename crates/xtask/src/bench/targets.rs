@@ -38,6 +38,7 @@ const TARGETS: &[Target] = &[
     target("python", 32, Throughput, Mode::ONE, Mode::ONE, AtLeast(1.7)),
     target("python", 32, Throughput, Mode::TWO, Mode::TWO, AtLeast(1.7)),
     target("download", 32, Throughput, Mode::ONE, Mode::Embedded, AtLeast(1.0)),
+    target("anew", 32, Throughput, Mode::ONE, Mode::Embedded, AtLeast(1.0)),
     target("upload", 32, Throughput, Mode::ONE, Mode::Embedded, AtLeast(1.0)),
 ];
 

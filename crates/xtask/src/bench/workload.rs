@@ -18,6 +18,7 @@ pub(super) const WORKLOADS: &[Workload] = &[
     Workload { name: "sleep", title: "a sleep of 2 ms", upload: None },
     Workload { name: "json", title: "10 KB of JSON", upload: None },
     Workload { name: "download", title: "a response of 1 MB", upload: None },
+    Workload { name: "anew", title: "1 MB made for each request", upload: None },
     Workload { name: "upload", title: "an upload of 1 MB", upload: Some(1 << 20) },
     Workload { name: "stream", title: "streaming, 16 pieces of 1 KB", upload: None },
 ];
