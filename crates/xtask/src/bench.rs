@@ -179,7 +179,7 @@ fn sample(apache: &Apache, workload: &Workload, connections: u32, seconds: u32) 
     let (machine, before) = (Machine::now(), usage::cpu(apache));
     let seen = wrk::load(&apache.url(""), workload, connections, seconds)?;
     let cpu = usage::cpu(apache).saturating_sub(before);
-    Ok(Sample { seen, cpu, others: machine.used_by_others(cpu) })
+    Ok(Sample { seen, cpu, others: machine.used_by_others(cpu), unanswered: 0 })
 }
 
 /// One line a subject, while the reader waits for the rest.

@@ -1,9 +1,11 @@
 //! `cargo xtask bench serve`: `pinion serve` beside other WSGI servers, in interleaved rounds of one run.
 
+mod canned;
 mod contest;
 mod lifespan;
 mod page;
 mod report;
+mod served;
 mod servers;
 mod subject;
 mod targets;
@@ -41,7 +43,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let counts: Vec<u32> = CONNECTIONS.iter().copied().chain([MANY]).collect();
     let loads = selection.loads(&workloads, &counts)?;
     let servers = servers::chosen(&options.beside)?;
-    packages::ensure(&["python3-venv", "wrk"])?;
+    packages::ensure(&["iproute2", "python3-venv", "wrk"])?;
     let measured = Contest::prepare(&servers)?.measure(&loads, selection)?;
     let text = report::markdown(&measured);
     say::line(format_args!("\n{text}"));

@@ -15,6 +15,8 @@ pub(super) struct Sample {
     pub(super) cpu: Duration,
     /// CPU time of everything but Apache and wrk meanwhile.
     pub(super) others: Duration,
+    /// Connections on which no answer had come shortly before the end, where that was looked at.
+    pub(super) unanswered: u32,
 }
 
 /// A number to be taken from a measurement.
@@ -33,7 +35,7 @@ impl Measure {
         // Counts stay far below 2^32 in the seconds that a measurement takes.
         let requests = f64::from(u32::try_from(sample.seen.requests).unwrap_or(u32::MAX)).max(1.0);
         match self {
-            Self::Throughput => requests / sample.seen.elapsed.as_secs_f64().max(1e-6),
+            Self::Throughput => sample.seen.rate(),
             Self::P99 => sample.seen.p99.as_secs_f64() * 1e6,
             Self::Cpu => sample.cpu.as_secs_f64() * 1e6 / requests,
         }
@@ -67,6 +69,11 @@ impl<S> Cell<S> {
     /// Failed requests of all rounds.
     pub(super) fn errors(&self) -> u64 {
         self.samples.iter().map(|sample| sample.seen.errors).sum()
+    }
+
+    /// The most connections that were left without any answer in a round.
+    pub(super) fn unanswered(&self) -> u32 {
+        self.samples.iter().map(|sample| sample.unanswered).max().unwrap_or(0)
     }
 
     /// Connections that were closed in all rounds.

@@ -27,6 +27,15 @@ pub(super) struct Seen {
     pub(super) closed: u64,
 }
 
+impl Seen {
+    /// Answers a second.
+    pub(super) fn rate(&self) -> f64 {
+        // Counts stay far below 2^32 in the seconds that a measurement takes.
+        f64::from(u32::try_from(self.requests).unwrap_or(u32::MAX)).max(1.0)
+            / self.elapsed.as_secs_f64().max(1e-6)
+    }
+}
+
 /// Asks the server at `url` for `workload` on `connections` for `seconds`.
 pub(super) fn load(url: &str, workload: &Workload, connections: u32, seconds: u32) -> Result<Seen> {
     let mut wrk = Command::new("timeout");

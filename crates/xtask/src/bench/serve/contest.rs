@@ -13,7 +13,9 @@ use super::super::table::{Sample, Table};
 use super::super::usage::{self, Machine};
 use super::super::workload::Workload;
 use super::super::{calibrate, progress, wrk};
+use super::canned::Canned;
 use super::lifespan::{self, Interpreter, Lifespan};
+use super::served;
 use super::servers::Server;
 use super::subject::{Entrant, Running, Subject};
 use crate::failure::{Failure, Result};
@@ -21,6 +23,9 @@ use crate::{dist, say};
 
 /// Seconds of one measurement: a whole run takes about 25 minutes.
 pub(super) const SECONDS: u32 = 1;
+
+/// The workload beside which it is measured what the client takes.
+pub(super) const CANNED: &str = "hello";
 
 const APPLICATION: &str = include_str!("../../../apps/bench.wsgi");
 
@@ -53,8 +58,19 @@ pub(super) struct Measured {
     pub(super) lifespans: Vec<Lifespan>,
     /// What those are compared with.
     pub(super) interpreter: Interpreter,
+    /// What the client takes from a server that has nothing to do.
+    pub(super) ceilings: Vec<Ceiling>,
     /// Who is missing.
     pub(super) skipped: Vec<Skipped>,
+}
+
+/// Hello world that is ready before it is asked for ([`Canned`]).
+#[derive(Debug)]
+pub(super) struct Ceiling {
+    /// At how many connections.
+    pub(super) connections: u32,
+    /// Answers a second, in each round.
+    pub(super) answers: Vec<f64>,
 }
 
 impl Contest {
@@ -102,11 +118,11 @@ impl Contest {
         loads: &[(&'static Workload, u32)],
         selection: &Selection,
     ) -> Result<Measured> {
-        let table = self.load(loads, selection)?;
+        let (table, ceilings) = self.load(loads, selection)?;
         say::step("memory of idle servers, start to first answer");
         let (lifespans, interpreter) =
             lifespan::measure(&self.entrants(), &self.plain, self.folder.path(), selection)?;
-        Ok(Measured { table, lifespans, interpreter, skipped: self.skipped })
+        Ok(Measured { table, lifespans, interpreter, ceilings, skipped: self.skipped })
     }
 
     fn entrants(&self) -> Vec<Entrant<'_>> {
@@ -133,7 +149,7 @@ impl Contest {
         &mut self,
         loads: &[(&'static Workload, u32)],
         selection: &Selection,
-    ) -> Result<Table<Subject>> {
+    ) -> Result<(Table<Subject>, Vec<Ceiling>)> {
         let (mut running, mut failed) = (Vec::new(), Vec::new());
         for entrant in self.entrants() {
             match entrant.start() {
@@ -149,7 +165,8 @@ impl Contest {
             running.retain(|running| running.subject.server.name != server.name);
             skip(&mut self.skipped, server, &failure);
         }
-        let mut table = Table::default();
+        let canned = Canned::start().map_err(Failure::file("127.0.0.1"))?;
+        let (mut table, mut ceilings) = (Table::default(), Vec::new());
         let mut warmed = None;
         for (workload, connections) in loads {
             for server in &running {
@@ -159,16 +176,24 @@ impl Contest {
                 }
             }
             warmed = Some(workload);
+            let mut answers = Vec::new();
             for _ in 0..selection.rounds() {
+                if workload.name == CANNED {
+                    let seconds = selection.seconds(SECONDS);
+                    answers.push(wrk::load(&canned.url(), workload, *connections, seconds)?.rate());
+                }
                 for server in &running {
                     let sample =
                         sample(server, workload, *connections, selection.seconds(SECONDS))?;
                     table.add(workload, *connections, server.subject, sample);
                 }
             }
+            if !answers.is_empty() {
+                ceilings.push(Ceiling { connections: *connections, answers });
+            }
             progress(&table, workload, *connections);
         }
-        Ok(table)
+        Ok((table, ceilings))
     }
 }
 
@@ -202,7 +227,12 @@ fn sample(
     seconds: u32,
 ) -> Result<Sample> {
     let (machine, before) = (Machine::now(), usage::cpu_of(&running.pids()));
-    let seen = wrk::load(&running.url(), workload, connections, seconds)?;
+    let (seen, unanswered) = std::thread::scope(|scope| {
+        let unanswered = scope.spawn(|| served::unanswered(running.port(), seconds));
+        let seen = wrk::load(&running.url(), workload, connections, seconds);
+        (seen, unanswered.join())
+    });
+    let unanswered = unanswered.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     let cpu = usage::cpu_of(&running.pids()).saturating_sub(before);
-    Ok(Sample { seen, cpu, others: machine.used_by_others(cpu) })
+    Ok(Sample { seen: seen?, cpu, others: machine.used_by_others(cpu), unanswered })
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::super::report::quiet;
 use super::super::stats::Spread;
 use super::super::table::{Cell, Measure, Table};
-use super::contest::Measured;
+use super::contest::{CANNED, Ceiling, Measured};
 use super::subject::Subject;
 use super::targets;
 
@@ -16,6 +16,7 @@ pub(super) fn markdown(measured: &Measured) -> String {
         quiet(table),
         skipped(measured),
         targets_table(measured),
+        ceilings(measured),
         firsts(table),
         ratios(table, "Throughput", Measure::Throughput),
         ratios(table, "CPU per request", Measure::Cpu),
@@ -41,11 +42,52 @@ fn targets_table(measured: &Measured) -> String {
     text + "\n"
 }
 
+/// What the client takes, beside what each server gives.
+fn ceilings(measured: &Measured) -> String {
+    let subjects = subjects(&measured.table);
+    let heads: Vec<String> = subjects.iter().map(ToString::to_string).collect();
+    let mut text = format!(
+        "### What the client takes\n\nHello world from a thread that has its answer ready and does not look at what it is asked, in the \
+         same rounds: what a server with nothing to do would have with this client. Its throughput : the servers'.\n\n\
+         | connections | answers/s | {} |\n|---|---|{}\n",
+        heads.join(" | "),
+        "---|".repeat(heads.len()),
+    );
+    for it in &measured.ceilings {
+        let cells = measured.table.cells().iter();
+        let under: Vec<_> = cells.filter(|cell| is_beside(cell, it)).collect();
+        let ratios = subjects.iter().map(|subject| {
+            let cell = under.iter().find(|cell| cell.subject == *subject)?;
+            Spread::ratio(&it.answers, &cell.values(Measure::Throughput))
+        });
+        let ratios: Vec<_> =
+            ratios.map(|it| it.map_or("–".into(), |it| format!("{it:.2}"))).collect();
+        let answers = Spread::of(&it.answers).map_or_else(String::new, |it| it.to_string());
+        let _ = writeln!(text, "| {} | {answers} | {} |", it.connections, ratios.join(" | "));
+    }
+    text + "\n"
+}
+
+fn is_beside(cell: &Cell<Subject>, ceiling: &Ceiling) -> bool {
+    cell.workload.name == CANNED && cell.connections == ceiling.connections
+}
+
+/// All that were measured, each once.
+fn subjects(table: &Table<Subject>) -> Vec<Subject> {
+    let mut subjects: Vec<Subject> = Vec::new();
+    for cell in table.cells() {
+        if !subjects.contains(&cell.subject) {
+            subjects.push(cell.subject);
+        }
+    }
+    subjects
+}
+
 /// Pinion beside the best of the others, with equal threads.
 fn firsts(table: &Table<Subject>) -> String {
     let mut text = String::from(
         "### First of all\n\nPinion's throughput beside that of the best of the others with as many processes and threads. \
-         `level`: within 3 %.\n\n\
+         `level`: within 3 %. Who leaves more than a tenth of the connections without any answer does not count: see the figures.\n\n\
          | load | connections | best of the others at 1×1 | Pinion : it | | best of the others at 1×4 | Pinion : it | |\n\
          |---|---|---|---|---|---|---|---|\n",
     );
@@ -64,14 +106,8 @@ fn firsts(table: &Table<Subject>) -> String {
 
 /// Pinion beside each of the others, with equal threads.
 fn ratios(table: &Table<Subject>, title: &str, measure: Measure) -> String {
-    let mut subjects: Vec<Subject> = Vec::new();
-    for cell in table.cells() {
-        if !subjects.contains(&cell.subject) {
-            subjects.push(cell.subject);
-        }
-    }
     let (ours, others): (Vec<_>, Vec<_>) =
-        subjects.into_iter().partition(|subject| subject.server.requirement.is_none());
+        subjects(table).into_iter().partition(|subject| subject.server.requirement.is_none());
     let heads: Vec<String> = others.iter().map(ToString::to_string).collect();
     let mut text = format!(
         "### {title}, Pinion : others with as many threads\n\n| load | connections | {} |\n|---|---|{}\n",
@@ -128,9 +164,10 @@ fn lifespans(measured: &Measured) -> String {
 
 fn numbers(table: &Table<Subject>) -> String {
     let mut text = String::from(
-        "### Figures\n\nMedian (lowest–highest) of the rounds. `closed` counts connections that the server closed.\n\n\
-         | load | connections | server | requests/s | p99, µs | CPU per request, µs | failed | closed |\n\
-         |---|---|---|---|---|---|---|---|\n",
+        "### Figures\n\nMedian (lowest–highest) of the rounds. `closed` counts connections that the server closed, \
+         `unanswered` those that had got nothing shortly before the end of a round, at most.\n\n\
+         | load | connections | server | requests/s | p99, µs | CPU per request, µs | failed | closed | unanswered |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
     for load in table.loads() {
         for cell in table.under(load) {
@@ -143,7 +180,7 @@ fn numbers(table: &Table<Subject>) -> String {
 fn row(cell: &Cell<Subject>) -> String {
     let number = |measure| cell.spread(measure).map_or_else(String::new, |it| it.to_string());
     format!(
-        "| {} | {} | {} | {} | {} | {} | {} | {} |",
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
         cell.workload.title,
         cell.connections,
         cell.subject,
@@ -152,5 +189,6 @@ fn row(cell: &Cell<Subject>) -> String {
         number(Measure::Cpu),
         cell.errors(),
         cell.closed(),
+        cell.unanswered(),
     )
 }

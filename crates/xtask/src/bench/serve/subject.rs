@@ -90,6 +90,11 @@ impl Entrant<'_> {
 }
 
 impl Running {
+    /// Where it listens.
+    pub(super) fn port(&self) -> u16 {
+        self.port.number()
+    }
+
     /// Where it answers.
     pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port.number())

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::super::stats::Spread;
-use super::super::table::{Measure, Table};
+use super::super::table::{Cell, Measure, Table};
 use super::super::workload::Workload;
 use super::contest::Measured;
 use super::servers::PINION;
@@ -156,12 +156,17 @@ pub(super) fn first(
 ) -> Option<First> {
     let equals = || table.under(load).filter(|cell| cell.subject.threads == threads);
     let ours = equals().find(|cell| is_pinion(cell.subject))?.subject;
-    let others = equals().filter(|cell| !is_pinion(cell.subject));
+    let others = equals().filter(|cell| !is_pinion(cell.subject) && serves_all(cell));
     let rated =
         others.filter_map(|cell| Some((cell.spread(Measure::Throughput)?.median, cell.subject)));
     let (_, best) = rated.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
     let ratio = table.ratio(load, Measure::Throughput, ours, best)?;
     Some(First { best, ratio, verdict: Verdict::first(ratio.median) })
+}
+
+/// Whether nearly all connections were answered. Who serves a few and leaves the others without any answer does not serve that many.
+pub(super) fn serves_all(cell: &Cell<Subject>) -> bool {
+    cell.unanswered() * 10 <= cell.connections
 }
 
 fn is_pinion(subject: Subject) -> bool {
@@ -209,7 +214,7 @@ mod tests {
                 let (p50, p99) = (Duration::ZERO, Duration::ZERO);
                 let (errors, closed) = (0, 0);
                 let seen = Seen { requests: *requests, elapsed: second, p50, p99, errors, closed };
-                let sample = Sample { seen, cpu: second, others: Duration::ZERO };
+                let sample = Sample { seen, cpu: second, others: Duration::ZERO, unanswered: 0 };
                 table.add(&WORKLOADS[0], 32, subject(name, *threads), sample);
             }
         }
@@ -219,7 +224,7 @@ mod tests {
     fn measured(table: Table<Subject>, lifespans: Vec<Lifespan>) -> Measured {
         let memory = Memory { pss: vec![10.0], rss: vec![12.0] };
         let interpreter = Interpreter { memory, starts: vec![20.0], loads: vec![25.0] };
-        Measured { table, lifespans, interpreter, skipped: Vec::new() }
+        Measured { table, lifespans, interpreter, ceilings: Vec::new(), skipped: Vec::new() }
     }
 
     #[test]
@@ -257,6 +262,20 @@ mod tests {
         assert_eq!(first(1).best, subject("bjoern", 1));
         assert_eq!(first(1).verdict, Verdict::Miss);
         assert!(super::first(&table, (&WORKLOADS[1], 32), 4).is_none());
+    }
+
+    #[test]
+    fn who_leaves_most_connections_without_an_answer_is_not_the_first() {
+        let mut table = table(&[("Pinion", 4, &[100]), ("granian", 4, &[50])]);
+        let second = Duration::from_secs(1);
+        let (p50, p99) = (Duration::ZERO, Duration::ZERO);
+        let seen = Seen { requests: 200, elapsed: second, p50, p99, errors: 0, closed: 0 };
+        for (name, unanswered) in [("uWSGI", 28), ("cheroot", 3)] {
+            let sample = Sample { seen, cpu: second, others: Duration::ZERO, unanswered };
+            table.add(&WORKLOADS[0], 32, subject(name, 4), sample);
+        }
+        let first = super::first(&table, (&WORKLOADS[0], 32), 4).unwrap();
+        assert_eq!(first.best, subject("cheroot", 4));
     }
 
     #[test]
