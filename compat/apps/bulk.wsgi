@@ -7,6 +7,9 @@ def pattern(key, length):
     return (b"%s:" % key + bytes(range(65, 90)) * 4)[:101] * (length // 101) + b"." * (length % 101)
 
 
+KEPT = {}
+
+
 def application(environ, start_response):
     query = {name: value[0] for name, value in parse_qs(environ["QUERY_STRING"]).items()}
     key, length = query["key"].encode(), int(query["length"])
@@ -28,6 +31,9 @@ def application(environ, start_response):
     elif what == "over":
         headers.append(("Content-Length", str(length - 1)))
     start_response("500 Failed" if what == "error" else "200 OK", headers)
+    if what == "kept":
+        block = KEPT.setdefault((key, length), expected)
+        return (block for _ in range(1)) if "yielded" in query else [block]
     if what == "pieces":
         return (expected[start:start + 100001] for start in range(0, length, 100001))
     return [expected]

@@ -29,6 +29,8 @@ fn common(suite: Suite) -> Suite {
         .case("long_chunked_bodies_are_whole", chunked_bodies)
         .case("long_bodies_that_come_slowly", slow_body)
         .case("parallel_long_bodies_do_not_mix", parallel)
+        .case("answers_that_are_kept_are_whole", kept)
+        .case("answers_that_are_kept_do_not_mix", kept_in_parallel)
         .case("slow_readers_get_all", slow_readers)
         .case("clients_that_leave_harm_nobody", leaving)
         .case("long_error_pages_are_replaced", overridden)
@@ -180,6 +182,54 @@ fn sipping(context: &Context, path: &str) -> Result<Connection, Failed> {
     connection
         .send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))?;
     Ok(connection)
+}
+
+fn kept(context: &Context) -> Outcome {
+    let lengths = LENGTHS.iter().chain([&2_097_152, &2_097_153]);
+    for length in lengths.flat_map(|length| [length; 4]) {
+        check(context, "/bulk/kept", "k", *length)?;
+        check(context, "/filtered/kept", "k", *length)?;
+        let (path, body) = (format!("/bulk/kept?yielded=1&key=y&length={length}"), *length);
+        assert!(context.get(&path)?.body == pattern("y", body), "{path}");
+    }
+    let head = context.ask("HEAD", "/bulk/kept?key=k&length=1048576", &[], b"")?;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    Ok(())
+}
+
+/// Asks for answers that an application keeps, of more of them than a worker can; some are not read to their end.
+fn browse(port: u16, client: usize) -> Result<(), String> {
+    let lost = |error: pinion_testbed::Error| error.to_string();
+    let mut connection = Connection::open(port).map_err(lost)?;
+    for round in 0..60 {
+        let (which, length) = ((client * 7 + round * round) % 20, 600_000);
+        let ask = format!(
+            "GET /bulk/kept?key=n{which}&length={length} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        );
+        connection.send(ask).map_err(lost)?;
+        if (round + client).is_multiple_of(9) {
+            connection.head("GET").map_err(lost)?;
+            connection.reset().map_err(lost)?;
+            connection = Connection::from(Ipv4Addr::LOCALHOST, Some(4096), port).map_err(lost)?;
+            continue;
+        }
+        if connection.answer("GET").map_err(lost)?.body != pattern(&format!("n{which}"), length) {
+            return Err(format!("client {client}, round {round}: not answer {which}"));
+        }
+    }
+    Ok(())
+}
+
+fn kept_in_parallel(context: &Context) -> Outcome {
+    let port = context.apache.port();
+    std::thread::scope(|scope| {
+        let clients: Vec<_> =
+            (0..8).map(|client| scope.spawn(move || browse(port, client))).collect();
+        for thread in clients {
+            thread.join().map_err(|_| "a client panicked")??;
+        }
+        Ok(())
+    })
 }
 
 fn slow_readers(context: &Context) -> Outcome {
