@@ -95,14 +95,19 @@ impl Client {
         patience: u64,
     ) -> Result<bool, BodyError> {
         let before = goal.len();
-        let mut waited = 0;
+        let mut waited = None;
         loop {
             let mut inbound = self.inbound();
             // A thread that the application has left behind must not take what the next request brings.
             if !inbound.is_running(seq) {
+                if waited.is_some() {
+                    // The request may have ended before this thread began to wait: then nobody else lets the epoll tell again.
+                    drop(inbound);
+                    self.await_no_more();
+                }
                 return Err(BodyError::Over);
             }
-            inbound.note_waited(std::mem::take(&mut waited));
+            inbound.note_waited(waited.take().unwrap_or_default());
             take_body(&mut inbound, goal)?;
             let ended = inbound.decoder.as_ref().is_none_or(Decoder::is_ended);
             if ended || goal.is_reached(before) {
@@ -126,7 +131,7 @@ impl Client {
                     let of_first = !self.await_least(&mut inbound, wanted, wanted);
                     // Without the lock: the request may end meanwhile.
                     drop(inbound);
-                    waited = self.wait_for_input(limit, of_first)?;
+                    waited = Some(self.wait_for_input(limit, of_first)?);
                 }
             }
         }
