@@ -1,12 +1,13 @@
 //! Idle connections to workers, kept by slot.
 
 use std::{
+    collections::VecDeque,
     os::fd::{AsFd, OwnedFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use pinion_unix::{area::Area, sockets};
+use pinion_unix::{area::Area, clock, sockets};
 use pinion_wire::{board::SLOTS, message::Buffers};
 
 use crate::door::{Door, DoorError};
@@ -34,10 +35,16 @@ pub(crate) struct Connection {
 /// for the worker at all.
 const SEND: Duration = Duration::from_secs(60);
 
-/// The idle connections of one front-door process.
+/// A connection that was not used for so long, in milliseconds, is closed when another one is put back. Its worker keeps memory for it.
+const IDLE: u64 = 15_000;
+
+/// A connection, and when it was used last, milliseconds of the monotonic clock.
+type Idle = (Connection, u64);
+
+/// The idle connections of one front-door process, for each slot those used last at the end.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    slots: Vec<Mutex<Vec<Connection>>>,
+    slots: Vec<Mutex<VecDeque<Idle>>>,
 }
 
 impl Pool {
@@ -45,7 +52,7 @@ impl Pool {
         Self { slots: (0..SLOTS).map(|_| Mutex::default()).collect() }
     }
 
-    fn slot(&self, slot: usize) -> Option<MutexGuard<'_, Vec<Connection>>> {
+    fn slot(&self, slot: usize) -> Option<MutexGuard<'_, VecDeque<Idle>>> {
         // A panic while the lock is held leaves the list as it is: still a list of idle connections.
         Some(self.slots.get(slot)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -53,7 +60,7 @@ impl Pool {
     /// The connection used last that belongs to this epoch; those of older epochs are closed.
     pub(crate) fn take(&self, slot: usize, epoch: u32) -> Option<Connection> {
         let mut idle = self.slot(slot)?;
-        while let Some(connection) = idle.pop() {
+        while let Some((connection, _)) = idle.pop_back() {
             if connection.epoch == epoch {
                 return Some(connection);
             }
@@ -63,12 +70,20 @@ impl Pool {
 
     /// Keeps a connection on which nothing is outstanding.
     pub(crate) fn put(&self, slot: usize, connection: Connection) {
-        if let Some(mut idle) = self.slot(slot) {
-            if idle.last().is_some_and(|other| other.epoch != connection.epoch) {
-                idle.clear();
-            }
-            idle.push(connection);
+        self.put_at(slot, connection, clock::milliseconds());
+    }
+
+    fn put_at(&self, slot: usize, connection: Connection, now: u64) {
+        let Some(mut idle) = self.slot(slot) else { return };
+        if idle.back().is_some_and(|(other, _)| other.epoch != connection.epoch) {
+            idle.clear();
         }
+        idle.push_back((connection, now));
+        let is_unused = idle.front().is_some_and(|(_, since)| *since + IDLE < now);
+        let unused = if is_unused { idle.pop_front() } else { None };
+        drop(idle);
+        // Closed while nobody waits for the list.
+        drop(unused);
     }
 }
 
@@ -90,6 +105,20 @@ mod tests {
     fn connection(epoch: u32) -> Connection {
         let (socket, _) = sockets::stream_pair().unwrap();
         Connection { socket, epoch, number: 1, seq: 0, quick: true, area: None }
+    }
+
+    #[test]
+    fn connections_that_are_not_used_are_closed_one_at_a_time() {
+        let pool = Pool::new();
+        let numbered = |number| Connection { number, ..connection(1) };
+        (1..=3).for_each(|number| pool.put_at(0, numbered(number), 0));
+        let last = pool.take(0, 1).unwrap();
+        assert_eq!(last.number, 3);
+        pool.put_at(0, last, IDLE);
+        pool.put_at(0, numbered(4), IDLE);
+        pool.put_at(0, numbered(5), IDLE + 1);
+        let left = std::iter::from_fn(|| pool.take(0, 1)).map(|it| it.number);
+        assert_eq!(left.collect::<Vec<_>>(), [5, 4, 3, 2]);
     }
 
     #[test]

@@ -12,7 +12,8 @@ use pyo3::types::PyBytes;
 
 use crate::area::{Slots, Standing};
 use crate::references::references;
-use crate::worker::{Worker, worker};
+use crate::room::displaced;
+use crate::worker::{Stage, worker};
 
 /// The longest block that stays, in bytes.
 const LONGEST: usize = 8 * SLOT;
@@ -65,22 +66,30 @@ impl Again {
         known[..=place].rotate_right(1);
         let (first, others) = known.split_first_mut()?;
         if !first.standing.as_ref().is_some_and(|standing| standing.is_in(slots)) {
+            first.standing = None;
+            let places = others.iter().map(|other| match &other.standing {
+                // Who reads it still keeps it.
+                Some(standing) => (standing.slots(), Arc::strong_count(standing) == 1),
+                None => (0, false),
+            });
+            let needed = bytes.len().div_ceil(SLOT);
+            let displaced = displaced(needed, slots.room_to_stand(), places)?;
+            others.iter_mut().rev().take(displaced).for_each(|other| other.standing = None);
             first.standing = slots.stand(bytes).map(Arc::new);
-            if first.standing.is_none() {
-                // The one that was used longest ago loses its place. That is free when all who have it are over: for one of the next.
-                others.iter_mut().rev().find_map(|other| other.standing.take());
-            }
         }
         first.standing.clone()
     }
 }
 
-/// The worker forgets all that it knows: nothing was sent for a while.
-pub(crate) fn forget() {
-    let Some(Worker { again, .. }) = worker() else { return };
-    let is_empty = again.known.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
-    if !is_empty {
-        // At the interpreter's end, it is all the same.
-        let _ = Python::try_attach(|py| again.known(py).clear());
+/// The worker forgets what it knows of an area: nothing was sent for a while.
+pub(crate) fn forget(slots: &Arc<Slots>) {
+    let Some(worker) = worker() else { return };
+    let stays = |one: &Known| one.standing.as_ref().is_some_and(|standing| !standing.is_in(slots));
+    let known = worker.again.known.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_needed = !known.iter().all(stays);
+    drop(known);
+    // An interpreter that is being left takes all with it.
+    if is_needed && worker.stage() < Stage::Ended {
+        let _ = Python::try_attach(|py| worker.again.known(py).retain(stays));
     }
 }

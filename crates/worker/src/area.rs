@@ -26,8 +26,9 @@ const CLEARED: u64 = 1 << 34;
 /// The word of a slot with a part of a block that several answers have.
 const STANDING: u64 = 1 << 35;
 
-/// So many slots at most have such blocks; the others are for what comes and goes.
-const MOST_STANDING: usize = SLOTS / 4;
+/// So many slots at most have such blocks, those included that are not sent any more but may still be read somewhere. The others are for what
+/// comes and goes.
+const MOST_STANDING: usize = SLOTS / 2;
 
 /// How often it is looked whether an area was used meanwhile.
 const IDLE: Duration = Duration::from_secs(5);
@@ -38,12 +39,12 @@ pub(crate) struct Bank {
     current: Mutex<Option<Arc<Slots>>>,
     /// The system gives no memory, or no descriptor.
     is_refused: AtomicBool,
-    before_small: fn(),
+    before_small: fn(&Arc<Slots>),
 }
 
 impl Bank {
-    /// None yet. `before_small` is called before their memory is given back because nobody has used it for a while.
-    pub(crate) fn new(before_small: fn()) -> Self {
+    /// None yet. `before_small` is called with one before its memory is given back because nobody has used it for a while.
+    pub(crate) fn new(before_small: fn(&Arc<Slots>)) -> Self {
         Self { current: Mutex::default(), is_refused: AtomicBool::new(false), before_small }
     }
 
@@ -130,11 +131,15 @@ impl Slots {
         }
     }
 
+    /// How many more slots may have blocks that stay.
+    pub(crate) fn room_to_stand(&self) -> usize {
+        let standing = |word: &&AtomicU64| word.load(Ordering::Relaxed) & STANDING != 0;
+        MOST_STANDING.saturating_sub(self.area.words().iter().filter(standing).count())
+    }
+
     /// Copies a block, not an empty one, to where it stays; `None` where there is no room for it.
     pub(crate) fn stand(self: &Arc<Self>, block: &[u8]) -> Option<Standing> {
-        let standing = |word: &&AtomicU64| word.load(Ordering::Relaxed) & STANDING != 0;
-        let used = self.area.words().iter().filter(standing).count();
-        if used + block.len().div_ceil(SLOT) > MOST_STANDING {
+        if block.len().div_ceil(SLOT) > self.room_to_stand() {
             return None;
         }
         let (slots, left, maker) = (self.clone(), AtomicU64::new(0), std::process::id());
@@ -178,6 +183,11 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
+    /// How many slots it has.
+    pub(crate) fn slots(&self) -> usize {
+        self.parts.len()
+    }
+
     /// Whether it is in `slots`.
     pub(crate) fn is_in(&self, slots: &Arc<Slots>) -> bool {
         Arc::ptr_eq(&self.slots, slots)
@@ -220,7 +230,7 @@ impl AsFd for Slots {
 }
 
 /// Starts a thread that gives the memory of an area back when nobody has used it for a while, and calls `before_small` before.
-fn keep_small(slots: Weak<Slots>, before_small: fn()) {
+fn keep_small(slots: Weak<Slots>, before_small: fn(&Arc<Slots>)) {
     let watch = move || {
         let (mut before, mut is_small) = (0, true);
         loop {
@@ -230,7 +240,7 @@ fn keep_small(slots: Weak<Slots>, before_small: fn()) {
             if taken != before {
                 (before, is_small) = (taken, false);
             } else if !is_small {
-                before_small();
+                before_small(&slots);
                 slots.give_back();
                 is_small = true;
             }
@@ -286,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_used_again_once_it_is_free() {
-        let bank = Bank::new(|| ());
+        let bank = Bank::new(|_| ());
         let slots = bank.area().unwrap();
         assert!(Arc::ptr_eq(&slots, &bank.area().unwrap()));
         for slot in 0..SLOTS as u32 {
@@ -302,7 +312,7 @@ mod tests {
 
     #[test]
     fn what_is_not_where_it_was_to_be_put_is_refused() {
-        let slots = Bank::new(|| ()).area().unwrap();
+        let slots = Bank::new(|_| ()).area().unwrap();
         slots.put(1, b"x").unwrap();
         let lent = Lent::new(&slots, 1, 100).unwrap();
         assert_eq!(lent.part(), Part { length: 100, slot: 1 });
@@ -316,7 +326,7 @@ mod tests {
 
     #[test]
     fn what_an_ended_front_door_was_given_is_taken_back_and_nothing_else() {
-        let slots = Bank::new(|| ()).area().unwrap();
+        let slots = Bank::new(|_| ()).area().unwrap();
         let lent = Lent::new(&slots, 4, 100).unwrap();
         slots.put(4, b"x").unwrap();
         slots.put(5, b"x").unwrap();
@@ -329,7 +339,7 @@ mod tests {
 
     #[test]
     fn an_area_of_which_too_much_is_lost_is_left() {
-        let bank = Bank::new(|| ());
+        let bank = Bank::new(|_| ());
         let old = bank.area().unwrap();
         for number in 0..SLOTS as u32 {
             old.put(number, b"x").unwrap();
@@ -349,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_block_stands_for_as_long_as_somebody_has_it() {
-        let slots = Bank::new(|| ()).area().unwrap();
+        let slots = Bank::new(|_| ()).area().unwrap();
         let block = [vec![1; SLOT], vec![2; 10]].concat();
         let standing = slots.stand(&block).unwrap();
         let part = |length: usize, slot| Part { length: length as u32, slot };
@@ -359,7 +369,7 @@ mod tests {
         assert_eq!(parts(SLOT), [(part(SLOT, 0), true)]);
         assert_eq!(parts(0), []);
         assert_eq!(bytes(slots.area.slot(1, 10).unwrap()), [2; 10]);
-        assert!(standing.is_in(&slots) && !standing.is_in(&Bank::new(|| ()).area().unwrap()));
+        assert!(standing.is_in(&slots) && !standing.is_in(&Bank::new(|_| ()).area().unwrap()));
         slots.take_back(0);
         slots.give_back();
         assert_eq!(slots.put(1, b"x").unwrap().slot, 2);
@@ -369,7 +379,7 @@ mod tests {
 
     #[test]
     fn blocks_that_stand_leave_room_for_others() {
-        let slots = Bank::new(|| ()).area().unwrap();
+        let slots = Bank::new(|_| ()).area().unwrap();
         let block = vec![1; SLOT * (MOST_STANDING - 1)];
         let standing = slots.stand(&block).unwrap();
         assert!(slots.stand(&vec![1; SLOT + 1]).is_none());
@@ -385,7 +395,7 @@ mod tests {
 
     #[test]
     fn what_somebody_may_read_for_ever_is_lost() {
-        let bank = Bank::new(|| ());
+        let bank = Bank::new(|_| ());
         let slots = bank.area().unwrap();
         let standing = slots.stand(&[1]).unwrap();
         standing.leave_with(7);
@@ -397,7 +407,7 @@ mod tests {
 
     #[test]
     fn memory_of_free_slots_is_given_back() {
-        let slots = Bank::new(|| ()).area().unwrap();
+        let slots = Bank::new(|_| ()).area().unwrap();
         let first = slots.put(1, &[7; SLOT]).unwrap();
         slots.put(1, &[8; SLOT]).unwrap();
         slots.area.word(first.slot as usize).unwrap().store(0, Ordering::SeqCst);

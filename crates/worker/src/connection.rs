@@ -199,12 +199,17 @@ impl Connection {
         if !self.takes_area.load(Ordering::Relaxed) {
             return None;
         }
-        self.area.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        // Whoever has it sends the area just now, which a slow client may hold up: nobody waits for that with the GIL.
+        self.area.try_lock().ok()?.clone()
     }
 
     /// The front door is about to be told to read this.
     pub(crate) fn lend_standing(&self, block: Arc<Standing>) {
-        self.reading.blocks().push(block);
+        let mut blocks = self.reading.blocks();
+        if !blocks.iter().any(|known| Arc::ptr_eq(known, &block)) {
+            blocks.push(block);
+        }
+        drop(blocks);
         self.reading.is_any.store(true, Ordering::Release);
     }
 
@@ -213,14 +218,20 @@ impl Connection {
     ///
     /// # Errors
     /// As [`Connection::send`].
-    pub(crate) fn area(&self, bank: &Bank, seq: u32) -> io::Result<Option<Arc<Slots>>> {
+    pub(crate) fn area(
+        &self,
+        bank: &Bank,
+        seq: u32,
+        frames: &mut Vec<u8>,
+    ) -> io::Result<Option<Arc<Slots>>> {
         if !self.takes_area.load(Ordering::Relaxed) {
             return Ok(None);
         }
         let Some(slots) = bank.area() else { return Ok(None) };
         let mut area = self.area.lock().unwrap_or_else(PoisonError::into_inner);
         if !area.as_ref().is_some_and(|known| Arc::ptr_eq(known, &slots)) {
-            let mut bytes = Vec::new();
+            // What waits may mean the area before.
+            let mut bytes = std::mem::take(frames);
             frame::push(&mut bytes, Kind::Area, 0, seq, &[]);
             self.send_with(&bytes, slots.as_fd())?;
             *area = Some(slots.clone());

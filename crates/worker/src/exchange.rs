@@ -328,7 +328,11 @@ impl Exchange {
         flush: bool,
         may_wait: bool,
     ) -> Result<bool, NotSent> {
-        if block.as_bytes().len() <= SHORT || fork::is_child() {
+        let py = block.py();
+        if block.as_bytes().len() <= SHORT
+            || fork::is_child()
+            || self.response(py, |response| response.is_bodiless())
+        {
             return Ok(false);
         }
         let (Some(Peer::Front(peer)), Some(worker)) = (self.peer(), worker()) else {
@@ -338,7 +342,14 @@ impl Exchange {
             return Ok(false);
         };
         let Some(standing) = worker.again.find(block, &area) else { return Ok(false) };
-        let mut state = self.state(block.py());
+        let mut state = self.state(py);
+        if self.is_gone() {
+            return Err(NotSent::Gone);
+        }
+        // Another thread of the application's may have sent a new one meanwhile.
+        if !peer.known_area().is_some_and(|area| standing.is_in(&area)) {
+            return Ok(false);
+        }
         let response = &mut state.response;
         let admitted = response.admit(block.as_bytes().len())?;
         self.note_write(admitted as u64);
@@ -348,7 +359,7 @@ impl Exchange {
         }
         peer.lend_standing(standing);
         if !may_wait {
-            self.flush(block.py(), response)?;
+            self.flush(py, response)?;
         }
         Ok(true)
     }
@@ -365,7 +376,7 @@ impl Exchange {
             return Err(Gone);
         }
         let sent = self.detached(py, Way::Output, || {
-            let area = area_of(&peer, block.seq, block.bytes.len() as u64)?;
+            let area = area_of(&peer, block.seq, block.bytes.len() as u64, frames)?;
             let is_full = long::send(&peer, area.as_deref(), frames, block)?;
             if let (true, Some(area), Some(worker)) = (is_full, area, worker()) {
                 worker.bank.look_for_lost(&area, |number| worker.connection(number).is_some());
@@ -388,9 +399,10 @@ impl Exchange {
         if length <= SHORT as u64 {
             return Ok(None);
         }
-        let state = self.state(py);
+        let mut state = self.state(py);
         let seq = state.response.seq;
-        let area = py.detach(|| area_of(peer, seq, length));
+        let frames = &mut state.response.frames;
+        let area = py.detach(|| area_of(peer, seq, length, frames));
         drop(state);
         area.map_err(|_| self.lose())
     }
@@ -598,9 +610,14 @@ impl Exchange {
 }
 
 /// The area for a block of `length` bytes, where it is long. A child that the application has forked has none.
-fn area_of(peer: &Connection, seq: u32, length: u64) -> std::io::Result<Option<Arc<Slots>>> {
+fn area_of(
+    peer: &Connection,
+    seq: u32,
+    length: u64,
+    frames: &mut Vec<u8>,
+) -> std::io::Result<Option<Arc<Slots>>> {
     match worker().filter(|_| length > SHORT as u64 && !fork::is_child()) {
-        Some(worker) => peer.area(&worker.bank, seq),
+        Some(worker) => peer.area(&worker.bank, seq, frames),
         None => Ok(None),
     }
 }

@@ -52,6 +52,7 @@ mod report;
 mod request;
 mod response;
 mod retry;
+mod room;
 mod rush;
 mod scoreboard;
 mod scripts;

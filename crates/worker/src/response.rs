@@ -87,6 +87,11 @@ impl Response {
         Ok(())
     }
 
+    /// Whether nothing of a body is sent, whatever there is.
+    pub(crate) fn is_bodiless(&self) -> bool {
+        self.rules.is_bodiless()
+    }
+
     /// Whether a head was given.
     pub(crate) fn is_started(&self) -> bool {
         self.code != 0

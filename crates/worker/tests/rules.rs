@@ -23,6 +23,8 @@ mod reply;
 mod response;
 #[path = "../src/retry.rs"]
 mod retry;
+#[path = "../src/room.rs"]
+mod room;
 #[path = "../src/seat.rs"]
 mod seat;
 #[path = "../src/http/site.rs"]

@@ -461,6 +461,36 @@ def standing(environ, start_response):
     return {"alone": [block], "cut": [block], "before": [block, b"end"]}[way]
 
 
+class Writes(bytes):
+    """Sends a long block when it is dropped and the file is there."""
+
+    def __del__(self):
+        if hasattr(self, "write"):
+            while not os.path.exists(self.path):
+                time.sleep(0.005)
+            self.write(b"z" * 1000000)
+
+
+def standing_and_late_write(environ, start_response):
+    first = Writes(b"x")
+    first.path = parse_qs(environ["QUERY_STRING"])["path"][0]
+    first.write = start_response("200 OK", PLAIN)
+    return [first, STANDING[1]]
+
+
+def standing_for_nobody(environ, start_response):
+    """Answers on although the client has gone, which the file tells."""
+    query = parse_qs(environ["QUERY_STRING"])
+    write = start_response("200 OK", PLAIN)
+    write(b"begun")
+    while not os.path.exists(query["path"][0]):
+        time.sleep(0.005)
+    with contextlib.suppress(OSError):
+        while True:
+            write(b"z" * 1000000)
+    return [STANDING[int(query["which"][0])]]
+
+
 def standing_references(environ, start_response):
     return answer(start_response, str(sys.getrefcount(STANDING[0])))
 

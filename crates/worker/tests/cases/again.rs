@@ -1,10 +1,12 @@
 //! Long blocks that an application sends again and again.
 
 use std::collections::HashSet;
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use pinion_testbed::wait_until;
+use pinion_wire::Kind;
 use pinion_wire::answer::End;
 use pinion_wire::area::{Part, SLOT, SLOTS};
 use pinion_wire::request::BodyLength;
@@ -107,4 +109,62 @@ pub(crate) fn let_go(python: &Path) {
     assert_ne!(references(&mut front), before);
     // Nobody sends anything long for a while.
     assert!(wait_until(Duration::from_secs(60), || references(&mut front) == before));
+}
+
+pub(crate) fn idle(python: &Path) {
+    let mut worker = Worker::ready(python, |_, _| {});
+    let mut idle: Vec<_> = (1..BLOCKS.0).map(|_| front(&mut worker)).collect();
+    for (one, which) in idle.iter_mut().zip(1..) {
+        until_it_stays_or_not(one, which);
+    }
+    // None of them says that it has read what it was told of.
+    let mut busy = front(&mut worker);
+    until_it_stays(&mut busy, 0);
+}
+
+pub(crate) fn nobody(python: &Path) {
+    let (mut worker, folder) = (Worker::ready(python, |_, _| {}), tempfile::tempdir().unwrap());
+    let mut other = front(&mut worker);
+    until_it_stays(&mut other, 0);
+    for which in 1..6 {
+        let mut gone = front(&mut worker);
+        until_it_stays(&mut gone, which);
+        let path = folder.path().join(which.to_string());
+        let ask = format!("/standing_for_nobody?which={which}&path={}", path.display());
+        gone.send("GET", &ask, BodyLength::Known(0), b"");
+        gone.frame_of(Kind::Data);
+        drop(gone);
+        fs::write(path, b"").unwrap();
+    }
+    // When nothing long was sent for a while, all slots are free.
+    assert!(wait_until(Duration::from_secs(60), || {
+        other.get("/standing_references");
+        other.taken() == 0
+    }));
+}
+
+pub(crate) fn replaced(python: &Path) {
+    let (mut worker, folder) = (Worker::ready(python, |_, _| {}), tempfile::tempdir().unwrap());
+    let [mut reader, mut lost, mut other] = [(); 3].map(|()| front(&mut worker));
+    until_it_stays(&mut reader, 1);
+    lost.shared.keeps = true;
+    while lost.get("/big").shared > 0 && lost.taken() < SLOTS / 2 + 12 {}
+    // The worker ends that connection, so its slots are lost, as many as a new area is made for.
+    lost.send_bytes(&[0xff; 64]);
+    while lost.frame().is_some() {}
+    let path = folder.path().join("go on");
+    let ask = format!("/standing_and_late_write?path={}", path.display());
+    reader.send("GET", &ask, BodyLength::Known(0), b"");
+    // Its head and its last block wait in the worker until the file is there.
+    other.shared.keeps = true;
+    assert!(wait_until(Duration::from_secs(60), || {
+        other.get("/big");
+        other.shared.offers > 1
+    }));
+    fs::write(path, b"").unwrap();
+    let answer = reader.answer(&mut Vec::new());
+    assert_eq!((answer.end, answer.body.len()), (Some(End::Complete), 1 + BLOCKS.1 + 1_000_000));
+    assert!(answer.body[1..=BLOCKS.1].iter().all(|byte| *byte == b'b'));
+    assert!(answer.body[1 + BLOCKS.1..].iter().all(|byte| *byte == b'z'));
+    assert_eq!(reader.shared.offers, 2);
 }

@@ -52,6 +52,12 @@ impl Front {
         assert_ne!(area.word(slot as usize).unwrap().load(Ordering::SeqCst), 0);
     }
 
+    /// How many slots are not free.
+    pub(crate) fn taken(&self) -> usize {
+        let words = self.shared.area.as_ref().unwrap().words().iter();
+        words.filter(|word| word.load(Ordering::SeqCst) != 0).count()
+    }
+
     /// Lets go of all slots that it has.
     pub(crate) fn let_go(&mut self) {
         for slot in self.shared.kept.drain(..) {
