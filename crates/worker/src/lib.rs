@@ -5,12 +5,12 @@
 //! - [`worker`], [`settings`]: what the process was told to be; [`control`]: the thread that listens to the manager.
 //! - [`desk`], [`serve`]: the serving threads, between requests and with one; [`seat`]: which of them wait.
 //! - [`posts`]: which thread runs which request. [`request`]: one request; [`call`]: functions that a front door calls; [`environ`] (often made of one of the [`shapes`] before), [`input`], [`start_response`], [`streams`], [`files`]: its Python objects.
-//! - [`area`]: memory shared with front doors, [`long`]: blocks of answers that go by it, [`target`]: where a request's body goes; [`bytes`]: Python's bytes made in place.
+//! - [`area`]: memory shared with front doors, [`long`]: blocks of answers that go by it, [`again`]: those that stay there, [`target`]: where a request's body goes; [`bytes`]: Python's bytes made in place.
 //! - [`http`]: the front door that the worker opens itself.
 //! - [`scripts`]: loading applications. [`interrupt`]: `RequestTimeout`, and how a thread gets it.
 //! - [`metrics`]: what is counted of requests; [`telemetry`]: the thread that reports it, and what the garbage [`collector`] does; [`report`]: the same for applications; [`scoreboard`]: Apache's own.
 //! - [`events`], [`measure`], [`kept`]: for applications that want to know what happens.
-//! - Without I/O and Python: [`turn`], [`inbox`], [`lines`], [`head`], [`response`], [`reply`], [`body`], [`retry`],
+//! - Without I/O and Python: [`turn`], [`inbox`], [`lines`], [`head`], [`response`], [`reply`], [`body`], [`retry`], [`room`],
 //!   [`text`]; `tests/rules.rs` runs their tests.
 //!
 //! Unsafe code is for Python's C API where PyO3 has no safe call (or a slow one), and for forks.
