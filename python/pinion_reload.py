@@ -11,6 +11,8 @@ import time
 
 # How often it looks, in seconds.
 INTERVAL = 0.5
+# A file's time is that of the system's last tick, which may be so long before the file was written, in nanoseconds.
+TICK = 10000000
 # What a project's folder is watched for beside modules: what applications read when they start.
 ENDINGS = (".py", ".wsgi", ".ini", ".cfg", ".toml", ".env", ".yaml", ".yml", ".json")
 # The most files that are looked at in a folder; a folder with more has something else in it than sources.
@@ -50,11 +52,11 @@ class Watch(object):
 
     def tell_late(self):
         """Tells of a module that was changed while the application loaded: what was loaded may be what it was before. A time that
-        is yet to come says nothing."""
+        is yet to come says nothing. The manager does not take the change for another one that this load is for."""
         now = time.time_ns()
         for path in self.modules():
             mtime = self.known.get(path, 0)
-            if self.begun <= mtime <= now:
+            if self.begun - TICK <= mtime <= now:
                 self.core.changed(path, mtime // 1000)
                 return
 

@@ -126,6 +126,32 @@ fn a_change_is_loaded_and_a_broken_one_is_shown_while_the_old_one_serves() {
     serving.stop();
 }
 
+/// Dates itself, once, as a file that is written just behind the beginning of its load, where the system's clock ticks every 10 ms.
+const DATED: &str = r#"
+import os
+import sys
+
+WORD = "dated"
+frame = sys._getframe()
+while "begun" not in frame.f_locals:
+    frame = frame.f_back
+mark = os.path.join(os.path.dirname(__file__), "mark")
+if not os.path.exists(mark):
+    open(mark, "w").close()
+    os.utime(__file__, ns=2 * (frame.f_locals["begun"] - 8000000,))
+"#;
+
+#[test]
+fn a_change_is_seen_though_its_time_is_before_the_load() {
+    let project = project();
+    project.write("words.py", DATED);
+    let mut serving = project.serve(&[TARGET, "--reload"]);
+    serving.wait_for("words.py has changed");
+    serving.wait_for_times("ready, Python", 2);
+    assert_eq!(serving.get("/").text(), "none dated");
+    serving.stop();
+}
+
 #[test]
 fn what_does_not_load_at_first_waits_for_a_change() {
     let project = project();
