@@ -87,7 +87,7 @@ fn subjects(table: &Table<Subject>) -> Vec<Subject> {
 fn firsts(table: &Table<Subject>) -> String {
     let mut text = String::from(
         "### First of all\n\nPinion's throughput beside that of the best of the others with as many processes and threads. \
-         `level`: within 3 %. Who leaves more than a tenth of the connections without any answer does not count: see the figures.\n\n\
+         `level`: within 3 %. Who leaves more than three quarters of the connections without any answer does not count: see the figures.\n\n\
          | load | connections | best of the others at 1×1 | Pinion : it | | best of the others at 1×4 | Pinion : it | |\n\
          |---|---|---|---|---|---|---|---|\n",
     );

@@ -164,9 +164,14 @@ pub(super) fn first(
     Some(First { best, ratio, verdict: Verdict::first(ratio.median) })
 }
 
-/// Whether nearly all connections were answered. Who serves a few and leaves the others without any answer does not serve that many.
+/// Whether more than a few of the connections were answered, where there were enough answers for that: who leaves most of them without any does
+/// not serve that many.
 pub(super) fn serves_all(cell: &Cell<Subject>) -> bool {
-    cell.unanswered() * 10 <= cell.connections
+    cell.samples.iter().all(|sample| {
+        let connections = u64::from(cell.connections);
+        let answered = connections.saturating_sub(sample.unanswered.into());
+        answered * 4 >= connections.min(sample.seen.requests)
+    })
 }
 
 fn is_pinion(subject: Subject) -> bool {
@@ -270,12 +275,21 @@ mod tests {
         let second = Duration::from_secs(1);
         let (p50, p99) = (Duration::ZERO, Duration::ZERO);
         let seen = Seen { requests: 200, elapsed: second, p50, p99, errors: 0, closed: 0 };
-        for (name, unanswered) in [("uWSGI", 28), ("cheroot", 3)] {
+        for (name, unanswered) in [("uWSGI", 28), ("cheroot", 20)] {
             let sample = Sample { seen, cpu: second, others: Duration::ZERO, unanswered };
             table.add(&WORKLOADS[0], 32, subject(name, 4), sample);
         }
-        let first = super::first(&table, (&WORKLOADS[0], 32), 4).unwrap();
-        assert_eq!(first.best, subject("cheroot", 4));
+        let first = |table: &_| super::first(table, (&WORKLOADS[0], 32), 4).unwrap().best;
+        assert_eq!(first(&table), subject("cheroot", 4));
+        // Nobody can answer more connections than there are answers.
+        let seen = Seen { requests: 10_000, ..seen };
+        let few = Seen { requests: 4, ..seen };
+        for (seen, unanswered, counts) in [(few, 28, true), (few, 32, false), (seen, 28, false)] {
+            let sample = Sample { seen, cpu: second, others: Duration::ZERO, unanswered };
+            let (workload, subject) = (&WORKLOADS[0], subject("uWSGI", 4));
+            let cell = Cell { workload, connections: 32, subject, samples: vec![sample] };
+            assert_eq!(serves_all(&cell), counts, "{unanswered}");
+        }
     }
 
     #[test]
