@@ -44,9 +44,13 @@ fn daemon(site: &mut Site) -> Outcome {
 fn embedded(site: &mut Site) -> Outcome {
     let script = super::app(site, "bulk.wsgi")?;
     let script = script.display();
-    site.module("buffer");
+    // Filters that look at what passes, and such as do not.
+    for name in ["buffer", "expires", "headers", "reqtimeout"] {
+        site.module(name);
+    }
     site.config(format!(
-        "WSGIApplicationGroup %{{GLOBAL}}\nWSGIChunkedRequest On\n\
+        "Header set X-Bulk yes\nExpiresActive On\nExpiresDefault A60\n\
+         WSGIApplicationGroup %{{GLOBAL}}\nWSGIChunkedRequest On\n\
          WSGIScriptAlias /bulk {script}\nWSGIScriptAlias /filtered {script}\n\
          WSGIScriptAlias /override {script}\n\
          <Location /filtered>\nSetOutputFilter BUFFER\n</Location>\n\
@@ -72,6 +76,9 @@ fn check(context: &Context, path: &str, key: &str, length: usize) -> Outcome {
 }
 
 fn long_answers(context: &Context) -> Outcome {
+    let headers = context.get("/bulk/all?key=a&length=100000")?;
+    assert_eq!(headers.header("X-Bulk").as_deref(), Some("yes"));
+    assert!(headers.header("Expires").is_some());
     LENGTHS.iter().try_for_each(|length| check(context, "/bulk/all", "a", *length))?;
     let path = format!("/bulk/all?key=a&length={LONG}");
     let head = context.ask("HEAD", &path, &[], b"")?;

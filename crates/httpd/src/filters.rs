@@ -4,17 +4,20 @@ use core::ffi::CStr;
 
 use crate::sys;
 
-/// httpd's own output filters that pass bytes on, count them, frame them or encrypt them, whatever they are. All others may make
-/// decisions of what they read. As httpd keeps the names, in lower case.
-const UNREADING: [&CStr; 10] = [
+/// httpd's own output filters that pass bytes on, count them, frame them or encrypt them, whatever they are, or look at headers or for the
+/// end of a request only. All others may make decisions of what they read. As httpd keeps the names, in lower case.
+const UNREADING: [&CStr; 13] = [
     c"byterange",
     c"chunk",
     c"content_length",
     c"core",
+    c"fixup_headers_out",
     c"http_header",
     c"http_outerror",
     c"log_input_output",
+    c"mod_expires",
     c"old_write",
+    c"reqtimeout",
     c"ssl/tls coalesce filter",
     c"ssl/tls filter",
 ];
