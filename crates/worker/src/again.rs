@@ -12,8 +12,11 @@ use pyo3::types::PyBytes;
 
 use crate::area::{Slots, Standing};
 use crate::references::references;
-use crate::room::displaced;
 use crate::worker::{Stage, worker};
+
+mod room;
+
+use room::displaced;
 
 /// The longest block that stays, in bytes.
 const LONGEST: usize = 8 * SLOT;

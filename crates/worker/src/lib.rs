@@ -10,8 +10,8 @@
 //! - [`scripts`]: loading applications. [`interrupt`]: `RequestTimeout`, and how a thread gets it.
 //! - [`metrics`]: what is counted of requests; [`telemetry`]: the thread that reports it, and what the garbage [`collector`] does; [`report`]: the same for applications; [`scoreboard`]: Apache's own.
 //! - [`events`], [`measure`], [`kept`]: for applications that want to know what happens.
-//! - Without I/O and Python: [`turn`], [`inbox`], [`lines`], [`head`], [`response`], [`reply`], [`body`], [`retry`], [`room`],
-//!   [`text`]; `tests/rules.rs` runs their tests.
+//! - Without I/O and Python: [`turn`], [`inbox`], [`lines`], [`head`], [`response`], [`reply`], [`body`], [`retry`],
+//!   [`text`], and the `room` for blocks that are sent again; `tests/rules.rs` runs their tests.
 //!
 //! Unsafe code is for Python's C API where PyO3 has no safe call (or a slow one), and for forks.
 
@@ -52,7 +52,6 @@ mod report;
 mod request;
 mod response;
 mod retry;
-mod room;
 mod rush;
 mod scoreboard;
 mod scripts;

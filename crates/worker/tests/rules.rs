@@ -23,7 +23,7 @@ mod reply;
 mod response;
 #[path = "../src/retry.rs"]
 mod retry;
-#[path = "../src/room.rs"]
+#[path = "../src/again/room.rs"]
 mod room;
 #[path = "../src/seat.rs"]
 mod seat;
