@@ -27,6 +27,8 @@ pub(crate) struct Connection {
     pub(crate) seq: u32,
     /// Whether the last answer came so soon that it was worth looking for ([`crate::relay`]).
     pub(crate) quick: bool,
+    /// How many answers are not to be looked for, because that was in vain.
+    pub(crate) rest: u8,
     /// Where long blocks are, once the worker has said so.
     pub(crate) area: Option<Arc<Area>>,
 }
@@ -95,7 +97,7 @@ pub(crate) fn connect(
 ) -> Result<Connection, DoorError> {
     let socket = door.open((slot as u32, epoch), buffers)?;
     sockets::set_timeouts(socket.as_fd(), None, Some(SEND))?;
-    Ok(Connection { socket, epoch, number: 0, seq: 0, quick: true, area: None })
+    Ok(Connection { socket, epoch, number: 0, seq: 0, quick: true, rest: 0, area: None })
 }
 
 #[cfg(test)]
@@ -104,7 +106,7 @@ mod tests {
 
     fn connection(epoch: u32) -> Connection {
         let (socket, _) = sockets::stream_pair().unwrap();
-        Connection { socket, epoch, number: 1, seq: 0, quick: true, area: None }
+        Connection { socket, epoch, number: 1, seq: 0, quick: true, rest: 0, area: None }
     }
 
     #[test]

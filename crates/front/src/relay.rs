@@ -12,6 +12,7 @@ use std::{
 
 use pinion_unix::{
     area::{Area, Outside},
+    lookout,
     sockets::{self, Wait},
 };
 use pinion_wire::{
@@ -30,9 +31,8 @@ use crate::{
 
 /// The receive buffer of a thread: what one receive may bring.
 const BUFFER: usize = 256 * 1024;
-/// How long the first part of an answer is looked for. A sleep and its end cost more than that where processors fall
-/// asleep as well.
-const LOOK: Duration = Duration::from_micros(60);
+/// How long the first part of an answer is looked for.
+const LOOK: Duration = Duration::from_micros(250);
 /// The longest frame that must be whole before it is used (all but `Data`).
 const MAX_WHOLE: usize = 4 * 1024 * 1024;
 /// How long a worker may leave a request unbegun before the manager is asked, and how often it is asked then.
@@ -100,7 +100,7 @@ pub(crate) struct Exchange<'a, C> {
     pub(crate) adopt: &'a dyn Fn(&OwnedFd) -> io::Result<Arc<Area>>,
     pub(crate) client: &'a mut C,
     pub(crate) timeouts: Timeouts,
-    /// [`crate::Request::alone`].
+    /// [`crate::Request::alone`], and so in the workers.
     pub(crate) alone: bool,
     /// Asks the manager about the request with this connection number and sequence.
     pub(crate) inquire: &'a dyn Fn(u32, u32) -> Word,
@@ -213,20 +213,22 @@ impl<C: Client> Exchange<'_, C> {
 
     /// Looks for the first part of the answer without going to sleep, where it may come soon and nobody else needs the processor.
     fn look(
-        &self,
+        &mut self,
         buffer: &mut [u8],
         progress: &Progress,
     ) -> Option<io::Result<(usize, Option<OwnedFd>)>> {
         if !self.alone || !self.connection.quick || progress.heard {
             return None;
         }
-        while progress.sent.elapsed() < LOOK {
-            match self.receive(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                received => return Some(received),
-            }
+        if let Some(rest) = self.connection.rest.checked_sub(1) {
+            self.connection.rest = rest;
+            return None;
         }
-        None
+        let looked = lookout::look(LOOK, || match self.receive(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            received => Some(received),
+        });
+        looked.map_err(|vain| self.connection.rest = vain.rest).ok()
     }
 
     /// Uses all that can be used of `bytes`; returns how many bytes that were.

@@ -103,6 +103,13 @@ impl Route {
             .collect()
     }
 
+    /// How many requests are with the workers or on their way to them.
+    pub(crate) fn in_flight(&self, board: Board<'_>) -> u64 {
+        let Mounted { first_slot, slots, .. } = self.mounted;
+        let slots = first_slot as usize..(first_slot + slots) as usize;
+        slots.filter_map(|index| board.slot(index)).map(|slot| slot.count()).sum()
+    }
+
     /// Whether another worker than that of `slot` could begin a request at once.
     pub(crate) fn has_room_beside(&self, board: Board<'_>, slot: usize) -> bool {
         let Mounted { first_slot, slots, threads, .. } = self.mounted;
@@ -221,11 +228,13 @@ mod tests {
         let ready = SlotView { state: SlotState::Ready, epoch: 1 };
         board.slot(2).unwrap().set(ready);
         let _first = route.claim(board, None, true, &NOBODY).unwrap();
+        assert_eq!(route.in_flight(board), 1);
         assert_eq!(route.claim(board, None, true, &NOBODY).unwrap_err(), NoSlot::Soon);
         let _queued = route.claim(board, None, false, &NOBODY).unwrap();
         board.slot(3).unwrap().set(ready);
         assert_eq!(route.claim(board, None, true, &NOBODY).unwrap().slot(), 3);
         assert_eq!(route.claim(board, None, true, &NOBODY).unwrap().slot(), 3, "all are up: queue");
+        assert_eq!(route.in_flight(board), 4);
     }
 
     #[test]

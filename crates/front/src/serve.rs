@@ -47,8 +47,8 @@ pub struct Request<'a> {
     pub script_mtime: Option<u64>,
     /// How long to wait for workers to be ready.
     pub patience: Duration,
-    /// Whether nothing else runs in this process, and there are processors enough: then the first part of an answer is looked
-    /// for a moment before this thread goes to sleep.
+    /// Whether nothing else runs in this process, and there are processors enough: then, if the application's workers have no other request
+    /// either, the first part of an answer is looked for a moment before this thread goes to sleep.
     pub alone: bool,
     /// How long the request that notices a change waits for workers that have loaded it. Later, the old ones serve it.
     pub reload_patience: Duration,
@@ -226,7 +226,7 @@ impl Front {
             adopt: &|fd| self.areas.adopt((slot, epoch), fd),
             client,
             timeouts: route.mounted.timeouts,
-            alone: request.alone,
+            alone: request.alone && route.in_flight(board) <= 1,
             inquire: &|number, seq| self.word(slot, epoch, number, seq),
             elsewhere: &|| route.has_room_beside(board, slot),
         }

@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std::mem::ManuallyDrop;
 use std::net::TcpStream;
-use std::os::fd::{AsFd, FromRawFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd};
 use std::time::Duration;
 
 use pinion_unix::sockets;
@@ -84,6 +84,18 @@ impl<'c> Connection<'c> {
         match self.stream() {
             Stream::Open(stream) => {
                 sockets::readable(stream.as_fd(), Some(timeout)).unwrap_or(false)
+            }
+            Stream::None | Stream::Closed => false,
+        }
+    }
+
+    /// As [`Connection::await_client`], but that `bell` rouses, too: true when the client has sent something, or has gone.
+    #[must_use]
+    pub fn await_client_or(self, bell: BorrowedFd<'_>, timeout: Duration) -> bool {
+        match self.stream() {
+            Stream::Open(stream) => {
+                let ready = sockets::poll_readable([stream.as_fd(), bell], Some(timeout));
+                ready.is_ok_and(|[client, _]| client)
             }
             Stream::None | Stream::Closed => false,
         }

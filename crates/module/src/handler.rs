@@ -64,7 +64,7 @@ pub(crate) fn handle(request: Request<'_>) -> Answer {
     if !ours && handled.is_none() {
         return Answer::Declined;
     }
-    let _presence = Presence::new();
+    let _presence = Presence::of_request();
     pace::came(request);
     let script = match handled {
         Some(script) => script,

@@ -34,5 +34,6 @@ mod relay;
 mod say;
 mod scoreboard;
 mod server;
+mod sleepers;
 mod stripped;
 mod translate;

@@ -11,24 +11,25 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use pinion_httpd::{Connection, Request};
+use pinion_unix::lookout::{self, Vain};
 use pinion_unix::scheduling::Scheduling;
 
-use crate::{child, module::Pinion};
+use crate::{child, module::Pinion, sleepers::Sleepers};
 
 /// So much of a response's body may be in files, in bytes, for it to be sent on before httpd does it: httpd may still have all of that, as
 /// it sends files when the client takes them. Of blocks it never has more (its `FlushMaxThreshold`).
 const HELD: usize = 64 * 1024;
-/// The longest gap that is worth a wait.
+/// So long a thread sleeps for the next request without being called off.
 const BLINK: Duration = Duration::from_millis(5);
+/// The longest gap that is worth a wait.
+const LULL: Duration = Duration::from_millis(50);
 /// The longest gap that is worth looking again and again for, where this thread has nobody to give the processor to.
-const GLANCE: Duration = Duration::from_micros(200);
+const GLANCE: Duration = Duration::from_micros(300);
 /// How long that is done.
-const LOOK: Duration = Duration::from_micros(50);
-/// How many requests go by without a wait when one was in vain.
-const REST: u8 = 8;
+const LOOK: Duration = Duration::from_micros(250);
 
 /// Requests that this process has in its hands, those waited for among them.
 static BUSY: AtomicUsize = AtomicUsize::new(0);
@@ -48,11 +49,25 @@ pub(crate) fn waits_for_turns() -> bool {
     SCHEDULING.with_borrow(Scheduling::is_batch)
 }
 
+/// Threads that have slept for longer than a blink.
+static SLEEPERS: Sleepers = Sleepers::new();
+
 /// Counts a request as in this process's hands, while it lives.
 pub(crate) struct Presence(());
 
 impl Presence {
-    pub(crate) fn new() -> Self {
+    /// For a request that has come: where few threads are left for others, one that sleeps is called off.
+    pub(crate) fn of_request() -> Self {
+        let presence = Self::new();
+        if let Some(child) = child::get()
+            && !child.means.leaves_threads(BUSY.load(Ordering::Relaxed))
+        {
+            SLEEPERS.call_off();
+        }
+        presence
+    }
+
+    fn new() -> Self {
         BUSY.fetch_add(1, Ordering::Relaxed);
         Self(())
     }
@@ -98,6 +113,14 @@ pub(crate) struct Means {
     pub(crate) processors: usize,
 }
 
+impl Means {
+    /// Whether some threads are free for connections that nobody waits for when `busy` are not.
+    fn leaves_threads(self, busy: usize) -> bool {
+        // With one thread, httpd waits itself.
+        busy + 1 + self.threads / 6 < self.threads
+    }
+}
+
 /// What to do about the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Plan {
@@ -105,15 +128,13 @@ enum Plan {
     Leave,
     /// Look again and again, for [`LOOK`].
     Look,
-    /// Sleep until it is here, for [`BLINK`] at most.
+    /// Sleep until it is here, for [`BLINK`], and up to [`LULL`] as long as nobody needs the thread.
     Sleep,
 }
 
 /// What to do where the last gap was `gap` and `others` more requests are in the process's hands.
 fn plan(gap: Duration, others: usize, means: Means) -> Plan {
-    // Some threads stay free for connections that nobody waits for; with one thread, httpd waits itself.
-    let spare = 1 + means.threads / 6;
-    if gap > BLINK || others + 1 + spare >= means.threads {
+    if gap > LULL || !means.leaves_threads(others + 1) {
         Plan::Leave
     } else if others > 0 {
         Plan::Sleep
@@ -169,10 +190,24 @@ pub(crate) fn stay(request: Request<'_>) {
     let came = match plan(gap, others, child.means) {
         Plan::Leave => return,
         Plan::Look => look(connection),
-        Plan::Sleep => connection.await_client(BLINK),
+        Plan::Sleep => sleep(connection, child.means),
     };
-    if !came {
-        pace.rest.set(REST);
+    if let Err(Vain { rest }) = came {
+        pace.rest.set(rest);
+    }
+}
+
+/// Sleeps until the next request is here: for a blink, and then as long as nobody else needs the thread. No more than half of the threads do that:
+/// what other modules answer calls nobody off.
+fn sleep(connection: Connection<'_>, means: Means) -> Result<(), Vain> {
+    if connection.await_client(BLINK) {
+        return Ok(());
+    }
+    let is_free = means.leaves_threads(BUSY.load(Ordering::Relaxed));
+    let most = if is_free { means.threads / 2 } else { 0 };
+    match SLEEPERS.sleep(most, |bell| connection.await_client_or(bell, LULL - BLINK)) {
+        Some(true) => Ok(()),
+        Some(false) | None => Err(Vain { rest: lookout::REST }),
     }
 }
 
@@ -182,14 +217,8 @@ fn now_micros() -> i64 {
     i64::try_from(since.as_micros()).unwrap_or(0)
 }
 
-fn look(connection: Connection<'_>) -> bool {
-    let start = Instant::now();
-    while start.elapsed() < LOOK {
-        if connection.await_client(Duration::ZERO) {
-            return true;
-        }
-    }
-    false
+fn look(connection: Connection<'_>) -> Result<(), Vain> {
+    lookout::look(LOOK, || connection.await_client(Duration::ZERO).then_some(()))
 }
 
 #[cfg(test)]
@@ -213,7 +242,8 @@ mod tests {
     fn one_of_many_is_slept_for() {
         assert_eq!(plan(gap(1500), 3, MEANS), Plan::Sleep);
         assert_eq!(plan(gap(60), 3, MEANS), Plan::Sleep);
-        assert_eq!(plan(gap(5001), 3, MEANS), Plan::Leave);
+        assert_eq!(plan(gap(49_000), 3, MEANS), Plan::Sleep);
+        assert_eq!(plan(gap(50_001), 3, MEANS), Plan::Leave);
     }
 
     #[test]

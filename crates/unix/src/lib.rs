@@ -6,7 +6,8 @@
 //! - [`listen`]: sockets on which clients connect.
 //! - [`shared`]: pages of atomic words between processes.
 //! - [`area`]: memory for bulk bytes between processes.
-//! - [`epoll`]: waiting for many descriptors.
+//! - [`epoll`]: waiting for many descriptors; [`bell`]: rousing a thread that waits for some;
+//!   [`lookout`]: looking without going to sleep.
 //! - [`signals`]: signals as descriptors, and signals ignored.
 //! - [`process`]: starting, reaping and signalling processes; [`title`]: what `ps` shows.
 //! - [`heap`]: how the C library keeps memory.
@@ -15,6 +16,7 @@
 //! - [`folder`]: files by names from outside; [`lock`]: who uses a file.
 
 pub mod area;
+pub mod bell;
 pub mod clock;
 pub mod epoll;
 pub mod folder;
@@ -22,6 +24,7 @@ pub mod heap;
 pub mod inherited;
 pub mod listen;
 pub mod lock;
+pub mod lookout;
 pub mod process;
 pub mod program;
 pub mod scheduling;

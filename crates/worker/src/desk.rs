@@ -5,9 +5,10 @@ use std::io::IoSlice;
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pinion_unix::epoll::Trigger;
+use pinion_unix::lookout;
 use pinion_unix::sockets::Wait;
 use pinion_wire::Kind;
 use pinion_wire::frame::{
@@ -25,9 +26,6 @@ const LONG_NS: u64 = 500_000_000;
 /// How long a thread looks for the next request of a client that asks again at once: the front door's share of a request, and the
 /// client's own.
 const LOOK: Duration = Duration::from_micros(120);
-
-/// How many requests are not looked for behind a look in vain, where the processors have other things to do.
-const REST: u8 = 8;
 
 /// What is ready and is no request is looked at so many times in a row before the GIL is given up.
 const ROUNDS: u64 = 64;
@@ -284,11 +282,8 @@ impl Desk {
         if let Some(status) = self.worker.status() {
             status.end(self.thread);
         }
-        if near {
-            if let Some(job) = self.look_for_next(&connection) {
-                return Some(Next::Job(job));
-            }
-            self.rest = REST;
+        if near && let Some(job) = self.look_for_next(&connection) {
+            return Some(Next::Job(job));
         }
         if connection.set_watched(true) {
             // An error means that the connection has ended: the look below finds that.
@@ -304,22 +299,25 @@ impl Desk {
 
     /// Looks for the next request on a connection that this thread owns, without going to sleep. The epoll does not watch it
     /// meanwhile, or it would wake another thread for what is found here.
-    fn look_for_next(&self, connection: &Arc<Connection>) -> Option<Job> {
+    fn look_for_next(&mut self, connection: &Arc<Connection>) -> Option<Job> {
         if connection.set_watched(false) {
             let _ = self.worker.epoll.remove(connection.as_fd());
         }
-        let start = Instant::now();
-        while start.elapsed() < LOOK {
+        let looked = lookout::look(LOOK, || {
             let received = connection.receive(&mut connection.inbox(), Wait::No);
             match received {
                 Received::Nothing => {}
-                Received::Some => return take_request(connection).ok().flatten(),
-                Received::Gone => return None,
+                Received::Some => return Some(take_request(connection).ok().flatten()),
+                Received::Gone => return Some(None),
             }
             // An epoll that fails, fails again where that is told.
-            if self.worker.seat.is_wanted(self.thread, &self.worker.epoll).unwrap_or(true) {
-                return None;
-            }
+            let wanted = self.worker.seat.is_wanted(self.thread, &self.worker.epoll);
+            wanted.unwrap_or(true).then_some(None)
+        });
+        match looked {
+            Ok(Some(job)) => return Some(job),
+            Ok(None) => self.rest = lookout::REST,
+            Err(vain) => self.rest = vain.rest,
         }
         None
     }
