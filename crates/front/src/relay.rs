@@ -33,6 +33,8 @@ use crate::{
 const BUFFER: usize = 256 * 1024;
 /// How long the first part of an answer is looked for.
 const LOOK: Duration = Duration::from_micros(250);
+/// An answer that came so soon is worth looking for the next time: by as much later as waking takes, where this one was not looked for.
+const QUICK: Duration = Duration::from_micros(300);
 /// The longest frame that must be whole before it is used (all but `Data`).
 const MAX_WHOLE: usize = 4 * 1024 * 1024;
 /// How long a worker may leave a request unbegun before the manager is asked, and how often it is asked then.
@@ -182,7 +184,7 @@ impl<C: Client> Exchange<'_, C> {
                     end += count;
                     progress.last_byte = Instant::now();
                     if !progress.heard {
-                        self.connection.quick = progress.last_byte - progress.sent < LOOK;
+                        self.connection.quick = progress.last_byte - progress.sent < QUICK;
                     }
                     progress.files.extend(file);
                 }
@@ -218,6 +220,9 @@ impl<C: Client> Exchange<'_, C> {
         progress: &Progress,
     ) -> Option<io::Result<(usize, Option<OwnedFd>)>> {
         if !self.alone || !self.connection.quick || progress.heard {
+            return None;
+        }
+        if progress.sent.elapsed() >= LOOK {
             return None;
         }
         if let Some(rest) = self.connection.rest.checked_sub(1) {

@@ -145,6 +145,7 @@ impl Module for Probe {
             Some(b"/broken") => broken(request),
             Some(b"/file") => file(request),
             Some(b"/status") => status(request),
+            Some(b"/more") => more(request),
             _ => describe(request),
         }
     }
@@ -209,6 +210,12 @@ fn describe(request: Request<'_>) -> Answer {
     request.headers_out().add(b"Set-Cookie", b"a=1");
     request.headers_out().add(b"Set-Cookie", b"b=2");
     send(request, &[Piece::Copied(text.as_bytes()), Piece::End])
+}
+
+/// Says whether another request is here.
+fn more(request: Request<'_>) -> Answer {
+    let has_input = request.connection().has_input(request);
+    send(request, &[Piece::Copied(if has_input { b"yes" } else { b"no" }), Piece::End])
 }
 
 fn echo(request: Request<'_>) -> Answer {

@@ -89,6 +89,22 @@ impl<'c> Connection<'c> {
         }
     }
 
+    /// Whether httpd has read something of the next request already, as where a client does not wait for answers, or can now. The socket alone does not
+    /// say: input filters keep what they have read beyond a request.
+    #[must_use]
+    pub fn has_input(self, request: Request<'c>) -> bool {
+        // SAFETY: the connection is live.
+        let filters = unsafe { (*self.as_ptr()).input_filters };
+        let mut brigade = Brigade::new(request);
+        let (mode, wait) = (sys::AP_MODE_SPECULATIVE, sys::APR_NONBLOCK_READ);
+        // SAFETY: filter chain and brigade are live. What is read in this mode stays with the filters.
+        let code = unsafe { sys::ap_get_brigade(filters, brigade.as_ptr(), mode, wait, 1) };
+        // SAFETY: the brigade is live.
+        let end = unsafe { sys::apr_brigade_sentinel(brigade.as_ptr()) };
+        // SAFETY: as above.
+        code == 0 && unsafe { sys::apr_brigade_first(brigade.as_ptr()) } != end
+    }
+
     /// As [`Connection::await_client`], but that `bell` rouses, too: true when the client has sent something, or has gone.
     #[must_use]
     pub fn await_client_or(self, bell: BorrowedFd<'_>, timeout: Duration) -> bool {

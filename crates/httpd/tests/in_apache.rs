@@ -138,6 +138,21 @@ fn a_body_is_read_and_sent_as_it_comes() -> Outcome {
     Ok(())
 }
 
+fn a_request_that_came_with_another_is_seen() -> Outcome {
+    let apache = serve()?;
+    let mut connection = Connection::open(apache.port())?;
+    let one = "GET /more HTTP/1.1\r\nHost: x\r\n\r\n";
+    // In one write, so that httpd reads them at once and the socket is empty behind the first.
+    connection.send(one.repeat(3))?;
+    for said in ["yes", "yes", "no"] {
+        assert_eq!(connection.answer("GET")?.text(), said);
+    }
+    // Looking has taken nothing.
+    connection.send(one)?;
+    assert_eq!(connection.answer("GET")?.text(), "no");
+    Ok(())
+}
+
 fn a_bad_body_is_refused() -> Outcome {
     let apache = serve()?;
     let mut connection = Connection::open(apache.port())?;
@@ -224,6 +239,7 @@ fn main() {
         a_failed_check_stops_the_server
         a_name_is_translated_by_an_expression
         a_body_is_read_and_sent_as_it_comes
+        a_request_that_came_with_another_is_seen
         a_bad_body_is_refused
         a_broken_response_is_seen_to_be_cut
         a_file_is_sent_from_its_descriptor

@@ -1,10 +1,10 @@
 //! Stays with a client that asks again at once.
 //!
 //! Behind each response of a kept connection, httpd's event MPM hands the connection to its listener, which hands it to another
-//! thread when the next request has come. A client that sends that request within a blink, as a proxy under load does, makes the
+//! thread when the next request has come. A client that sends that request soon, as a proxy under load does, makes the
 //! two hand-overs cost more than many a request. So responses leave before httpd has
-//! tidied up, and where the last gap between a response and the next request was short, the thread waits a moment for the
-//! next one itself: httpd looks for it behind the hook that this is called from.
+//! tidied up, and where the last gap between a response and the next request was short, the thread waits for the
+//! next one itself, for 50 ms at most: httpd looks for it behind the hook that this is called from.
 //!
 //! Under load, a thread that is woken, by the worker or by its client, waits for its turn: whoever wakes it has more to do for others
 //! (`rush` in the worker, which knows when).
@@ -26,6 +26,8 @@ const HELD: usize = 64 * 1024;
 const BLINK: Duration = Duration::from_millis(5);
 /// The longest gap that is worth a wait.
 const LULL: Duration = Duration::from_millis(50);
+/// A client whose last request came so soon had sent it before it had the answer, and perhaps more with it.
+const TOGETHER: Duration = Duration::from_micros(200);
 /// The longest gap that is worth looking again and again for, where this thread has nobody to give the processor to.
 const GLANCE: Duration = Duration::from_micros(300);
 /// How long that is done.
@@ -60,7 +62,7 @@ impl Presence {
     pub(crate) fn of_request() -> Self {
         let presence = Self::new();
         if let Some(child) = child::get()
-            && !child.means.leaves_threads(BUSY.load(Ordering::Relaxed))
+            && !child.means.leaves_threads(BUSY.load(Ordering::SeqCst))
         {
             SLEEPERS.call_off();
         }
@@ -68,7 +70,7 @@ impl Presence {
     }
 
     fn new() -> Self {
-        BUSY.fetch_add(1, Ordering::Relaxed);
+        BUSY.fetch_add(1, Ordering::SeqCst);
         Self(())
     }
 }
@@ -86,9 +88,9 @@ pub(crate) fn is_alone(means: Means) -> bool {
 
 /// Whether this is the only request in this process's hands, and will be looked for the one behind it.
 pub(crate) fn is_near(request: Request<'_>, means: Means) -> bool {
-    let gap = pace_of(request).and_then(|(_, pace)| pace.gap.get());
+    let pace = pace_of(request).map(|(_, pace)| pace).filter(|pace| pace.rest.get() == 0);
     let others = BUSY.load(Ordering::Relaxed).saturating_sub(1);
-    gap.is_some_and(|gap| plan(gap, others, means) == Plan::Look)
+    pace.and_then(|pace| pace.gap.get()).is_some_and(|gap| plan(gap, others, means) == Plan::Look)
 }
 
 /// What is known of how quickly a client asks again.
@@ -190,25 +192,33 @@ pub(crate) fn stay(request: Request<'_>) {
     let came = match plan(gap, others, child.means) {
         Plan::Leave => return,
         Plan::Look => look(connection),
-        Plan::Sleep => sleep(connection, child.means),
+        Plan::Sleep => sleep(request, connection, gap, child.means),
     };
     if let Err(Vain { rest }) = came {
         pace.rest.set(rest);
     }
 }
 
-/// Sleeps until the next request is here: for a blink, and then as long as nobody else needs the thread. No more than half of the threads do that:
-/// what other modules answer calls nobody off.
-fn sleep(connection: Connection<'_>, means: Means) -> Result<(), Vain> {
-    if connection.await_client(BLINK) {
+/// Sleeps until the next request is here: for a blink, and then as long as no other request needs the thread. No more than a third of the threads do
+/// that, as what other modules answer calls nobody off.
+fn sleep<'r>(
+    request: Request<'r>,
+    connection: Connection<'r>,
+    gap: Duration,
+    means: Means,
+) -> Result<(), Vain> {
+    if gap < TOGETHER && connection.has_input(request) {
         return Ok(());
     }
-    let is_free = means.leaves_threads(BUSY.load(Ordering::Relaxed));
-    let most = if is_free { means.threads / 2 } else { 0 };
-    match SLEEPERS.sleep(most, |bell| connection.await_client_or(bell, LULL - BLINK)) {
-        Some(true) => Ok(()),
-        Some(false) | None => Err(Vain { rest: lookout::REST }),
+    if connection.await_client(BLINK) || connection.has_input(request) {
+        return Ok(());
     }
+    let slept = SLEEPERS.sleep(means.threads / 3, |bell| {
+        // Looked at behind the entry among the sleepers, so that a request that comes now sees the one or calls off the other.
+        let is_free = means.leaves_threads(BUSY.load(Ordering::SeqCst));
+        is_free && connection.await_client_or(bell, LULL - BLINK)
+    });
+    if slept == Some(true) { Ok(()) } else { Err(Vain { rest: lookout::REST }) }
 }
 
 /// Microseconds since 1970, as httpd counts a request's time.

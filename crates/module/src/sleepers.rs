@@ -27,14 +27,13 @@ impl Sleepers {
         most: usize,
         sleep: impl FnOnce(BorrowedFd<'_>) -> T,
     ) -> Option<T> {
-        let bell = BELL.with(Clone::clone)?;
-        {
-            let mut sleeping = self.sleeping();
-            if sleeping.len() >= most {
-                return None;
-            }
-            sleeping.push_back(Arc::clone(&bell));
+        let mut sleeping = self.sleeping();
+        if sleeping.len() >= most {
+            return None;
         }
+        let bell = BELL.with(Clone::clone)?;
+        sleeping.push_back(Arc::clone(&bell));
+        drop(sleeping);
         let slept = sleep(bell.as_fd());
         let mut sleeping = self.sleeping();
         match sleeping.iter().position(|other| Arc::ptr_eq(other, &bell)) {

@@ -13,7 +13,7 @@ const LONG_TURN: Duration = Duration::from_micros(500);
 pub const REST: u8 = 8;
 /// How many go by where others need the processor. To let them have it costs a turn at the scheduler's, and to do so again and again was seen to
 /// keep a thread waiting for 50 ms.
-const LONG_REST: u8 = 64;
+const LONG_REST: u8 = 250;
 
 /// Nothing was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
