@@ -1,13 +1,13 @@
 //! What one serving thread does between requests, without the GIL: send what is left of the last
 //! request, find the next.
 
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pinion_unix::epoll::Trigger;
+use pinion_unix::epoll::{Ready, Trigger};
 use pinion_unix::lookout;
 use pinion_unix::sockets::Wait;
 use pinion_wire::Kind;
@@ -200,14 +200,14 @@ impl Desk {
 
     /// Looks at one thing that has become ready; `None` when there is another to look for.
     fn round(&mut self, wait: bool) -> Option<Next> {
-        let Worker { seat, epoll, door, .. } = self.worker;
+        let Worker { seat, door, .. } = self.worker;
         if let Some(door) = door.as_ref().filter(|_| !seat.has_more(self.thread)) {
             door.release();
         }
         if let Some(connection) = self.put_off.take() {
             return self.look(&connection, true, wait).map(Next::Job);
         }
-        let ready = match seat.take(self.thread, epoll, wait) {
+        let ready = match self.take(wait) {
             Ok(Some(ready)) => ready,
             Ok(None) if wait => return None,
             // Nothing is left to be served by a worker whose epoll fails.
@@ -237,6 +237,23 @@ impl Desk {
             return Some(Next::Nothing);
         }
         self.look(&connection, true, wait).map(Next::Job)
+    }
+
+    /// As [`Seat::take`](crate::seat::Seat::take). A client of the worker's own front door that asks again at once is looked for first: there is no other
+    /// process that would know whether it does.
+    fn take(&mut self, wait: bool) -> io::Result<Option<Ready>> {
+        let (Worker { seat, epoll, door, .. }, thread) = (self.worker, self.thread);
+        if wait && door.is_some() && seat.is_sole(thread) {
+            if let Some(rest) = self.rest.checked_sub(1) {
+                self.rest = rest;
+            } else {
+                match lookout::look(LOOK, || seat.take(thread, epoll, false).transpose()) {
+                    Ok(ready) => return ready.map(Some),
+                    Err(vain) => self.rest = vain.rest,
+                }
+            }
+        }
+        seat.take(thread, epoll, wait)
     }
 
     /// The interpreter is being left: a thread that asked for the GIL now would be ended in the middle of Rust, and one that has it gives
