@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    ops::Range,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -57,12 +58,12 @@ impl Route {
         patient: bool,
         avoid: &Avoid,
     ) -> Result<Claim, NoSlot> {
-        let Mounted { first_slot, slots, processes, threads, backlog, .. } = self.mounted;
+        let Mounted { processes, threads, backlog, .. } = self.mounted;
         // A slot may close between looking and claiming; then look again. Each round of that needs the
         // manager to have closed a slot, so a few rounds suffice.
         for _ in 0..8 {
             let (mut best, mut total, mut ready) = (None, 0, 0_u64);
-            for index in first_slot as usize..(first_slot + slots) as usize {
+            for index in self.slots() {
                 let Some(slot) = board.slot(index) else { continue };
                 let view = slot.view();
                 if view.state != SlotState::Ready {
@@ -92,11 +93,15 @@ impl Route {
 }
 
 impl Route {
+    /// The numbers of the mount's slots.
+    fn slots(&self) -> Range<usize> {
+        let Mounted { first_slot, slots, .. } = self.mounted;
+        first_slot as usize..(first_slot + slots) as usize
+    }
+
     /// The workers that are ready now, each by its slot and epoch.
     pub(crate) fn ready(&self, board: Board<'_>) -> Vec<(usize, u32)> {
-        let Mounted { first_slot, slots, .. } = self.mounted;
-        let slots = first_slot as usize..(first_slot + slots) as usize;
-        let views = slots.filter_map(|index| Some((index, board.slot(index)?.view())));
+        let views = self.slots().filter_map(|index| Some((index, board.slot(index)?.view())));
         views
             .filter(|(_, view)| view.state == SlotState::Ready)
             .map(|(index, view)| (index, view.epoch))
@@ -105,18 +110,15 @@ impl Route {
 
     /// How many requests are with the workers or on their way to them.
     pub(crate) fn in_flight(&self, board: Board<'_>) -> u64 {
-        let Mounted { first_slot, slots, .. } = self.mounted;
-        let slots = first_slot as usize..(first_slot + slots) as usize;
-        slots.filter_map(|index| board.slot(index)).map(|slot| slot.count()).sum()
+        self.slots().filter_map(|index| board.slot(index)).map(|slot| slot.count()).sum()
     }
 
     /// Whether another worker than that of `slot` could begin a request at once.
     pub(crate) fn has_room_beside(&self, board: Board<'_>, slot: usize) -> bool {
-        let Mounted { first_slot, slots, threads, .. } = self.mounted;
-        let slots = first_slot as usize..(first_slot + slots) as usize;
-        slots.filter(|index| *index != slot).filter_map(|index| board.slot(index)).any(|other| {
-            other.view().state == SlotState::Ready && other.count() < u64::from(threads)
-        })
+        let threads = self.mounted.threads;
+        self.slots().filter(|index| *index != slot).filter_map(|index| board.slot(index)).any(
+            |other| other.view().state == SlotState::Ready && other.count() < u64::from(threads),
+        )
     }
 }
 

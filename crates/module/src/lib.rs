@@ -9,6 +9,7 @@
 //! - In a child: `child`.
 //! - For a request: `translate` (alias → script) → `handler` (may it run, `body`, `names`, `dispatch`) →
 //!   `environ` → `relay` → `outcome`; `call` is the way of hooks that ask a script.
+//! - Between requests: `pace` (threads that stay with a client), `sleepers` (and are called off).
 //! - Beside requests: `scoreboard`, for workers that may look at Apache's.
 
 mod accounts;
