@@ -4,7 +4,7 @@
 //! was killed, and the next server that starts removes it.
 
 use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use pinion_deploy::error::FileError;
@@ -20,7 +20,8 @@ const FRESH: &str = "pinion-new-";
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    _lock: Option<Lock>,
+    mode: u32,
+    lock: Option<Lock>,
 }
 
 impl Folder {
@@ -40,7 +41,7 @@ impl Folder {
             .permissions(Permissions::from_mode(mode))
             .tempdir_in(place)?;
         let Ok(Some(lock)) = File::open(fresh.path()).and_then(Lock::take) else {
-            return Ok(Self { path: fresh.keep(), _lock: None });
+            return Ok(Self { path: fresh.keep(), mode, lock: None });
         };
         // Another random name, so that nobody can have put something there.
         let named = tempfile::Builder::new()
@@ -49,7 +50,24 @@ impl Folder {
         let ((), path) = named.keep().map_err(|error| error.error)?;
         // It is not there under that name any more.
         let _ = fresh.keep();
-        Ok(Self { path, _lock: Some(lock) })
+        Ok(Self { path, mode, lock: Some(lock) })
+    }
+
+    /// Makes it again, empty and under the same name, where somebody has removed it: programs that clean up among temporary files do
+    /// not all ask for locks.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn restore(&mut self) -> Result<(), FileError> {
+        if fs::symlink_metadata(&self.path).is_ok() {
+            return Ok(());
+        }
+        let failed = FileError::at("make", &self.path);
+        let made = fs::DirBuilder::new().mode(self.mode).create(&self.path);
+        // Unlocked for a moment: a server that starts just then removes it, and this says that it is not there.
+        let lock = made.and_then(|()| folder::open_itself(&self.path)).and_then(Lock::take);
+        self.lock = lock.map_err(failed)?;
+        Ok(())
     }
 
     /// Where it is.
@@ -136,6 +154,23 @@ mod tests {
         std::os::unix::fs::chown(&theirs, Some(65_534), None).unwrap();
         sweep(place.path());
         assert!(theirs.join("x").exists());
+    }
+
+    #[test]
+    fn what_somebody_has_removed_is_made_again_and_locked() {
+        let place = tempfile::tempdir().unwrap();
+        let mut folder = Folder::make_in(place.path(), 0o710).unwrap();
+        let path = folder.path().to_owned();
+        fs::write(path.join("x"), "").unwrap();
+        folder.restore().unwrap();
+        assert!(path.join("x").exists(), "it is there");
+        fs::remove_dir_all(&path).unwrap();
+        folder.restore().unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o710);
+        sweep(place.path());
+        assert!(path.exists());
+        drop(folder);
+        assert!(!path.exists());
     }
 
     #[test]

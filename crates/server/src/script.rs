@@ -17,6 +17,9 @@ use crate::error::Result;
 use crate::folder::Folder;
 use crate::target::Found;
 
+/// How often a script is written whose folder somebody removes meanwhile.
+const TRIES: usize = 3;
+
 /// What workers load.
 #[derive(Debug)]
 pub struct Script {
@@ -42,7 +45,7 @@ impl Script {
         let callable = "application".to_owned();
         let folder = Folder::make(0o700)?;
         let path = folder.path().join(format!("{}.wsgi", plain(&found.project.name)));
-        let script = Self { path, callable, folder: Some(folder) };
+        let mut script = Self { path, callable, folder: Some(folder) };
         script.write(&text, identity)?;
         Ok(script)
     }
@@ -71,24 +74,39 @@ impl Script {
         self.folder.is_some()
     }
 
-    fn write(&self, text: &str, identity: Option<&Identity>) -> Result<()> {
-        let Some(folder) = self.folder.as_ref().map(Folder::path) else { return Ok(()) };
-        // In one step: a worker may be loading it.
-        let fresh = self.path.with_extension("new");
-        fs::write(&fresh, text).map_err(FileError::at("write", &fresh))?;
-        fs::set_permissions(&fresh, Permissions::from_mode(0o400))
-            .map_err(FileError::at("change the mode of", &fresh))?;
-        if let Some(identity) = identity {
-            chown(&fresh, Some(identity.uid), Some(identity.gid))
-                .map_err(FileError::at("give away", &fresh))?;
-            // Workers pass through it. It stays this user's: nothing else may come to be in it.
-            chown(folder, None, Some(identity.gid)).map_err(FileError::at("give away", folder))?;
-            fs::set_permissions(folder, Permissions::from_mode(0o710))
-                .map_err(FileError::at("change the mode of", folder))?;
+    fn write(&mut self, text: &str, identity: Option<&Identity>) -> Result<()> {
+        let Some(folder) = &mut self.folder else { return Ok(()) };
+        for _ in 1..TRIES {
+            match put(folder.path(), &self.path, text, identity) {
+                Err(gone) if gone.is_missing() => folder.restore()?,
+                done => return Ok(done?),
+            }
         }
-        fs::rename(&fresh, &self.path).map_err(FileError::at("write", &self.path))?;
-        Ok(())
+        Ok(put(folder.path(), &self.path, text, identity)?)
     }
+}
+
+/// Puts the script into its folder.
+fn put(
+    folder: &Path,
+    script: &Path,
+    text: &str,
+    identity: Option<&Identity>,
+) -> Result<(), FileError> {
+    // In one step: a worker may be loading it.
+    let fresh = script.with_extension("new");
+    fs::write(&fresh, text).map_err(FileError::at("write", &fresh))?;
+    fs::set_permissions(&fresh, Permissions::from_mode(0o400))
+        .map_err(FileError::at("change the mode of", &fresh))?;
+    if let Some(identity) = identity {
+        chown(&fresh, Some(identity.uid), Some(identity.gid))
+            .map_err(FileError::at("give away", &fresh))?;
+        // Workers pass through it. It stays this user's: nothing else may come to be in it.
+        chown(folder, None, Some(identity.gid)).map_err(FileError::at("give away", folder))?;
+        fs::set_permissions(folder, Permissions::from_mode(0o710))
+            .map_err(FileError::at("change the mode of", folder))?;
+    }
+    fs::rename(&fresh, script).map_err(FileError::at("write", script))
 }
 
 /// The text of a script for a project that has none.
@@ -157,6 +175,18 @@ mod tests {
         assert!(text.contains(&format!("[\"{root}\", \"{root}/src\"]")), "{text}");
         drop(script);
         assert!(!path.exists() && !path.parent().unwrap().exists());
+    }
+
+    #[test]
+    fn a_script_that_somebody_has_removed_is_made_again() {
+        let (_folder, found) = found(&[], Some("shop:app"));
+        let mut script = Script::of(&found, "", None).unwrap();
+        let folder = script.path.parent().unwrap().to_owned();
+        fs::remove_dir_all(&folder).unwrap();
+        script.renew(&found, "", None).unwrap();
+        assert!(fs::read_to_string(&script.path).unwrap().contains("from shop import app"));
+        drop(script);
+        assert!(!folder.exists());
     }
 
     #[test]
