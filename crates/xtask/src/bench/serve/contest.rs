@@ -24,6 +24,9 @@ use crate::{dist, say};
 /// Seconds of one measurement: a whole run takes about 25 minutes.
 pub(super) const SECONDS: u32 = 1;
 
+/// How often each server answers each workload before it is measured.
+const WARM: u32 = 20;
+
 /// The workload beside which it is measured what the client takes.
 pub(super) const CANNED: &str = "hello";
 
@@ -144,15 +147,43 @@ impl Contest {
         entrants
     }
 
-    /// Starts everybody and measures each load. Who cannot be started is skipped, but for Pinion.
+    /// Measures each load in each round. Who cannot be started is skipped, but for Pinion.
     fn load(
         &mut self,
         loads: &[(&'static Workload, u32)],
         selection: &Selection,
     ) -> Result<(Table<Subject>, Vec<Ceiling>)> {
+        let canned = Canned::start().map_err(Failure::file("127.0.0.1"))?;
+        let (mut table, mut ceilings) = (Table::default(), Vec::new());
+        for round in 1..=selection.rounds() {
+            say::step(format_args!("round {round} of {}", selection.rounds()));
+            // Anew in each round: where its memory happens to lie makes a process quicker or slower by a tenth as long as it lives.
+            let running = self.start(round)?;
+            warm(&running, loads)?;
+            let mut places: Vec<_> = running.iter().collect();
+            for (workload, connections) in loads {
+                let seconds = selection.seconds(SECONDS);
+                if workload.name == CANNED {
+                    let seen = wrk::load(&canned.url(), workload, *connections, seconds)?;
+                    Ceiling::add(&mut ceilings, *connections, seen.rate());
+                }
+                for server in &places {
+                    let sample = sample(server, workload, *connections, seconds)?;
+                    table.add(workload, *connections, server.subject, sample);
+                }
+                // Nobody always comes behind the same one.
+                places.rotate_left(1);
+                progress(&table, workload, *connections);
+            }
+        }
+        Ok((table, ceilings))
+    }
+
+    /// Starts everybody. Strings have the same hash values in all of them, and others in each round.
+    fn start(&mut self, round: u32) -> Result<Vec<Running>> {
         let (mut running, mut failed) = (Vec::new(), Vec::new());
         for entrant in self.entrants() {
-            match entrant.start() {
+            match entrant.start(Some(round)) {
                 Ok(server) => running.push(server),
                 Err(failure) if entrant.subject.server.requirement.is_none() => {
                     return Err(failure);
@@ -165,36 +196,32 @@ impl Contest {
             running.retain(|running| running.subject.server.name != server.name);
             skip(&mut self.skipped, server, &failure);
         }
-        let canned = Canned::start().map_err(Failure::file("127.0.0.1"))?;
-        let (mut table, mut ceilings) = (Table::default(), Vec::new());
-        let mut warmed = None;
-        for (workload, connections) in loads {
-            for server in &running {
-                if warmed != Some(workload) {
-                    check(server, workload)?;
-                    wrk::load(&server.url(), workload, *connections, 1)?;
-                }
-            }
-            warmed = Some(workload);
-            let mut answers = Vec::new();
-            for _ in 0..selection.rounds() {
-                if workload.name == CANNED {
-                    let seconds = selection.seconds(SECONDS);
-                    answers.push(wrk::load(&canned.url(), workload, *connections, seconds)?.rate());
-                }
-                for server in &running {
-                    let sample =
-                        sample(server, workload, *connections, selection.seconds(SECONDS))?;
-                    table.add(workload, *connections, server.subject, sample);
-                }
-            }
-            if !answers.is_empty() {
-                ceilings.push(Ceiling { connections: *connections, answers });
-            }
-            progress(&table, workload, *connections);
-        }
-        Ok((table, ceilings))
+        Ok(running)
     }
+}
+
+impl Ceiling {
+    fn add(ceilings: &mut Vec<Self>, connections: u32, rate: f64) {
+        match ceilings.iter_mut().find(|it| it.connections == connections) {
+            Some(ceiling) => ceiling.answers.push(rate),
+            None => ceilings.push(Self { connections, answers: vec![rate] }),
+        }
+    }
+}
+
+/// Has each answer what it will be asked, often enough for the interpreter to have settled.
+fn warm(running: &[Running], loads: &[(&'static Workload, u32)]) -> Result<()> {
+    for (number, (workload, _)) in loads.iter().enumerate() {
+        if loads[..number].iter().any(|(earlier, _)| earlier == workload) {
+            continue;
+        }
+        for server in running {
+            for _ in 0..WARM {
+                check(server, workload)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn skip(skipped: &mut Vec<Skipped>, server: &Server, error: &dyn std::fmt::Display) {

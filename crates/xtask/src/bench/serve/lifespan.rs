@@ -83,7 +83,7 @@ pub(super) fn measure(
             interpreter.round(venv, folder)?;
         }
         for (lifespan, entrant) in lifespans.iter_mut().zip(entrants) {
-            let running = entrant.start()?;
+            let running = entrant.start(None)?;
             if round > 0 {
                 lifespan.starts.push(running.start.as_secs_f64() * 1e3);
                 std::thread::sleep(SETTLE);

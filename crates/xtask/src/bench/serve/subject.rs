@@ -63,11 +63,11 @@ pub(super) struct Running {
 }
 
 impl Entrant<'_> {
-    /// Starts the server and waits for its first answer.
+    /// Starts the server, with `seed` for the hash values of strings, and waits for its first answer.
     ///
     /// # Errors
     /// It cannot be started, ends, or does not answer within a minute.
-    pub(super) fn start(&self) -> Result<Running> {
+    pub(super) fn start(&self, seed: Option<u32>) -> Result<Running> {
         let port = Port::take()?;
         let place = Place {
             pinion: self.pinion,
@@ -79,6 +79,7 @@ impl Entrant<'_> {
         let (name, arguments) = words.split_at(1);
         let mut command = Command::new(&name[0]);
         command.args(arguments).current_dir(self.folder);
+        command.envs(seed.map(|seed| ("PYTHONHASHSEED", seed.to_string())));
         let log = format!("{}-{}.log", self.subject.server.name, self.subject.threads);
         let begin = Instant::now();
         let program = Program::start(&mut command, &self.folder.join(log))?;
