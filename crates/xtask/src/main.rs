@@ -12,6 +12,7 @@ mod failure;
 mod fresh;
 mod generate;
 mod paths;
+mod random;
 mod run;
 mod say;
 mod server;

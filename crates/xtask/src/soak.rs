@@ -2,8 +2,6 @@
 //! killed at random. No request may be lost, but those that a killed worker was running, and each of
 //! these has to be in the log.
 
-mod random;
-
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -12,9 +10,9 @@ use pinion_testbed::packages;
 
 use crate::disturbance::{Disturbance, Slow};
 use crate::failure::{Failure, Result};
+use crate::random::Random;
 use crate::say;
 use crate::server::Which;
-use random::Random;
 
 /// How long, and with what.
 #[derive(Debug, Args)]

@@ -1,13 +1,17 @@
 //! CPU time and memory of an Apache with all that belongs to it.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pinion_testbed::Apache;
 use pinion_testbed::process::Process;
 
 /// Linux counts CPU time for programs in hundredths of a second.
 const TICK: Duration = Duration::from_millis(10);
+/// How long the machine is watched for whether it is at rest.
+const WATCH: Duration = Duration::from_millis(100);
+/// The longest that its rest is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// CPU time used so far, user and system, by Apache, all its processes, and those that ended and
 /// were waited for.
@@ -45,6 +49,18 @@ impl Machine {
         let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
         let own = i32::try_from(std::process::id()).ok().and_then(ticks);
         Self { busy: TICK * busy(&stat).unwrap_or(0), client: TICK * own.unwrap_or(0) }
+    }
+
+    /// Waits until nobody does much any more, such as a server that still ends what its last client has left; but not for ever.
+    pub(super) fn settle() {
+        let begin = Instant::now();
+        while begin.elapsed() < PATIENCE {
+            let before = Self::now();
+            std::thread::sleep(WATCH);
+            if before.used_by_others(Duration::ZERO) <= TICK {
+                return;
+            }
+        }
     }
 
     /// What neither the client nor the servers measured, which took `servers`, have used since.

@@ -19,6 +19,7 @@ use super::served;
 use super::servers::Server;
 use super::subject::{Entrant, Running, Subject};
 use crate::failure::{Failure, Result};
+use crate::random::Random;
 use crate::{dist, say};
 
 /// Seconds of one measurement: a whole run takes about 25 minutes.
@@ -155,24 +156,31 @@ impl Contest {
     ) -> Result<(Table<Subject>, Vec<Ceiling>)> {
         let canned = Canned::start().map_err(Failure::file("127.0.0.1"))?;
         let (mut table, mut ceilings) = (Table::default(), Vec::new());
+        let mut random = Random::new(0);
         for round in 1..=selection.rounds() {
             say::step(format_args!("round {round} of {}", selection.rounds()));
             // Anew in each round: where its memory happens to lie makes a process quicker or slower by a tenth as long as it lives.
             let running = self.start(round)?;
             warm(&running, loads)?;
-            let mut places: Vec<_> = running.iter().collect();
+            let mut order: Vec<_> = running.iter().enumerate().collect();
             for (workload, connections) in loads {
                 let seconds = selection.seconds(SECONDS);
                 if workload.name == CANNED {
+                    Machine::settle();
                     let seen = wrk::load(&canned.url(), workload, *connections, seconds)?;
                     Ceiling::add(&mut ceilings, *connections, seen.rate());
                 }
-                for server in &places {
+                // What one leaves behind is not always the same one's to bear.
+                random.shuffle(&mut order);
+                let mut samples = Vec::new();
+                for (place, server) in &order {
                     let sample = sample(server, workload, *connections, seconds)?;
-                    table.add(workload, *connections, server.subject, sample);
+                    samples.push((*place, server.subject, sample));
                 }
-                // Nobody always comes behind the same one.
-                places.rotate_left(1);
+                samples.sort_by_key(|(place, ..)| *place);
+                for (_, subject, sample) in samples {
+                    table.add(workload, *connections, subject, sample);
+                }
                 progress(&table, workload, *connections);
             }
         }
@@ -253,6 +261,7 @@ fn sample(
     connections: u32,
     seconds: u32,
 ) -> Result<Sample> {
+    Machine::settle();
     let (machine, before) = (Machine::now(), usage::cpu_of(&running.pids()));
     let (seen, unanswered) = std::thread::scope(|scope| {
         let unanswered = scope.spawn(|| served::unanswered(running.port(), seconds));
