@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use pinion_testbed::{run, workspace_root};
+use pinion_testbed::{python, run, venv, workspace_root};
 
 fn example(name: &str) -> String {
     fs::read_to_string(workspace_root().join("examples").join(name)).unwrap()
@@ -36,6 +36,15 @@ fn the_examples_use_options_that_there_are() {
             assert!(help.contains(&format!("{option} ")), "{name}: {option}");
         }
     }
+}
+
+#[test]
+fn kubernetes_knows_all_that_the_manifest_says() {
+    let schemas = ["kubernetes-validate==1.37.*"];
+    let tools = venv::ensure("kubernetes", &python::system().unwrap(), &schemas).unwrap();
+    let manifest = workspace_root().join("examples/kubernetes/sightings.yaml");
+    let mut validate = Command::new(tools.bin("kubernetes-validate"));
+    run(validate.args(["--strict", "--quiet"]).arg(&manifest)).unwrap();
 }
 
 #[test]
