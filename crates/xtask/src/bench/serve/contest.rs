@@ -261,6 +261,7 @@ fn sample(
     connections: u32,
     seconds: u32,
 ) -> Result<Sample> {
+    running.finish()?;
     Machine::settle();
     let (machine, before) = (Machine::now(), usage::cpu_of(&running.pids()));
     let (seen, unanswered) = std::thread::scope(|scope| {

@@ -107,6 +107,22 @@ impl Running {
         started.chain([self.program.pid()]).collect()
     }
 
+    /// Waits until it has nothing left of what an earlier client asked for: a client that goes leaves its requests, and the one behind
+    /// a thousand that sleep for 2 ms each would wait for two seconds.
+    ///
+    /// # Errors
+    /// It does not answer within a minute.
+    pub(super) fn finish(&self) -> Result<()> {
+        let begin = Instant::now();
+        while !ask(self.port.number()).unwrap_or(false) {
+            if begin.elapsed() > LIMIT {
+                return Err(self.silent(begin.elapsed()).into());
+            }
+            std::thread::sleep(STEP);
+        }
+        Ok(())
+    }
+
     fn answered(&mut self) -> Result<()> {
         let begin = Instant::now();
         loop {
@@ -118,12 +134,12 @@ impl Running {
                 _ => break,
             }
         }
-        let error = Error::Timeout {
-            what: format!("the first answer of {}", self.subject),
-            after: begin.elapsed(),
-            context: self.program.log().tail(),
-        };
-        Err(error.into())
+        Err(self.silent(begin.elapsed()).into())
+    }
+
+    fn silent(&self, after: Duration) -> Error {
+        let what = format!("an answer of {}", self.subject);
+        Error::Timeout { what, after, context: self.program.log().tail() }
     }
 }
 
