@@ -57,10 +57,12 @@ impl Folder {
     /// not all ask for locks.
     ///
     /// # Errors
-    /// The system refuses.
+    /// Somebody else has put something in its place, or the system refuses.
     pub fn restore(&mut self) -> Result<(), FileError> {
-        if fs::symlink_metadata(&self.path).is_ok() {
-            return Ok(());
+        if let Ok(found) = fs::symlink_metadata(&self.path) {
+            let is_own = found.is_dir() && found.uid() == users::effective_uid();
+            let taken = || std::io::Error::other("another user has put something in its place");
+            return is_own.then_some(()).ok_or_else(|| FileError::at("use", &self.path)(taken()));
         }
         let failed = FileError::at("make", &self.path);
         let made = fs::DirBuilder::new().mode(self.mode).create(&self.path);
@@ -171,6 +173,23 @@ mod tests {
         assert!(path.exists());
         drop(folder);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_somebody_else_has_put_in_its_place_is_not_used() {
+        let (place, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut folder = Folder::make_in(place.path(), 0o700).unwrap();
+        let path = folder.path().to_owned();
+        fs::remove_dir(&path).unwrap();
+        symlink(elsewhere.path(), &path).unwrap();
+        let refused = folder.restore().unwrap_err().to_string();
+        assert!(refused.ends_with(": another user has put something in its place"), "{refused}");
+        if users::effective_uid() == 0 {
+            fs::remove_file(&path).unwrap();
+            fs::create_dir(&path).unwrap();
+            std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+            folder.restore().unwrap_err();
+        }
     }
 
     #[test]

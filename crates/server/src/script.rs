@@ -76,13 +76,14 @@ impl Script {
 
     fn write(&mut self, text: &str, identity: Option<&Identity>) -> Result<()> {
         let Some(folder) = &mut self.folder else { return Ok(()) };
-        for _ in 1..TRIES {
+        let mut tries = 1..TRIES;
+        loop {
+            folder.restore()?;
             match put(folder.path(), &self.path, text, identity) {
-                Err(gone) if gone.is_missing() => folder.restore()?,
+                Err(gone) if gone.is_missing() && tries.next().is_some() => {}
                 done => return Ok(done?),
             }
         }
-        Ok(put(folder.path(), &self.path, text, identity)?)
     }
 }
 
