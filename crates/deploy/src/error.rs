@@ -80,11 +80,6 @@ impl FileError {
         move |reason| Self { action, path: path.to_owned(), reason }
     }
 
-    /// Whether it is not there, or its folder is not.
-    pub fn is_missing(&self) -> bool {
-        self.reason.kind() == std::io::ErrorKind::NotFound
-    }
-
     /// The same of `path`, which is what a person calls the file.
     pub(crate) fn about(self, path: &Path) -> Self {
         Self { path: path.to_owned(), ..self }

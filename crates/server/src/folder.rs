@@ -4,12 +4,15 @@
 //! was killed, and the next server that starts removes it.
 
 use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use pinion_deploy::error::FileError;
 use pinion_unix::lock::Lock;
 use pinion_unix::{folder, users};
+use pinion_wire::message::Identity;
+use tempfile::TempDir;
 
 /// What their names begin with.
 const PREFIX: &str = "pinion-run-";
@@ -21,7 +24,8 @@ const FRESH: &str = "pinion-new-";
 pub struct Folder {
     path: PathBuf,
     mode: u32,
-    lock: Option<Lock>,
+    opened: File,
+    _lock: Option<Lock>,
 }
 
 impl Folder {
@@ -35,40 +39,58 @@ impl Folder {
         Self::make_in(&place, mode).map_err(FileError::at("make a folder in", &place))
     }
 
-    fn make_in(place: &Path, mode: u32) -> std::io::Result<Self> {
-        let fresh = tempfile::Builder::new()
-            .prefix(FRESH)
-            .permissions(Permissions::from_mode(mode))
-            .tempdir_in(place)?;
-        let Ok(Some(lock)) = File::open(fresh.path()).and_then(Lock::take) else {
-            return Ok(Self { path: fresh.keep(), mode, lock: None });
-        };
-        // Another random name, so that nobody can have put something there.
+    fn make_in(place: &Path, mode: u32) -> io::Result<Self> {
+        let (fresh, opened, lock) = fresh(place, mode)?;
+        if lock.is_none() {
+            return Ok(Self { path: fresh.keep(), mode, opened, _lock: None });
+        }
+        // A name that no other process takes: random ones are alike where two begin at the same moment, and an empty folder of that name
+        // would be replaced.
+        let prefix = format!("{PREFIX}{}-", std::process::id());
         let named = tempfile::Builder::new()
-            .prefix(PREFIX)
+            .prefix(&prefix)
             .make_in(place, |path| fs::rename(fresh.path(), path))?;
         let ((), path) = named.keep().map_err(|error| error.error)?;
         // It is not there under that name any more.
         let _ = fresh.keep();
-        Ok(Self { path, mode, lock: Some(lock) })
+        Ok(Self { path, mode, opened, _lock: lock })
     }
 
     /// Makes it again, empty and under the same name, where somebody has removed it: programs that clean up among temporary files do
     /// not all ask for locks.
     ///
     /// # Errors
-    /// Somebody else has put something in its place, or the system refuses.
+    /// Something else has that name now, or the system refuses.
     pub fn restore(&mut self) -> Result<(), FileError> {
-        if let Ok(found) = fs::symlink_metadata(&self.path) {
-            let is_own = found.is_dir() && found.uid() == users::effective_uid();
-            let taken = || std::io::Error::other("another user has put something in its place");
-            return is_own.then_some(()).ok_or_else(|| FileError::at("use", &self.path)(taken()));
+        if !folder::is_at(&self.opened, &self.path) {
+            *self = self.again().map_err(FileError::at("make", &self.path))?;
         }
-        let failed = FileError::at("make", &self.path);
-        let made = fs::DirBuilder::new().mode(self.mode).create(&self.path);
-        // Unlocked for a moment: a server that starts just then removes it, and this says that it is not there.
-        let lock = made.and_then(|()| folder::open_itself(&self.path)).and_then(Lock::take);
-        self.lock = lock.map_err(failed)?;
+        Ok(())
+    }
+
+    fn again(&self) -> io::Result<Self> {
+        if fs::symlink_metadata(&self.path).is_ok() {
+            return Err(io::Error::other("something else is in its place"));
+        }
+        let place = self.path.parent().unwrap_or(Path::new("/"));
+        let (fresh, opened, lock) = fresh(place, self.mode)?;
+        fs::rename(fresh.path(), &self.path)?;
+        let _ = fresh.keep();
+        Ok(Self { path: self.path.clone(), mode: self.mode, opened, _lock: lock })
+    }
+
+    /// Puts a file into it that its owner may only read, and lets that user's group pass through to it.
+    ///
+    /// # Errors
+    /// The system refuses, or somebody has removed the folder.
+    pub fn put(&self, name: &str, text: &str, owner: Option<&Identity>) -> io::Result<()> {
+        let ids = owner.map(|owner| (owner.uid, owner.gid));
+        folder::put(&self.opened, name, text.as_bytes(), 0o400, ids)?;
+        if let Some(owner) = owner {
+            // It stays this user's: nothing else may come to be in it.
+            fchown(&self.opened, None, Some(owner.gid))?;
+            self.opened.set_permissions(Permissions::from_mode(0o710))?;
+        }
         Ok(())
     }
 
@@ -80,9 +102,22 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left then, the next server removes.
-        let _ = fs::remove_dir_all(&self.path);
+        if folder::is_at(&self.opened, &self.path) {
+            // What is left then, the next server removes.
+            let _ = fs::remove_dir_all(&self.path);
+        }
     }
+}
+
+/// A folder that is locked, where the system has such locks, and has no name yet that is looked for.
+fn fresh(place: &Path, mode: u32) -> io::Result<(TempDir, File, Option<Lock>)> {
+    let made = tempfile::Builder::new()
+        .prefix(FRESH)
+        .permissions(Permissions::from_mode(mode))
+        .tempdir_in(place)?;
+    let opened = folder::open_itself(made.path())?;
+    let lock = opened.try_clone().and_then(Lock::take).ok().flatten();
+    Ok((made, opened, lock))
 }
 
 /// Removes this user's folders whose servers are gone.
@@ -98,9 +133,11 @@ fn sweep(place: &Path) {
 /// The lock of a folder of this user's that nobody has locked. Others may put there what they like, but nothing of this user's; and links
 /// are not followed.
 fn left_behind(path: &Path) -> Option<Lock> {
-    let folder = folder::open_itself(path).ok()?;
-    let is_own = folder.metadata().ok()?.uid() == users::effective_uid();
-    if is_own { Lock::take(folder).ok()? } else { None }
+    let opened = folder::open_itself(path).ok()?;
+    let is_own = opened.metadata().ok()?.uid() == users::effective_uid();
+    let lock = if is_own { Lock::take(opened.try_clone().ok()?).ok()?? } else { return None };
+    // Its server may have made it again meanwhile.
+    folder::is_at(&opened, path).then_some(lock)
 }
 
 #[cfg(test)]
@@ -176,20 +213,30 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_has_put_in_its_place_is_not_used() {
+    fn what_is_in_its_place_is_neither_used_nor_removed() {
         let (place, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut folder = Folder::make_in(place.path(), 0o700).unwrap();
         let path = folder.path().to_owned();
         fs::remove_dir(&path).unwrap();
         symlink(elsewhere.path(), &path).unwrap();
-        let refused = folder.restore().unwrap_err().to_string();
-        assert!(refused.ends_with(": another user has put something in its place"), "{refused}");
-        if users::effective_uid() == 0 {
-            fs::remove_file(&path).unwrap();
-            fs::create_dir(&path).unwrap();
-            std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
-            folder.restore().unwrap_err();
-        }
+        let refused = |folder: &mut Folder| folder.restore().unwrap_err().to_string();
+        let why = ": something else is in its place";
+        assert!(refused(&mut folder).ends_with(why));
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(refused(&mut folder).ends_with(why));
+        let gone = folder.put("x", "", None).unwrap_err();
+        assert_eq!(gone.kind(), io::ErrorKind::NotFound);
+        drop(folder);
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "it is there, and nothing is in it");
+    }
+
+    #[test]
+    fn folders_of_processes_that_draw_the_same_numbers_are_two() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::make_in(place.path(), 0o700).unwrap();
+        let name = folder.path().file_name().unwrap().to_str().unwrap();
+        assert!(name.starts_with(&format!("pinion-run-{}-", std::process::id())), "{name}");
     }
 
     #[test]

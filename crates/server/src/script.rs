@@ -2,8 +2,8 @@
 //!
 //! A WSGI script is loaded as it is. For all else a small one is made in a private folder, which goes away with the server.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use minijinja::context;
@@ -64,9 +64,7 @@ impl Script {
             callable.clone_into(&mut self.callable);
             return Ok(());
         }
-        let text = text(found)?;
-        let same = fs::read_to_string(&self.path).is_ok_and(|present| present == text);
-        if same { Ok(()) } else { self.write(&text, identity) }
+        self.write(&text(found)?, identity)
     }
 
     /// Whether it was made.
@@ -74,40 +72,24 @@ impl Script {
         self.folder.is_some()
     }
 
+    /// Writes what is not there already, so that an unchanged script keeps its time.
     fn write(&mut self, text: &str, identity: Option<&Identity>) -> Result<()> {
-        let Some(folder) = &mut self.folder else { return Ok(()) };
+        let (Some(folder), Some(name)) = (&mut self.folder, self.path.file_name()) else {
+            return Ok(());
+        };
+        let name = name.to_string_lossy();
         let mut tries = 1..TRIES;
         loop {
             folder.restore()?;
-            match put(folder.path(), &self.path, text, identity) {
-                Err(gone) if gone.is_missing() && tries.next().is_some() => {}
-                done => return Ok(done?),
+            if fs::read_to_string(&self.path).is_ok_and(|present| present == text) {
+                return Ok(());
+            }
+            match folder.put(&name, text, identity) {
+                Err(gone) if gone.kind() == ErrorKind::NotFound && tries.next().is_some() => {}
+                done => return Ok(done.map_err(FileError::at("write", &self.path))?),
             }
         }
     }
-}
-
-/// Puts the script into its folder.
-fn put(
-    folder: &Path,
-    script: &Path,
-    text: &str,
-    identity: Option<&Identity>,
-) -> Result<(), FileError> {
-    // In one step: a worker may be loading it.
-    let fresh = script.with_extension("new");
-    fs::write(&fresh, text).map_err(FileError::at("write", &fresh))?;
-    fs::set_permissions(&fresh, Permissions::from_mode(0o400))
-        .map_err(FileError::at("change the mode of", &fresh))?;
-    if let Some(identity) = identity {
-        chown(&fresh, Some(identity.uid), Some(identity.gid))
-            .map_err(FileError::at("give away", &fresh))?;
-        // Workers pass through it. It stays this user's: nothing else may come to be in it.
-        chown(folder, None, Some(identity.gid)).map_err(FileError::at("give away", folder))?;
-        fs::set_permissions(folder, Permissions::from_mode(0o710))
-            .map_err(FileError::at("change the mode of", folder))?;
-    }
-    fs::rename(&fresh, script).map_err(FileError::at("write", script))
 }
 
 /// The text of a script for a project that has none.

@@ -1,14 +1,16 @@
-//! Folders whose files are opened by names from outside: no name leads out of them.
+//! Folders that are held open: files are opened by names from outside, and no name leads out of them; files are put into the one that is
+//! held, whatever has its path meanwhile.
 
-use std::fs::{File, Metadata};
-use std::io;
+use std::fs::{self, File, Metadata, Permissions};
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2};
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, renameat};
 use nix::sys::stat::Mode;
+use nix::unistd::{UnlinkatFlags, unlinkat};
 
 /// How a file is opened that may turn out to be a pipe, a terminal or another device.
 const READ: OFlag =
@@ -21,6 +23,43 @@ const READ: OFlag =
 pub fn open_itself(path: &Path) -> io::Result<File> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     Ok(nix::fcntl::open(path, flags, Mode::empty())?.into())
+}
+
+/// Whether `path` is this open folder itself: neither another one that was made there meanwhile, nor a link to it.
+#[must_use]
+pub fn is_at(folder: &File, path: &Path) -> bool {
+    let (Ok(own), Ok(found)) = (folder.metadata(), fs::symlink_metadata(path)) else {
+        return false;
+    };
+    (found.dev(), found.ino()) == (own.dev(), own.ino())
+}
+
+/// Puts a file with these contents and permission bits into an open folder, in one step, and gives it to a user and group; whatever
+/// had that name is replaced.
+///
+/// # Errors
+/// What the system says: `ENOENT` for a folder that was removed.
+pub fn put(
+    folder: &File,
+    name: &str,
+    contents: &[u8],
+    mode: u32,
+    owner: Option<(u32, u32)>,
+) -> io::Result<()> {
+    let fresh = format!("{name}.new");
+    match unlinkat(folder, fresh.as_str(), UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => {}
+        Err(error) => return Err(error.into()),
+    }
+    // Exclusively: it is no link that somebody has put there.
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+    let mut file: File = openat(folder, fresh.as_str(), flags, Mode::S_IRWXU)?.into();
+    file.write_all(contents)?;
+    if let Some((uid, gid)) = owner {
+        fchown(&file, Some(uid), Some(gid))?;
+    }
+    file.set_permissions(Permissions::from_mode(mode))?;
+    Ok(renameat(folder, fresh.as_str(), folder, name)?)
 }
 
 /// How often the kernel is asked again when something on the way is renamed meanwhile.
@@ -151,6 +190,32 @@ mod tests {
         file.read_to_string(&mut content).unwrap();
         assert_eq!(metadata.len(), content.len() as u64);
         content
+    }
+
+    #[test]
+    fn what_is_put_replaces_files_and_links_and_goes_into_no_other_folder() {
+        let (root, _) = site();
+        let path = root.path().join("site");
+        let folder = open_itself(&path).unwrap();
+        assert!(is_at(&folder, &path));
+        for left in ["file.new", "other"] {
+            symlink(root.path().join("beside"), path.join(left)).unwrap();
+        }
+        for name in ["file", "other"] {
+            put(&folder, name, b"new", 0o400, None).unwrap();
+            let mode = fs::symlink_metadata(path.join(name)).unwrap().mode();
+            assert_eq!(mode, SFlag::S_IFREG.bits() | 0o400);
+            assert_eq!(fs::read_to_string(path.join(name)).unwrap(), "new");
+        }
+        assert_eq!(fs::read_to_string(root.path().join("beside")).unwrap(), "no");
+        assert!(!path.join("file.new").exists());
+
+        fs::remove_dir_all(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(!is_at(&folder, &path));
+        let gone = put(&folder, "file", b"new", 0o400, None).unwrap_err();
+        assert_eq!(gone.kind(), io::ErrorKind::NotFound);
+        assert_eq!(path.read_dir().unwrap().count(), 0);
     }
 
     #[test]

@@ -231,8 +231,6 @@ impl Site {
         let (account, identity) = account(&plan, apache.account);
         // Its children pass through it.
         let root = Folder::make(0o755)?;
-        let empty = root.path().join(configuration::EMPTY);
-        fs::create_dir(&empty).map_err(FileError::at("make", &empty))?;
         let script = Script::of(&plan.found, &plan.settings.callable, identity.as_ref())?;
         Ok(Self { plan, apache, tree, root, script, listeners, addresses, account })
     }
@@ -255,7 +253,10 @@ impl Site {
         self.root.path().join("httpd.conf")
     }
 
-    fn write(&self) -> Result<()> {
+    fn write(&mut self) -> Result<()> {
+        self.root.restore()?;
+        let empty = self.root.path().join(configuration::EMPTY);
+        fs::create_dir_all(&empty).map_err(FileError::at("make", &empty))?;
         let file = self.file();
         Ok(fs::write(&file, self.configuration()?).map_err(FileError::at("write", &file))?)
     }
