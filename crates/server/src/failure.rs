@@ -61,6 +61,9 @@ impl Advice for LoadError {
             Self::Fails { reason, .. } if reason.starts_with("the script has no callable") => {
                 "define it, or name another one with --callable".to_owned()
             }
+            Self::Fails { reason, .. } if reason.contains("startup-timeout=") => {
+                "the stack shows where it was; if it needs the time, give it more with --startup-timeout".to_owned()
+            }
             Self::Fails { .. } => "mend what the traceback names".to_owned(),
         }
     }
@@ -82,8 +85,22 @@ impl LoadError {
             Some((what, distribution)) => {
                 Self::Missing { what, python, title, install: install(plan, &distribution) }
             }
-            None => Self::Fails { title, reason: reason.to_owned() },
+            None => Self::Fails { title, reason: cause(traceback) },
         }
+    }
+}
+
+/// Why it does not load, in one line: what ended the worker, or the exception and the warm-up that met it.
+fn cause(detail: &str) -> String {
+    let first = detail.lines().next().unwrap_or_default();
+    if let Some((_worker, ended)) = first.split_once(" while it loaded: ") {
+        return ended.trim_end_matches("; its last output:").to_owned();
+    }
+    let last = last_line(detail);
+    let warmup = first.split_once(": ").filter(|(what, _)| what.starts_with("warmup="));
+    match warmup {
+        Some((warmup, _)) if !last.starts_with("warmup=") => format!("{warmup}: {last}"),
+        _ => last.to_owned(),
     }
 }
 
@@ -172,4 +189,34 @@ fn install(plan: &Plan, distribution: &str) -> String {
     let own = root.join(".venv");
     let make = |own: &Path| format!("{} -m venv {}", home.interpreter.display(), own.display());
     format!("{} && {}/bin/python -m pip install {what}", make(&own), own.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_says_why_it_does_not_load() {
+        for (detail, why) in [
+            (
+                "Traceback (most recent call last):\n  File \"x\"\nValueError: no\n",
+                "ValueError: no",
+            ),
+            ("the script has no callable app", "the script has no callable app"),
+            ("warmup=/a: the application answered 500", "warmup=/a: the application answered 500"),
+            (
+                "warmup=/a?b: Traceback (most recent call last):\n  File \"x\"\nKeyError: 'c: d'",
+                "warmup=/a?b: KeyError: 'c: d'",
+            ),
+            (
+                "worker 7 of process group 'a: b' while it loaded: not loaded within startup-timeout=0.500; its last output:\n\
+                 File \"x\", line 1 in <module>",
+                "not loaded within startup-timeout=0.500",
+            ),
+            ("worker 7 while it loaded: ended with exit code 4", "ended with exit code 4"),
+            ("", "no reason given"),
+        ] {
+            assert_eq!(cause(detail), why);
+        }
+    }
 }

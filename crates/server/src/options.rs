@@ -120,7 +120,7 @@ pub const OPTIONS: &[ServeOption] = &[
             Addresses,
             "bind",
             "ADDRESS",
-            "127.0.0.1:8000",
+            "127.0.0.1:8000, or https://127.0.0.1:8443 with a certificate",
             "Where to listen: host:port, [v6]:port, :port for every address, unix:/path, fd:systemd; https:// in front for TLS; may be repeated",
             Many(|s, v| Bind::parse(v.text, v.base).map(|bind| s.bind.push(bind))),
         ),
@@ -212,7 +212,7 @@ pub const OPTIONS: &[ServeOption] = &[
         "warmup",
         "/PATH",
         "none",
-        "A path that each new worker answers itself before it serves; may be repeated",
+        "A path below the mount point that each new worker answers itself before it serves; may be repeated",
         Many(|s, v| UrlPath::parse(v.text).map(|path| s.warmup.push(path.as_str().to_owned()))),
     ),
     short(

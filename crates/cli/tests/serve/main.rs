@@ -5,10 +5,12 @@
 mod addresses;
 mod apache;
 mod files;
+mod limits;
 mod messages;
 mod options;
 mod reload;
 mod setup;
 mod signals;
+mod targets;
 mod tls;
 mod world;

@@ -112,6 +112,17 @@ fn errors_and_what_the_application_writes_go_to_the_log_as_they_are() {
 }
 
 #[test]
+fn the_access_log_may_be_common() {
+    let project = Project::hello();
+    let mut serving = project.serve(&["--access-log", "access", "--access-log-format", "common"]);
+    serving.get("/a?b");
+    serving.stop();
+    let log = project.read("access");
+    assert!(log.starts_with("127.0.0.1 - - ["), "{log}");
+    assert!(log.ends_with("] \"GET /a?b HTTP/1.1\" 200 5\n"), "{log}");
+}
+
+#[test]
 fn switches_are_taken_back_by_no() {
     let project = Project::new(&[
         ("app.wsgi", "raise ValueError\n"),
@@ -126,9 +137,12 @@ fn help_names_each_option_and_its_default() {
     let finished = Project::hello().run(&["--help"]);
     assert!(finished.success);
     let help = finished.stdout;
-    for words in
-        ["--bind <ADDRESS>", "[default: 127.0.0.1:8000]", "--trusted-proxy-headers", "pinion.toml"]
-    {
+    for words in [
+        "--bind <ADDRESS>",
+        "[default: 127.0.0.1:8000, or https://127.0.0.1:8443 with a certificate]",
+        "--trusted-proxy-headers",
+        "pinion.toml",
+    ] {
         assert!(help.contains(words), "{words}:\n{help}");
     }
     assert!(!help.contains("--no-reload"), "{help}");

@@ -153,6 +153,31 @@ fn a_change_is_seen_though_its_time_is_before_the_load() {
 }
 
 #[test]
+fn modules_from_elsewhere_count_once_they_are_loaded_and_a_watched_folder_always() {
+    let (elsewhere, watched) = (Project::new(&[]), Project::new(&[("x.py", "")]));
+    elsewhere.write("words.py", "WORD = 'one'\n");
+    let path = elsewhere.path("");
+    // What `/` answers, once the thread that looks at files has begun to.
+    let watching = "\nanswer = application\n\ndef application(environ, start_response):\n    \
+                    names = [thread.name for thread in threading.enumerate()]\n    \
+                    body = answer(environ, start_response)\n    \
+                    return body if 'pinion-reload watching' in names else [b'not yet']\n";
+    let path = path.display().to_string();
+    let app = format!("import sys, threading\nsys.path.insert(0, {path:?})\n{APP}{watching}");
+    let project = Project::new(&[("app.py", app.as_str())]);
+    let folder = watched.path("").display().to_string();
+    let mut serving = project.serve(&[TARGET, "--reload", "--watch", &folder]);
+    becomes(&serving, "none one");
+    elsewhere.write("words.py", "WORD = 'second'\n");
+    becomes(&serving, "none second");
+    // Nothing has loaded this one.
+    watched.write("x.py", "changed = True\n");
+    serving.wait_for("x.py has changed");
+    serving.wait_for_times("ready, Python", 3);
+    serving.stop();
+}
+
+#[test]
 fn what_does_not_load_at_first_waits_for_a_change() {
     let project = project();
     project.write("words.py", "import no_such_module\n");

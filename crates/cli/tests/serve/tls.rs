@@ -1,6 +1,6 @@
 //! Certificates.
 
-use pinion_testbed::raw::Connection;
+use pinion_testbed::raw::{Connection, Framing};
 use pinion_testbed::tls::{self, Identity};
 use pinion_testbed::wait_until;
 use pinion_unix::signals::Signal;
@@ -46,6 +46,33 @@ fn a_new_certificate_comes_with_sighup_and_a_bad_one_does_not() {
     serving.signal(Signal::SIGHUP);
     let taken_over = || ask(port, &trusts_new).as_deref() == Some("hello");
     assert!(wait_until(LIMIT, taken_over), "{}", serving.log());
+    serving.stop();
+}
+
+/// `GET /` in HTTP/2, as few bytes as that takes (RFC 9113, 3.4 and 6; RFC 7541, appendix A).
+const H2_REQUEST: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\
+    \x00\x00\x00\x04\x00\x00\x00\x00\x00\
+    \x00\x00\x06\x01\x05\x00\x00\x00\x01\x82\x84\x87\x41\x01x";
+
+#[test]
+fn http2_is_chosen_by_alpn_and_the_key_may_be_in_the_certificates_file() {
+    let identity = Identity::new().unwrap();
+    let project = Project::hello();
+    project.write("both.pem", &format!("{}{}", identity.certificate, identity.key));
+    let mut serving =
+        project.serve(&["--certificate", "both.pem", "--bind", "https://127.0.0.1:0"]);
+    let settings = identity.client(&["h2", "http/1.1"]).unwrap();
+    let mut connection = Connection::open_tls(port(&serving), &settings).unwrap();
+    let chosen = connection.tls().and_then(tls::protocol);
+    assert_eq!(chosen.as_deref(), Some("h2"));
+    connection.send(H2_REQUEST).unwrap();
+    let mut framing = Framing::Close;
+    let mut came = Vec::new();
+    while !came.windows(5).any(|part| part == b"hello") {
+        let piece = connection.piece(&mut framing).unwrap();
+        came.extend(piece.unwrap_or_else(|| panic!("it ended: {came:?}")));
+    }
+    drop(connection);
     serving.stop();
 }
 
