@@ -107,8 +107,8 @@ impl Running {
         started.chain([self.program.pid()]).collect()
     }
 
-    /// Waits until it has nothing left of what an earlier client asked for: a client that goes leaves its requests, and the one behind
-    /// a thousand that sleep for 2 ms each would wait for two seconds.
+    /// Waits for an answer: a client that goes leaves its requests, and where they are served in their order, the first of the next
+    /// client would wait for two seconds behind a thousand that sleep for 2 ms each.
     ///
     /// # Errors
     /// It does not answer within a minute.
