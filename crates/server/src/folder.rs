@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_of_processes_that_draw_the_same_numbers_are_two() {
+    fn its_name_carries_the_number_of_the_process() {
         let place = tempfile::tempdir().unwrap();
         let folder = Folder::make_in(place.path(), 0o700).unwrap();
         let name = folder.path().file_name().unwrap().to_str().unwrap();

@@ -74,13 +74,14 @@ fn slow_clients_are_ended_each_by_its_own_limit() {
 }
 
 #[test]
-fn a_body_that_comes_a_byte_at_a_time_is_ended_by_its_rate() {
+fn a_body_that_never_pauses_is_ended_by_its_rate() {
     let project = project();
     let mut serving = project.serve(&["--body-timeout", "2", "--least-rate", "1000000"]);
     let mut connection = Connection::open(serving.port()).unwrap();
-    connection.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n").unwrap();
-    // Never a pause, and far too little.
-    assert!(wait_until(LIMIT, || connection.send("x").is_err()), "{}", serving.log());
+    connection.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n").unwrap();
+    // Far too little, though more than the default asks for, and not whole before this gives up.
+    let piece = [b'x'; 1000];
+    assert!(wait_until(LIMIT, || connection.send(piece).is_err()), "{}", serving.log());
     serving.stop();
 }
 

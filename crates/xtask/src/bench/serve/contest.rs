@@ -222,8 +222,10 @@ impl Ceiling {
 
 /// Has each answer what it will be asked, and many at once, often enough for the interpreter to have settled.
 fn warm(running: &[Running], loads: &[(&'static Workload, u32)]) -> Result<()> {
-    for (server, (workload, _)) in running.iter().flat_map(|one| Some(one).zip(loads.first())) {
-        wrk::load(&server.url(), workload, WARM_CONNECTIONS, 1)?;
+    if let Some((workload, _)) = loads.first() {
+        for server in running {
+            wrk::load(&server.url(), workload, WARM_CONNECTIONS, 1)?;
+        }
     }
     for (number, (workload, _)) in loads.iter().enumerate() {
         if loads[..number].iter().any(|(earlier, _)| earlier == workload) {

@@ -20,7 +20,8 @@ pub(super) fn write(selection: &Selection, measured: &Measured, text: &str) -> R
     let about = format!(
         "# pinion serve beside other servers\n\n\
          `cargo xtask bench serve --rounds {rounds} --seconds {seconds}`: interleaved rounds in one run, servers that are started \
-         anew in each and asked in an order that changes (all with the same PYTHONHASHSEED, another one each time), wrk with one thread as the client on the same machine, one process each. `1×1` and `1×4` are processes × threads. A ratio is that of the \
+         anew in each and asked in an order that changes (all with the same PYTHONHASHSEED, another one each time), wrk with one \
+         thread as the client on the same machine, one process each. `1×1` and `1×4` are processes × threads. A ratio is that of the \
          medians, with the lowest and highest ratio of a round. The commands are at the end.\n\n{machine}"
     );
     page::replace("docs/benchmarks-serve.md", &format!("{about}\n{text}{}", commands()))
